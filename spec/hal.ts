@@ -1,0 +1,22 @@
+// Numbers of HAL.md, compiled by asc (device) and tsc (host, simulator).
+export const HAL_ABSENT = -1;
+export const HAL_EINVAL = -2;
+export const HAL_EIO = -3;
+
+export const INFO_NAME = 0;
+export const INFO_ARENA_END = 1;
+export const INFO_PARTITION_BYTES = 2;
+export const INFO_SECTOR_RUNS = 3;
+export const INFO_RUN_COUNT = 4;
+export const INFO_RUN_BYTES = 5;
+export const INFO_PROGRAM_UNIT = 6;
+export const INFO_PROGRAM_PAGE = 7;
+export const INFO_WRITE_ONCE = 8;
+export const INFO_UART_BAUD = 9;
+export const INFO_UART_MAX_BAUD = 10;
+export const INFO_UART_RX_BYTES = 11;
+export const INFO_LED_PIN = 12;
+export const INFO_CPU_HZ = 13;
+
+/** Longest board name, bytes of UTF-8. */
+export const BOARD_NAME_MAX = 32;
