@@ -1,0 +1,136 @@
+/**
+ * npm run build: everything that ships, into dist/.
+ *
+ *     dist/wasm/*.wasm      the device (one per memory map), the engine, the WASI build        scripts/lib/wasm.mjs
+ *     dist/boards/*.json    the boards
+ *     dist/models/*.trit    the trained images of examples/models/<name>/
+ *     dist/cli.js, *.js     the host, bundled; packages stay imports                           ENTRY_POINTS
+ *     dist/types/           declarations of the public entry points                            tsconfig.types.json
+ *
+ * Running it twice costs a second: wasm and declarations are redone only when their sources changed.
+ */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import * as esbuild from "esbuild";
+import { ROOT } from "./lib/asc.mjs";
+import { buildWasm, seconds } from "./lib/wasm.mjs";
+
+const DIST = join(ROOT, "dist");
+
+/** dist/<key>.js <- source. Chunks they share land in dist/chunks. */
+const ENTRY_POINTS = {
+  cli: "host/cli/main.ts",
+  index: "host/index.ts",
+};
+
+/**
+ * @param {{ types?: boolean, log?: (line: string) => void }} options types: emit the declarations too
+ */
+export async function build({ types = true, log = console.log } = {}) {
+  await mkdir(DIST, { recursive: true });
+  await buildWasm(log);
+  await copyAssets(log);
+  await bundleHost(log);
+  if (types) await emitTypes(log);
+}
+
+/** @param {(line: string) => void} log */
+async function copyAssets(log) {
+  const boards = await filesIn(join(ROOT, "boards"), ".json");
+  const models = (await readdir(join(ROOT, "examples/models"), { withFileTypes: true }).catch(() => []))
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => filesIn(join(ROOT, "examples/models", entry.name), ".trit"));
+  await copyInto("boards", boards);
+  await copyInto("models", (await Promise.all(models)).flat());
+  log(`copy  ${boards.length} boards, ${models.length} models`);
+}
+
+/**
+ * @param {string} folder
+ * @param {string} extension
+ */
+async function filesIn(folder, extension) {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(extension)).map((name) => join(folder, name));
+}
+
+/**
+ * Makes dist/<folder> hold exactly these files.
+ * @param {string} folder
+ * @param {string[]} files
+ */
+async function copyInto(folder, files) {
+  const target = join(DIST, folder);
+  await mkdir(target, { recursive: true });
+  const wanted = new Set(files.map((file) => basename(file)));
+  if (wanted.size !== files.length) throw new Error(`two files of one name would land in dist/${folder}`);
+  for (const name of await readdir(target)) if (!wanted.has(name)) await rm(join(target, name), { recursive: true });
+  for (const file of files) await copyFile(file, join(target, basename(file)));
+}
+
+/** @param {(line: string) => void} log */
+async function bundleHost(log) {
+  const start = performance.now();
+  const entries = Object.entries(ENTRY_POINTS).filter(([, source]) => present(source, log));
+  if (entries.length === 0) return;
+  await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: Object.fromEntries(entries),
+    outdir: "dist",
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    sourcemap: true,
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  if (existsSync(join(DIST, "cli.js"))) {
+    // esbuild keeps the source's first line; without it the installed command would be run by the shell.
+    if (!(await readFile(join(DIST, "cli.js"), "utf8")).startsWith("#!/usr/bin/env node\n"))
+      throw new Error(`${ENTRY_POINTS.cli} must begin with #!/usr/bin/env node`);
+    await chmod(join(DIST, "cli.js"), 0o755);
+  }
+  log(`host  ${entries.map(([name]) => `dist/${name}.js`).join(", ")} ${seconds(start)}`);
+}
+
+/** @param {(line: string) => void} log */
+async function emitTypes(log) {
+  if (!present("host/index.ts", log)) return;
+  const start = performance.now();
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  await rm(join(DIST, "types"), { recursive: true, force: true });
+  try {
+    await promisify(execFile)(process.execPath, [tsc, "-p", "tsconfig.types.json"], { cwd: ROOT });
+  } catch (error) {
+    const { stdout = "", message = "" } = /** @type {{ stdout?: string, message?: string }} */ (error);
+    throw new Error(`declarations: ${stdout.trim() || message}`);
+  }
+  log(`types dist/types ${seconds(start)}`);
+}
+
+/**
+ * @param {string} source
+ * @param {(line: string) => void} log
+ */
+function present(source, log) {
+  if (existsSync(join(ROOT, source))) return true;
+  log(`SKIP  ${source} is not there yet`);
+  return false;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    await build();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
