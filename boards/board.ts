@@ -6,15 +6,16 @@
 import { checkBoard, sourceKey } from "./checks.ts";
 import { BoardError, Fields } from "./fields.ts";
 import {
-	type Board,
-	CORES,
-	type Energy,
-	type Flash,
-	type Memory,
-	ORIGINS,
-	type Origin,
-	type Uart,
-	VERIFIED_HOW,
+  type Board,
+  CORES,
+  type Energy,
+  type Flash,
+  type Memory,
+  ORIGINS,
+  type Origin,
+  type SectorRun,
+  type Uart,
+  VERIFIED_HOW,
 } from "./types.ts";
 
 export { BoardError } from "./fields.ts";
@@ -26,107 +27,107 @@ const ADDRESS_END = 2 ** 32;
 const WASM_PAGE_BYTES = 65536;
 
 function readMemory(fields: Fields): Memory {
-	const memory = {
-		base: fields.integer("base", 0, U32_MAX),
-		end: fields.integer("end", 1, ADDRESS_END),
-		reserve_base: fields.integer("reserve_base", 0, U32_MAX),
-		reserve: fields.integer("reserve", 1, U32_MAX),
-		sram: fields.list("sram", 1, (item) => ({
-			name: item.text("name"),
-			base: item.integer("base", 0, U32_MAX),
-			bytes: item.integer("bytes", 1, U32_MAX),
-		})),
-	};
-	fields.done();
-	return memory;
+  const memory = {
+    base: fields.integer("base", 0, U32_MAX),
+    end: fields.integer("end", 1, ADDRESS_END),
+    reserve_base: fields.integer("reserve_base", 0, U32_MAX),
+    reserve: fields.integer("reserve", 1, U32_MAX),
+    sram: fields.list("sram", 1, (item) => ({
+      name: item.text("name"),
+      base: item.integer("base", 0, U32_MAX),
+      bytes: item.integer("bytes", 1, U32_MAX),
+    })),
+  };
+  fields.done();
+  return memory;
 }
 
 function readFlash(fields: Fields): Flash {
-	const timing = fields.child("timing");
-	const program = timing.child("program_us");
-	const partition = fields.child("partition");
-	const flash = {
-		part: fields.text("part"),
-		base: fields.integer("base", 0, U32_MAX),
-		bytes: fields.integer("bytes", 1, ADDRESS_END),
-		sectors: fields.list("sectors", 1, (item) => ({
-			count: item.integer("count", 1, 1 << 20),
-			bytes: item.integer("bytes", 1, U32_MAX),
-		})),
-		program_unit: fields.powerOfTwo("program_unit", 4096),
-		page: fields.powerOfTwo("page", 65536),
-		write_once: fields.flag("write_once"),
-		erase_value: fields.integer("erase_value", 255, 255) as 255,
-		timing: {
-			erase_us: timing.list("erase_us", 1, (item) => ({
-				bytes: item.integer("bytes", 1, U32_MAX),
-				typ: item.integer("typ", 1, U32_MAX),
-				max: item.integer("max", 1, U32_MAX),
-			})),
-			program_us: {
-				typ: program.integer("typ", 1, U32_MAX),
-				max: program.integer("max", 1, U32_MAX),
-			},
-			program_us_per: timing.powerOfTwo("program_us_per", 65536),
-		},
-		endurance_cycles: fields.integer("endurance_cycles", 1, U32_MAX),
-		stalls_cpu: fields.flag("stalls_cpu"),
-		partition: {
-			offset: partition.integer("offset", 0, U32_MAX),
-			bytes: partition.integer("bytes", 1, U32_MAX),
-		},
-	};
-	for (const part of [partition, program, timing, fields]) part.done();
-	return flash;
+  const timing = fields.child("timing");
+  const program = timing.child("program_us");
+  const partition = fields.child("partition");
+  const flash = {
+    part: fields.text("part"),
+    base: fields.integer("base", 0, U32_MAX),
+    bytes: fields.integer("bytes", 1, ADDRESS_END),
+    sectors: fields.list("sectors", 1, (item) => ({
+      count: item.integer("count", 1, 1 << 20),
+      bytes: item.integer("bytes", 1, U32_MAX),
+    })),
+    program_unit: fields.powerOfTwo("program_unit", 4096),
+    page: fields.powerOfTwo("page", 65536),
+    write_once: fields.flag("write_once"),
+    erase_value: fields.integer("erase_value", 255, 255) as 255,
+    timing: {
+      erase_us: timing.list("erase_us", 1, (item) => ({
+        bytes: item.integer("bytes", 1, U32_MAX),
+        typ: item.integer("typ", 1, U32_MAX),
+        max: item.integer("max", 1, U32_MAX),
+      })),
+      program_us: {
+        typ: program.integer("typ", 1, U32_MAX),
+        max: program.integer("max", 1, U32_MAX),
+      },
+      program_us_per: timing.powerOfTwo("program_us_per", 65536),
+    },
+    endurance_cycles: fields.integer("endurance_cycles", 1, U32_MAX),
+    stalls_cpu: fields.flag("stalls_cpu"),
+    partition: {
+      offset: partition.integer("offset", 0, U32_MAX),
+      bytes: partition.integer("bytes", 1, U32_MAX),
+    },
+  };
+  for (const part of [partition, program, timing, fields]) part.done();
+  return flash;
 }
 
 function readUart(fields: Fields): Uart {
-	const uart = {
-		default_baud: fields.integer("default_baud", 300, 100_000_000),
-		max_baud: fields.integer("max_baud", 300, 100_000_000),
-		rx_buffer: fields.integer("rx_buffer", 1, 1 << 24),
-		tx_buffer: fields.integer("tx_buffer", 1, 1 << 24),
-		rx_while_flash_busy: fields.flag("rx_while_flash_busy"),
-	};
-	fields.done();
-	return uart;
+  const uart = {
+    default_baud: fields.integer("default_baud", 300, 100_000_000),
+    max_baud: fields.integer("max_baud", 300, 100_000_000),
+    rx_buffer: fields.integer("rx_buffer", 1, 1 << 24),
+    tx_buffer: fields.integer("tx_buffer", 1, 1 << 24),
+    rx_while_flash_busy: fields.flag("rx_while_flash_busy"),
+  };
+  fields.done();
+  return uart;
 }
 
 function readCpu(fields: Fields): Board["cpu"] {
-	const cpu = {
-		core: fields.oneOf("core", CORES),
-		hz: fields.integer("hz", 1_000_000, U32_MAX),
-		cores: fields.integer("cores", 1, 64),
-	};
-	fields.done();
-	return cpu;
+  const cpu = {
+    core: fields.oneOf("core", CORES),
+    hz: fields.integer("hz", 1_000_000, U32_MAX),
+    cores: fields.integer("cores", 1, 64),
+  };
+  fields.done();
+  return cpu;
 }
 
 function readGpio(fields: Fields): Board["gpio"] {
-	const pins = fields.integer("pins", 0, 1024);
-	const led = fields.orNull("led", () => fields.integer("led", 0, 1023));
-	fields.done();
-	return { pins, led };
+  const pins = fields.integer("pins", 0, 1024);
+  const led = fields.orNull("led", () => fields.integer("led", 0, 1023));
+  fields.done();
+  return { pins, led };
 }
 
 function readAdc(fields: Fields): Board["adc"] {
-	const adc = {
-		channels: fields.integer("channels", 1, 64),
-		bits: fields.integer("bits", 1, 32),
-		vref_mv: fields.integer("vref_mv", 1, 10_000),
-	};
-	fields.done();
-	return adc;
+  const adc = {
+    channels: fields.integer("channels", 1, 64),
+    bits: fields.integer("bits", 1, 32),
+    vref_mv: fields.integer("vref_mv", 1, 10_000),
+  };
+  fields.done();
+  return adc;
 }
 
 function readEnergy(fields: Fields): Energy {
-	const energy = {
-		profile: fields.text("profile"),
-		core_pj_per_cycle: fields.quantity("core_pj_per_cycle"),
-		flash_pj_per_byte: fields.quantity("flash_pj_per_byte"),
-	};
-	fields.done();
-	return energy;
+  const energy = {
+    profile: fields.text("profile"),
+    core_pj_per_cycle: fields.quantity("core_pj_per_cycle"),
+    flash_pj_per_byte: fields.quantity("flash_pj_per_byte"),
+  };
+  fields.done();
+  return energy;
 }
 
 /**
@@ -136,102 +137,108 @@ function readEnergy(fields: Fields): Energy {
  * @throws BoardError with the field's path, for a missing, wrong or unknown field, or fields that contradict each other
  */
 export function parseBoard(json: unknown, name: string): Board {
-	const fields = new Fields(json, "");
-	const board: Board = {
-		name: fields.text("name"),
-		title: fields.text("title"),
-		chip: fields.text("chip"),
-		cpu: readCpu(fields.child("cpu")),
-		memory: readMemory(fields.child("memory")),
-		flash: readFlash(fields.child("flash")),
-		uart: readUart(fields.child("uart")),
-		usb: fields.list("usb", 0, (item) => ({
-			vid: item.integer("vid", 0, 0xffff),
-			pid: item.integer("pid", 0, 0xffff),
-			what: item.text("what"),
-		})),
-		gpio: readGpio(fields.child("gpio")),
-		adc: fields.orNull("adc", () => readAdc(fields.child("adc"))),
-		energy: fields.orNull("energy", () => readEnergy(fields.child("energy"))),
-		verified: fields.list("verified", 0, (item) => ({
-			how: item.oneOf("how", VERIFIED_HOW),
-			what: item.text("what"),
-			version: item.text("version"),
-		})),
-		sources: Object.fromEntries(fields.child("sources").texts()),
-	};
-	fields.done();
-	if (board.name !== name)
-		throw new BoardError(
-			"name",
-			`expected ${JSON.stringify(name)}, got ${JSON.stringify(board.name)}`,
-		);
-	checkBoard(board);
-	return board;
+  const fields = new Fields(json, "");
+  const board: Board = {
+    name: fields.text("name"),
+    title: fields.text("title"),
+    chip: fields.text("chip"),
+    cpu: readCpu(fields.child("cpu")),
+    memory: readMemory(fields.child("memory")),
+    flash: readFlash(fields.child("flash")),
+    uart: readUart(fields.child("uart")),
+    usb: fields.list("usb", 0, (item) => ({
+      vid: item.integer("vid", 0, 0xffff),
+      pid: item.integer("pid", 0, 0xffff),
+      what: item.text("what"),
+    })),
+    gpio: readGpio(fields.child("gpio")),
+    adc: fields.orNull("adc", () => readAdc(fields.child("adc"))),
+    energy: fields.orNull("energy", () => readEnergy(fields.child("energy"))),
+    verified: fields.list("verified", 0, (item) => ({
+      how: item.oneOf("how", VERIFIED_HOW),
+      what: item.text("what"),
+      version: item.text("version"),
+    })),
+    sources: Object.fromEntries(fields.child("sources").texts()),
+  };
+  fields.done();
+  if (board.name !== name) {
+    throw new BoardError("name", `expected ${JSON.stringify(name)}, got ${JSON.stringify(board.name)}`);
+  }
+  checkBoard(board);
+  return board;
 }
 
 export interface Sector {
-	readonly index: number;
-	/** From the start of flash, bytes. */
-	readonly offset: number;
-	readonly bytes: number;
+  readonly index: number;
+  /** From the start of flash, bytes. */
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 /** The sector that holds byte `offset` of flash (counted from flash.base, not from the partition). */
 export function sectorAt(board: Board, offset: number): Sector {
-	let index = 0;
-	let start = 0;
-	for (const run of board.flash.sectors) {
-		const runBytes = run.count * run.bytes;
-		if (offset >= start && offset < start + runBytes) {
-			const i = Math.floor((offset - start) / run.bytes);
-			return {
-				index: index + i,
-				offset: start + i * run.bytes,
-				bytes: run.bytes,
-			};
-		}
-		index += run.count;
-		start += runBytes;
-	}
-	throw new RangeError(
-		`flash offset ${offset} is outside 0..${board.flash.bytes}`,
-	);
+  let index = 0;
+  let start = 0;
+  for (const run of board.flash.sectors) {
+    const runBytes = run.count * run.bytes;
+    if (offset >= start && offset < start + runBytes) {
+      const i = Math.floor((offset - start) / run.bytes);
+      return {
+        index: index + i,
+        offset: start + i * run.bytes,
+        bytes: run.bytes,
+      };
+    }
+    index += run.count;
+    start += runBytes;
+  }
+  throw new RangeError(`flash offset ${offset} is outside 0..${board.flash.bytes}`);
 }
 
 /** Every sector of flash in address order. */
 export function sectorsOf(board: Board): Sector[] {
-	const sectors: Sector[] = [];
-	let offset = 0;
-	for (const run of board.flash.sectors) {
-		for (let i = 0; i < run.count; i++, offset += run.bytes)
-			sectors.push({ index: sectors.length, offset, bytes: run.bytes });
-	}
-	return sectors;
+  const sectors: Sector[] = [];
+  let offset = 0;
+  for (const run of board.flash.sectors) {
+    for (let i = 0; i < run.count; i++, offset += run.bytes)
+      sectors.push({ index: sectors.length, offset, bytes: run.bytes });
+  }
+  return sectors;
+}
+
+/** The runs of equal sectors inside the model partition, in address order. */
+export function partitionRuns(board: Board): SectorRun[] {
+  const { offset, bytes } = board.flash.partition;
+  const runs: SectorRun[] = [];
+  let start = 0;
+  for (const run of board.flash.sectors) {
+    const from = Math.max(start, offset);
+    const to = Math.min(start + run.count * run.bytes, offset + bytes);
+    if (to > from) runs.push({ count: (to - from) / run.bytes, bytes: run.bytes });
+    start += run.count * run.bytes;
+  }
+  return runs;
 }
 
 /** 64 KiB pages of linear memory a module needs to reach memory.end. */
 export function memoryPages(board: Board): number {
-	return Math.ceil(board.memory.end / WASM_PAGE_BYTES);
+  return Math.ceil(board.memory.end / WASM_PAGE_BYTES);
 }
 
 /** File name of the device module built for this memory map, e.g. `device-20000000-8196.wasm`. */
 export function deviceWasmName(board: Board): string {
-	return `device-${board.memory.base.toString(16)}-${memoryPages(board)}.wasm`;
+  return `device-${board.memory.base.toString(16)}-${memoryPages(board)}.wasm`;
 }
 
 /**
  * Where the value at `path` (e.g. "flash.timing.program_us.typ") comes from.
  * @throws RangeError when the board has no number or flag there
  */
-export function sourceOf(
-	board: Board,
-	path: string,
-): { origin: Origin; text: string } {
-	const key = sourceKey(board.sources, path);
-	const source = key === undefined ? undefined : board.sources[key];
-	const origin = ORIGINS.find((o) => source?.startsWith(`${o}: `));
-	if (source === undefined || origin === undefined)
-		throw new RangeError(`${board.name} has no source for ${path}`);
-	return { origin, text: source.slice(origin.length + 2) };
+export function sourceOf(board: Board, path: string): { origin: Origin; text: string } {
+  const key = sourceKey(board.sources, path);
+  const source = key === undefined ? undefined : board.sources[key];
+  const origin = ORIGINS.find((o) => source?.startsWith(`${o}: `));
+  if (source === undefined || origin === undefined) throw new RangeError(`${board.name} has no source for ${path}`);
+  return { origin, text: source.slice(origin.length + 2) };
 }

@@ -4,13 +4,13 @@
  */
 
 export const CORES = [
-	"cortex-m0plus",
-	"cortex-m33",
-	"xtensa-lx7",
-	"riscv32imc",
-	"cortex-m4",
-	"cortex-m7",
-	"cortex-m55",
+  "cortex-m0plus",
+  "cortex-m33",
+  "xtensa-lx7",
+  "riscv32imc",
+  "cortex-m4",
+  "cortex-m7",
+  "cortex-m55",
 ] as const;
 export type Core = (typeof CORES)[number];
 
@@ -18,134 +18,129 @@ export type Core = (typeof CORES)[number];
 export const VERIFIED_HOW = ["simulator", "emulator", "silicon"] as const;
 
 /** Where a number comes from; every entry of `sources` begins with one of these words and a colon. */
-export const ORIGINS = [
-	"measured",
-	"datasheet",
-	"derived",
-	"chosen",
-	"assumed",
-] as const;
+export const ORIGINS = ["measured", "datasheet", "derived", "chosen", "assumed"] as const;
 export type Origin = (typeof ORIGINS)[number];
 
 export interface SramRegion {
-	readonly name: string;
-	readonly base: number;
-	readonly bytes: number;
+  readonly name: string;
+  readonly base: number;
+  readonly bytes: number;
 }
 
 export interface Memory {
-	/** First byte of the module's data segments. The module's address is the chip's address. */
-	readonly base: number;
-	/** One past the last byte the module's arena may use. */
-	readonly end: number;
-	/** First byte of the SRAM kept for the shim: stacks, vector table, UART rings, .data, .bss, code run from RAM. */
-	readonly reserve_base: number;
-	/** Bytes kept for the shim. */
-	readonly reserve: number;
-	/** Every SRAM region of the chip that data can be in, in the chip's address map. */
-	readonly sram: readonly SramRegion[];
+  /** First byte of the module's data segments. The module's address is the chip's address. */
+  readonly base: number;
+  /** One past the last byte the module's arena may use. */
+  readonly end: number;
+  /** First byte of the SRAM kept for the shim: stacks, vector table, UART rings, .data, .bss, code run from RAM. */
+  readonly reserve_base: number;
+  /** Bytes kept for the shim. */
+  readonly reserve: number;
+  /** Every SRAM region of the chip that data can be in, in the chip's address map. */
+  readonly sram: readonly SramRegion[];
 }
 
 /** `count` neighbouring sectors of `bytes` each. A sector is what one erase clears. */
 export interface SectorRun {
-	readonly count: number;
-	readonly bytes: number;
+  readonly count: number;
+  readonly bytes: number;
 }
 
 /** Microseconds to erase one sector of `bytes`. */
 export interface EraseTime {
-	readonly bytes: number;
-	readonly typ: number;
-	readonly max: number;
+  readonly bytes: number;
+  readonly typ: number;
+  readonly max: number;
 }
 
 export interface FlashTiming {
-	/** One entry for each sector size in use. */
-	readonly erase_us: readonly EraseTime[];
-	/** Microseconds to program `program_us_per` bytes or any part of them. */
-	readonly program_us: { readonly typ: number; readonly max: number };
-	readonly program_us_per: number;
+  /** One entry for each sector size in use. */
+  readonly erase_us: readonly EraseTime[];
+  /** Microseconds to program `program_us_per` bytes or any part of them. */
+  readonly program_us: { readonly typ: number; readonly max: number };
+  readonly program_us_per: number;
 }
 
 export interface Flash {
-	readonly part: string;
-	/** Address at which byte 0 can be read. */
-	readonly base: number;
-	readonly bytes: number;
-	/** In address order; together they fill `bytes`. */
-	readonly sectors: readonly SectorRun[];
-	/** Address and length of a program call are multiples of this. */
-	readonly program_unit: number;
-	/** One program call stays inside one aligned page of this many bytes. */
-	readonly page: number;
-	/** True: a unit takes one program between erases, because an error-correcting code is stored beside it. */
-	readonly write_once: boolean;
-	readonly erase_value: 255;
-	readonly timing: FlashTiming;
-	/** Erases a sector survives. */
-	readonly endurance_cycles: number;
-	/** True: code in flash stands still while a sector is erased or a page programmed. */
-	readonly stalls_cpu: boolean;
-	/** Where models live; the firmware lies before it. `offset` counts from `base`. */
-	readonly partition: { readonly offset: number; readonly bytes: number };
+  readonly part: string;
+  /** Address at which byte 0 can be read. */
+  readonly base: number;
+  readonly bytes: number;
+  /** In address order; together they fill `bytes`. */
+  readonly sectors: readonly SectorRun[];
+  /** Address and length of a program call are multiples of this. */
+  readonly program_unit: number;
+  /** One program call stays inside one aligned page of this many bytes. */
+  readonly page: number;
+  /** True: a unit takes one program between erases, because an error-correcting code is stored beside it. */
+  readonly write_once: boolean;
+  readonly erase_value: 255;
+  readonly timing: FlashTiming;
+  /** Erases a sector survives. */
+  readonly endurance_cycles: number;
+  /** True: code in flash stands still while a sector is erased or a page programmed. */
+  readonly stalls_cpu: boolean;
+  /** Where models live; the firmware lies before it. `offset` counts from `base`. */
+  readonly partition: { readonly offset: number; readonly bytes: number };
 }
 
 export interface Uart {
-	readonly default_baud: number;
-	readonly max_baud: number;
-	/** Bytes that can arrive unread before one is lost: hardware FIFO plus the shim's ring. */
-	readonly rx_buffer: number;
-	/** Bytes that can be written without waiting: hardware FIFO plus the shim's ring. */
-	readonly tx_buffer: number;
-	/** True: bytes are still received while flash is erased or programmed. */
-	readonly rx_while_flash_busy: boolean;
+  readonly default_baud: number;
+  readonly max_baud: number;
+  /** Bytes that can arrive unread before one is lost: hardware FIFO plus the shim's ring. */
+  readonly rx_buffer: number;
+  /** Bytes that can be written without waiting: hardware FIFO plus the shim's ring. */
+  readonly tx_buffer: number;
+  /** True: bytes are still received while flash is erased or programmed. */
+  readonly rx_while_flash_busy: boolean;
 }
 
 /** A USB identity under which a host may find this board's serial port. Bridges are shared: never proof of a board. */
 export interface UsbId {
-	readonly vid: number;
-	readonly pid: number;
-	readonly what: string;
+  readonly vid: number;
+  readonly pid: number;
+  readonly what: string;
 }
 
 export interface Energy {
-	readonly profile: string;
-	/** Whole chip, picojoules a CPU cycle, SRAM and bus included. */
-	readonly core_pj_per_cycle: number;
-	/** Picojoules a byte read from flash, on top of the core. */
-	readonly flash_pj_per_byte: number;
+  readonly profile: string;
+  /** Whole chip, picojoules a CPU cycle, SRAM and bus included. */
+  readonly core_pj_per_cycle: number;
+  /** Picojoules a byte read from flash, on top of the core; 0 where the core's figure contains them. */
+  readonly flash_pj_per_byte: number;
 }
 
 export interface Verified {
-	readonly how: (typeof VERIFIED_HOW)[number];
-	readonly what: string;
-	readonly version: string;
+  readonly how: (typeof VERIFIED_HOW)[number];
+  readonly what: string;
+  readonly version: string;
 }
 
 export interface Board {
-	readonly name: string;
-	readonly title: string;
-	readonly chip: string;
-	readonly cpu: {
-		readonly core: Core;
-		readonly hz: number;
-		readonly cores: number;
-	};
-	readonly memory: Memory;
-	readonly flash: Flash;
-	readonly uart: Uart;
-	readonly usb: readonly UsbId[];
-	/** `led` is the pin number of a plain LED, null when there is none. */
-	readonly gpio: { readonly pins: number; readonly led: number | null };
-	/** null: no ADC. */
-	readonly adc: {
-		readonly channels: number;
-		readonly bits: number;
-		readonly vref_mv: number;
-	} | null;
-	/** null: nobody has a figure worth printing. */
-	readonly energy: Energy | null;
-	readonly verified: readonly Verified[];
-	/** Dotted path, or a prefix of paths, to "origin: where the number stands". */
-	readonly sources: Readonly<Record<string, string>>;
+  /** Lower-case letters, digits and hyphens, at most 32: the file's name. */
+  readonly name: string;
+  readonly title: string;
+  readonly chip: string;
+  readonly cpu: {
+    readonly core: Core;
+    readonly hz: number;
+    readonly cores: number;
+  };
+  readonly memory: Memory;
+  readonly flash: Flash;
+  readonly uart: Uart;
+  readonly usb: readonly UsbId[];
+  /** Pin numbers are 0..pins-1, a few of which a package may lack. `led`: pin of a plain LED, null without one. */
+  readonly gpio: { readonly pins: number; readonly led: number | null };
+  /** null: no ADC. */
+  readonly adc: {
+    readonly channels: number;
+    readonly bits: number;
+    readonly vref_mv: number;
+  } | null;
+  /** null: nobody has a figure worth printing. */
+  readonly energy: Energy | null;
+  readonly verified: readonly Verified[];
+  /** Dotted path, or a prefix of paths, to "origin: where the number stands". */
+  readonly sources: Readonly<Record<string, string>>;
 }
