@@ -226,9 +226,9 @@ export function memoryPages(board: Board): number {
   return Math.ceil(board.memory.end / WASM_PAGE_BYTES);
 }
 
-/** File name of the device module built for this memory map, e.g. `device-20000000-8196.wasm`. */
+/** File name of the device module built for this memory map, as the build writes it, e.g. `device-20000000-8196.wasm`. */
 export function deviceWasmName(board: Board): string {
-  return `device-${board.memory.base.toString(16)}-${memoryPages(board)}.wasm`;
+  return `device-${board.memory.base.toString(16).padStart(8, "0")}-${memoryPages(board)}.wasm`;
 }
 
 /**

@@ -280,6 +280,8 @@ describe("what follows from a board", () => {
   it("file name and pages of the device module", () => {
     assert.equal(deviceWasmName(board("rp2040-pico")), "device-20000000-8196.wasm");
     assert.equal(deviceWasmName(board("stm32h743")), "device-24000000-9224.wasm");
+    const low = { ...board("stm32h743"), memory: { ...board("stm32h743").memory, base: 4096, end: 65536 } };
+    assert.equal(deviceWasmName(low), "device-00001000-1.wasm", "eight digits, as the build writes it");
     for (const name of NAMES) {
       const { end } = board(name).memory;
       const pages = memoryPages(board(name));
