@@ -1,0 +1,34 @@
+/**
+ * What a user can do something about. The command prints `tritkit: message hint` on one line and leaves with `exitStatus`;
+ * a program branches on `code`, which never changes once released. Everything else that is thrown is a defect of tritkit.
+ */
+
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_REFUSED = 3;
+export const EXIT_LINK_LOST = 4;
+export const EXIT_INTERRUPTED = 130;
+
+export class TritkitError extends Error {
+  /** Stable name, e.g. "E_IMAGE_DIGEST". */
+  readonly code: string;
+  /** What to do about it, one sentence; "" when there is nothing to do. */
+  readonly hint: string;
+  /** Exit status of the command: 1 failed, 2 wrong usage, 3 device refused, 4 link lost, 130 interrupted. */
+  readonly exitStatus: number;
+
+  /** @param message what went wrong, one line, one sentence with its full stop */
+  constructor(code: string, message: string, hint = "", exitStatus = EXIT_FAILED, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "TritkitError";
+    this.code = code;
+    this.hint = hint;
+    this.exitStatus = exitStatus;
+  }
+}
+
+/** @throws TritkitError E_INTERRUPTED once the caller has given up */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new TritkitError("E_INTERRUPTED", "Interrupted.", "", EXIT_INTERRUPTED, { cause: signal.reason });
+}
