@@ -16,7 +16,7 @@ import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
-import { ROOT } from "./lib/asc.mjs";
+import { ROOT } from "./lib/root.mjs";
 import { buildWasm, seconds } from "./lib/wasm.mjs";
 
 const DIST = join(ROOT, "dist");

@@ -8,7 +8,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ROOT } from "./lib/asc.mjs";
+import { ROOT } from "./lib/root.mjs";
 
 const write = process.argv.includes("--write");
 const copies = join(ROOT, "build/format_as", String(process.pid));

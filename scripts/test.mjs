@@ -13,7 +13,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as esbuild from "esbuild";
 import { build } from "./build.mjs";
-import { ROOT } from "./lib/asc.mjs";
+import { ROOT } from "./lib/root.mjs";
 
 const TOWERS = ["spec", "boards", "as", "firmware-sim", "host", "examples", "scripts"];
 // Two test files at a time: the suites start simulators and child processes of their own.
@@ -69,7 +69,14 @@ async function runTests(tests) {
       logLevel: "warning",
     });
     const bundles = tests.map((path) => join(outdir, path.replace(/\.ts$/, ".mjs")));
-    const argv = ["--test", "--enable-source-maps", `--test-concurrency=${CONCURRENCY}`, ...nodeOptions, ...bundles];
+    const argv = [
+      "--test",
+      "--test-reporter=spec",
+      "--enable-source-maps",
+      `--test-concurrency=${CONCURRENCY}`,
+      ...nodeOptions,
+      ...bundles,
+    ];
     const node = spawn(process.execPath, argv, { cwd: ROOT, stdio: "inherit" });
     return await new Promise((resolve, reject) => {
       node.on("error", reject);

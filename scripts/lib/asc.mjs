@@ -4,22 +4,19 @@
  */
 import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
-
-/** The repository's root. */
-export const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+import { ROOT } from "./root.mjs";
 
 /**
  * @param {string[]} argv asc's arguments without an output file, e.g. ["as/device.ts", "--target", "device"]
  * @param {Record<string, string>} virtual sources that exist only in memory, by path relative to the root
- * @returns {Promise<{ wasm: Uint8Array, files: string[] }>} wasm, and the files of the repository it was made from
+ * @returns {Promise<{ wasm: Uint8Array<ArrayBuffer>, files: string[] }>} wasm, and the files of the repository it was made from
  * @throws Error with the compiler's own diagnostics as its message
  */
 export async function compile(argv, virtual = {}) {
   /** @type {Set<string>} */
   const files = new Set();
-  /** @type {Uint8Array} */
+  /** @type {Uint8Array<ArrayBuffer>} */
   let wasm = new Uint8Array();
   const { error, stderr } = await asc.main([...argv, "--baseDir", ROOT, "--outFile", "out.wasm"], {
     async readFile(name, baseDir) {
@@ -30,7 +27,7 @@ export async function compile(argv, virtual = {}) {
       return text;
     },
     writeFile(_name, contents) {
-      if (typeof contents !== "string") wasm = contents;
+      if (typeof contents !== "string") wasm = new Uint8Array(contents);
     },
   });
   if (error) throw new Error(`asc ${argv.join(" ")}\n${stderr.toString().trim() || error.message}`);

@@ -55,7 +55,9 @@ export async function readMemoryMaps(root) {
     if (base % 16 !== 0)
       throw new Error(`boards/${name}: memory.base ${base} is not a multiple of 16 (data would move)`);
     const key = deviceWasmName(map);
+    /** @type {{ map: MemoryMap, boards: string[] }} */
     const entry = maps.get(key) ?? { map: { base, end }, boards: [] };
+    entry.map.end = Math.min(entry.map.end, end); // pages round up: boards that share them may end at different bytes
     entry.boards.push(name.slice(0, -".json".length));
     maps.set(key, entry);
   }

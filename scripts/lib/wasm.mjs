@@ -9,8 +9,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { compile, ROOT } from "./asc.mjs";
+import { compile } from "./asc.mjs";
 import { deviceWasmName, memoryFlags, readMemoryMaps } from "./memory_map.mjs";
+import { ROOT } from "./root.mjs";
 
 const OUT = join(ROOT, "dist/wasm");
 const CACHE = join(ROOT, "build/cache");
