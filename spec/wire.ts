@@ -81,6 +81,9 @@ export const TK_RC_TOO_LONG = 7;
 export const TK_RC_BUSY = 10;
 
 export const LINK_REVERT_US = 1000000;
+export const LINK_IDLE_US = 10000000;
+/** How often a host with a negotiated link sends something, microseconds. */
+export const LINK_KEEP_ALIVE_US = 3000000;
 export const NEXT_POLL_US = 250000;
 export const NEXT_TOKENS_MAX = 64;
 export const HASHES_MAX = 128;
