@@ -137,6 +137,8 @@ def compare(checkpoint, folder, ids):
     model.load_state_dict(ck["model"])
     with torch.no_grad():
         model.embed.copy_(rows(model.embed, ck["embed_quant"]))
+        if model.head is not None:
+            model.head.copy_(rows(model.head, ck["embed_quant"]))
         for i, block in enumerate(model.blocks):
             for ours, theirs in LINEARS.items():
                 scale = ref.tensor(f"model.layers.{i}.{theirs}.weight_scale")[0]
