@@ -7,15 +7,16 @@
  *     dist/cli.js, *.js     the host, bundled; packages stay imports                           ENTRY_POINTS
  *     dist/types/           declarations of the public entry points                            tsconfig.types.json
  *
- * Running it twice costs a second: wasm and declarations are redone only when their sources changed.
+ * Running it twice costs a second: asc, the slow part, runs only for targets whose sources changed.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
+import { readFiles, syncFolder } from "./lib/files.mjs";
 import { ROOT } from "./lib/root.mjs";
 import { buildWasm, seconds } from "./lib/wasm.mjs";
 
@@ -41,11 +42,12 @@ export async function build({ types = true, log = console.log } = {}) {
 /** @param {(line: string) => void} log */
 async function copyAssets(log) {
   const boards = await filesIn(join(ROOT, "boards"), ".json");
-  const models = (await readdir(join(ROOT, "examples/models"), { withFileTypes: true }).catch(() => []))
+  const folders = (await readdir(join(ROOT, "examples/models"), { withFileTypes: true }).catch(() => []))
     .filter((entry) => entry.isDirectory())
     .map((entry) => filesIn(join(ROOT, "examples/models", entry.name), ".trit"));
-  await copyInto("boards", boards);
-  await copyInto("models", (await Promise.all(models)).flat());
+  await syncFolder(join(DIST, "boards"), await readFiles(boards));
+  const models = (await Promise.all(folders)).flat();
+  await syncFolder(join(DIST, "models"), await readFiles(models));
   log(`copy  ${boards.length} boards, ${models.length} models`);
 }
 
@@ -58,26 +60,12 @@ async function filesIn(folder, extension) {
   return names.filter((name) => name.endsWith(extension)).map((name) => join(folder, name));
 }
 
-/**
- * Makes dist/<folder> hold exactly these files.
- * @param {string} folder
- * @param {string[]} files
- */
-async function copyInto(folder, files) {
-  const target = join(DIST, folder);
-  await mkdir(target, { recursive: true });
-  const wanted = new Set(files.map((file) => basename(file)));
-  if (wanted.size !== files.length) throw new Error(`two files of one name would land in dist/${folder}`);
-  for (const name of await readdir(target)) if (!wanted.has(name)) await rm(join(target, name), { recursive: true });
-  for (const file of files) await copyFile(file, join(target, basename(file)));
-}
-
 /** @param {(line: string) => void} log */
 async function bundleHost(log) {
   const start = performance.now();
   const entries = Object.entries(ENTRY_POINTS).filter(([, source]) => present(source, log));
   if (entries.length === 0) return;
-  await esbuild.build({
+  const { outputFiles } = await esbuild.build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(entries),
     outdir: "dist",
@@ -91,7 +79,16 @@ async function bundleHost(log) {
     sourcemap: true,
     legalComments: "none",
     logLevel: "warning",
+    write: false,
   });
+  /** @type {Map<string, Map<string, Uint8Array>>} */
+  const folders = new Map();
+  for (const { path, contents } of outputFiles) {
+    const files = folders.get(dirname(path)) ?? new Map();
+    folders.set(dirname(path), files.set(basename(path), contents));
+  }
+  // Chunks before the entry points that import them: a command may start at any moment.
+  for (const folder of [...folders.keys()].sort().reverse()) await syncFolder(folder, folders.get(folder) ?? new Map());
   if (existsSync(join(DIST, "cli.js"))) {
     // esbuild keeps the source's first line; without it the installed command would be run by the shell.
     if (!(await readFile(join(DIST, "cli.js"), "utf8")).startsWith("#!/usr/bin/env node\n"))

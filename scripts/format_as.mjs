@@ -29,7 +29,10 @@ if (files.length > 0) {
     const format = ["format", "--write", "--log-level=warn", "--vcs-enabled=false", "--indent-style=space"];
     const style = ["--indent-width=2", "--line-width=120", "--javascript-formatter-quote-style=double"];
     writeFileSync(join(copies, "biome.json"), '{ "root": true }');
-    execFileSync(process.execPath, [biome, ...format, ...style, "."], { cwd: copies, stdio: "inherit" });
+    execFileSync(process.execPath, [biome, ...format, ...style, "."], {
+      cwd: copies,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     const different = files.filter((path) => {
       const formatted = showDecorators(readFileSync(join(copies, path), "utf8"));
       if (formatted === readFileSync(join(ROOT, path), "utf8")) return false;

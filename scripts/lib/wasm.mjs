@@ -7,9 +7,10 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compile } from "./asc.mjs";
+import { writeIfChanged } from "./files.mjs";
 import { deviceWasmName, memoryFlags, readMemoryMaps } from "./memory_map.mjs";
 import { ROOT } from "./root.mjs";
 
@@ -64,10 +65,8 @@ export async function buildWasm(log) {
     const start = performance.now();
     const { wasm, files } = await compile(flags);
     const stamp = { key, wasm: sha256(wasm), files: Object.fromEntries(await Promise.all(files.map(hashEntry))) };
-    // Written beside and renamed: a test that runs meanwhile sees the old file or the new one, never a half.
-    await writeFile(`${file}.${process.pid}`, wasm);
-    await rename(`${file}.${process.pid}`, file);
-    await writeFile(stampFile, JSON.stringify(stamp));
+    await writeIfChanged(file, wasm);
+    await writeIfChanged(stampFile, Buffer.from(JSON.stringify(stamp)));
     log(`wasm  ${name} ${wasm.length} bytes from ${entry} ${seconds(start)}${note}`);
   }
 }
