@@ -1,0 +1,17 @@
+// A byte pipe to a device. Whatever the wire is, the session above sees only this.
+
+export interface Transport {
+  /** What a user typed to open it, for messages. */
+  readonly name: string;
+  /** True when the other end is our simulator in this process: time there is simulated. */
+  readonly simulated: boolean;
+  /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Bytes as they come, in pieces of any size. One listener. */
+  onData(listener: (bytes: Uint8Array) => void): void;
+  /** The line is gone: the cable was pulled, the peer closed, or close() was called (then without an error). One listener. */
+  onClose(listener: (error?: Error) => void): void;
+  /** Changes the speed of the line; a pipe without a speed (TCP) does nothing. */
+  setBaud(baud: number): Promise<void>;
+  close(): Promise<void>;
+}

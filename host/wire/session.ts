@@ -1,0 +1,176 @@
+// Request and reply over a line that may lose or damage frames: sequence numbers, deadlines, resends, a window.
+// Every command of WIRE.md may be repeated, so resending is always safe.
+import { OP_READ, OP_WRITE } from "../../spec/wire.ts";
+import { EXIT_LINK_LOST, TritkitError, throwIfAborted } from "../errors.ts";
+import type { Transport } from "../transports/transport.ts";
+import { consoleFraming } from "./console_framing.ts";
+import type { Decoder, Framing } from "./framing.ts";
+import { type CborMap, decodeMessage, encodeMessage, type SmpMessage } from "./smp.ts";
+
+export interface RequestOptions {
+  /** Time for one answer before the request is sent again, milliseconds. */
+  deadlineMs?: number;
+  /** How often it is sent in all. */
+  attempts?: number;
+  signal?: AbortSignal;
+}
+
+export interface SessionCounters {
+  sent: number;
+  received: number;
+  resent: number;
+  damaged: number;
+}
+
+const DEADLINE_MS = 1000;
+const ATTEMPTS = 5;
+
+interface Pending {
+  group: number;
+  command: number;
+  op: number;
+  settle(reply: SmpMessage): void;
+  fail(error: Error): void;
+}
+
+export class SmpSession {
+  readonly transport: Transport;
+  readonly counters: SessionCounters = { sent: 0, received: 0, resent: 0, damaged: 0 };
+  /** Requests that may be unanswered at the same time; 1 until a hello allowed more. */
+  window = 1;
+  /** Text that shares the line with frames (console framing). */
+  onText: (bytes: Uint8Array) => void = () => {};
+
+  #framing: Framing = consoleFraming;
+  #decoder: Decoder;
+  #seq = Math.floor(Math.random() * 256);
+  readonly #pending = new Map<number, Pending>();
+  readonly #waiting: (() => void)[] = [];
+  #lost: Error | null = null;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+    this.#decoder = this.#makeDecoder();
+    transport.onData((bytes) => this.#decoder.push(bytes));
+    transport.onClose((error) => this.#close(error));
+  }
+
+  get framing(): Framing {
+    return this.#framing;
+  }
+
+  /** Changes how both directions are framed, between two requests. */
+  setFraming(framing: Framing): void {
+    this.counters.damaged += this.#decoder.damaged;
+    this.#framing = framing;
+    this.#decoder = this.#makeDecoder();
+  }
+
+  read(group: number, command: number, body: CborMap = {}, options?: RequestOptions): Promise<SmpMessage> {
+    return this.#request(OP_READ, group, command, body, options);
+  }
+
+  write(group: number, command: number, body: CborMap = {}, options?: RequestOptions): Promise<SmpMessage> {
+    return this.#request(OP_WRITE, group, command, body, options);
+  }
+
+  /** Frames dropped so far because they arrived damaged. */
+  get damaged(): number {
+    return this.counters.damaged + this.#decoder.damaged;
+  }
+
+  async close(): Promise<void> {
+    await this.transport.close();
+    this.#close();
+  }
+
+  #makeDecoder(): Decoder {
+    return this.#framing.decoder({
+      frame: (bytes) => this.#receive(bytes),
+      text: (bytes) => this.onText(bytes),
+    });
+  }
+
+  #receive(bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    if (message === null) return;
+    const pending = this.#pending.get(message.seq);
+    // A second answer to a request that was sent twice finds nothing here and is dropped.
+    if (pending === undefined || pending.group !== message.group || pending.command !== message.command) return;
+    if (message.op !== pending.op + 1) return;
+    this.counters.received++;
+    pending.settle(message);
+  }
+
+  #close(error?: Error): void {
+    if (this.#lost !== null) return;
+    this.#lost = error ?? new TritkitError("E_LINK_LOST", `${this.transport.name} is closed.`, "", EXIT_LINK_LOST);
+    for (const pending of [...this.#pending.values()]) pending.fail(this.#lost);
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#lost === null && this.#pending.size >= this.window) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #nextSeq(): number {
+    do this.#seq = (this.#seq + 1) & 255;
+    while (this.#pending.has(this.#seq));
+    return this.#seq;
+  }
+
+  async #request(op: number, group: number, command: number, body: CborMap, options: RequestOptions = {}) {
+    const { deadlineMs = DEADLINE_MS, attempts = ATTEMPTS, signal } = options;
+    await this.#turn();
+    throwIfAborted(signal);
+    if (this.#lost !== null) throw this.#lost;
+    const seq = this.#nextSeq();
+    const bytes = encodeMessage({ op, group, seq, command, body });
+    return new Promise<SmpMessage>((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      let sent = 0;
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        this.#pending.delete(seq);
+        this.#waiting.shift()?.();
+      };
+      const fail = (error: Error) => {
+        done();
+        reject(error);
+      };
+      const onAbort = () => {
+        try {
+          throwIfAborted(signal);
+        } catch (error) {
+          fail(error as Error);
+        }
+      };
+      const send = () => {
+        if (sent === attempts) {
+          const message = `${this.transport.name} did not answer within ${(deadlineMs * attempts) / 1000} s.`;
+          return fail(new TritkitError("E_LINK_TIMEOUT", message, "Check the cable and the board.", EXIT_LINK_LOST));
+        }
+        if (sent > 0) this.counters.resent++;
+        sent++;
+        this.counters.sent++;
+        this.transport.write(this.#framing.encode(bytes)).catch(fail);
+        timer = setTimeout(send, deadlineMs);
+      };
+      this.#pending.set(seq, {
+        group,
+        command,
+        op,
+        fail,
+        settle: (reply) => {
+          done();
+          resolve(reply);
+        },
+      });
+      signal?.addEventListener("abort", onAbort);
+      send();
+    });
+  }
+}
