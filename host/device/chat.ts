@@ -1,0 +1,107 @@
+// An answer from the board: the prompt travels in pieces, tokens come back by polling with acknowledgement, stop works within one token.
+import { randomInt } from "node:crypto";
+import { GEN_DONE, GEN_PREFILL, NEXT_POLL_US, TK_GEN, TK_NEXT, TK_STOP, WHY_ERROR } from "../../spec/wire.ts";
+import { EXIT_REFUSED, TritkitError } from "../errors.ts";
+import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
+import type { CborMap } from "../wire/smp.ts";
+import type { Device } from "./device.ts";
+
+/** Prompt bytes of one gen request beside its header and options. */
+const PROMPT_PIECE = 768;
+/** A device answers `next` within 250 ms of its own time, or when the token that it computes is done. */
+const NEXT = { deadlineMs: 5000 + NEXT_POLL_US / 1000, attempts: 4 };
+
+/**
+ * @param prompt text, or bytes of any kind
+ * @throws TritkitError E_NO_MODEL, E_PROMPT_TOO_LONG, E_LINK_LOST, E_LINK_TIMEOUT, ...; an abort is no error: the answer
+ *   ends with stop "stopped"
+ */
+export async function generateOnDevice(
+  device: Device,
+  prompt: string | Uint8Array,
+  options: GenerateOptions = {},
+): Promise<Answer> {
+  const { signal } = options;
+  const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
+  const id = randomInt(1, 2 ** 32);
+  const started = performance.now();
+  const opened = await sendPrompt(device, id, bytes, { ...samplerIntegers(options), keep: options.keep ?? false });
+
+  const joiner = new TextJoiner(options.onToken);
+  let firstTokenSeconds = 0;
+  let stopSent = false;
+  for (;;) {
+    if (signal?.aborted && !stopSent) {
+      stopSent = true;
+      await device.write(TK_STOP, { id });
+    }
+    const waiting = device.read(TK_NEXT, { id, ack: joiner.tokenIds.length }, NEXT);
+    const reply = await (stopSent ? waiting : orAbort(waiting, signal));
+    if (reply === null) continue;
+    if (reply.st === GEN_PREFILL) options.onPrefill?.(Number(reply.pd ?? 0), Number(reply.pt ?? 0));
+    const before = joiner.tokenIds.length;
+    takeTokens(reply, joiner);
+    if (before === 0 && joiner.tokenIds.length > 0) firstTokenSeconds = (performance.now() - started) / 1000;
+    if (reply.st !== GEN_DONE) continue;
+    joiner.end();
+    if (reply.why === WHY_ERROR) {
+      throw new TritkitError("E_GENERATE", `The board gave up (rc ${reply.rc}).`, "Reset it.", EXIT_REFUSED);
+    }
+    return {
+      text: joiner.text,
+      tokenIds: joiner.tokenIds,
+      stop: stopReason(Number(reply.why)),
+      promptTokens: Number(opened.n ?? 0),
+      position: Number(reply.pos ?? 0),
+      context: Number(reply.ctx ?? 0),
+      slides: Number(reply.sl ?? 0),
+      firstTokenSeconds,
+      seconds: (performance.now() - started) / 1000,
+    };
+  }
+}
+
+/** The reply, or null as soon as the caller gives up; the late reply is then of no use to anybody. */
+async function orAbort(reply: Promise<CborMap>, signal: AbortSignal | undefined): Promise<CborMap | null> {
+  if (signal === undefined) return reply;
+  let onAbort = () => {};
+  const aborted = new Promise<null>((resolve) => {
+    onAbort = () => resolve(null);
+    signal.addEventListener("abort", onAbort);
+  });
+  reply.catch(() => {});
+  try {
+    return await Promise.race([reply, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function sendPrompt(device: Device, id: number, bytes: Uint8Array, options: CborMap): Promise<CborMap> {
+  let off = 0;
+  for (;;) {
+    const piece = bytes.subarray(off, off + PROMPT_PIECE);
+    const head = off === 0 ? options : {};
+    const reply = await device.write(TK_GEN, { id, off, len: bytes.length, p: piece, ...head });
+    const next = Number(reply.off);
+    if (next >= bytes.length) return reply;
+    if (!(next > off)) {
+      throw new TritkitError("E_PROTOCOL", `The device wants prompt byte ${next} after ${off}.`, "", EXIT_REFUSED);
+    }
+    off = next;
+  }
+}
+
+function takeTokens(reply: CborMap, joiner: TextJoiner): void {
+  const { ids, l, t, off } = reply;
+  if (!Array.isArray(ids) || !Array.isArray(l) || !(t instanceof Uint8Array) || ids.length !== l.length) {
+    throw new TritkitError("E_PROTOCOL", "The device's tokens are malformed.", "", EXIT_REFUSED);
+  }
+  let at = 0;
+  for (let i = 0; i < ids.length; i++) {
+    const text = t.subarray(at, at + Number(l[i]));
+    at += Number(l[i]);
+    // An answer that was asked for twice brings tokens again: only what is beyond is new.
+    if (Number(off) + i === joiner.tokenIds.length) joiner.add(Number(ids[i]), text);
+  }
+}
