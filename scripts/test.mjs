@@ -71,7 +71,7 @@ async function runTests(tests) {
     const bundles = tests.map((path) => join(outdir, path.replace(/\.ts$/, ".mjs")));
     const argv = [
       "--test",
-      "--test-reporter=spec",
+      ...(nodeOptions.some((option) => option.startsWith("--test-reporter=")) ? [] : ["--test-reporter=spec"]),
       "--enable-source-maps",
       `--test-concurrency=${CONCURRENCY}`,
       ...nodeOptions,
