@@ -105,7 +105,12 @@ function expected(logits: number[], context: number[], options: Options, count: 
   return Array.from({ length: count }, () => {
     const r = (pcg.next() * total) >> 32n;
     let sum = 0n;
-    return order[weights.findIndex((weight) => (sum += weight) > r)];
+    return order[
+      weights.findIndex((weight) => {
+        sum += weight;
+        return sum > r;
+      })
+    ];
   });
 }
 
