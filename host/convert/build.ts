@@ -1,0 +1,130 @@
+/** Neutral model -> image, into a file or into memory. The importers come before this, the command line after. */
+import { KIND_EMBED, KIND_HEAD } from "../../spec/image.ts";
+import { RESIDUAL_FRAC_DEFAULT } from "../../spec/numerics.ts";
+import { throwIfAborted } from "../errors.ts";
+import { describeImage, type ImageDescription } from "../image/describe.ts";
+import { hex } from "../image/digest.ts";
+import { sectionName } from "../image/layout.ts";
+import { readImage } from "../image/reader.ts";
+import { packingName } from "../image/sizes.ts";
+import { chooseHeadActMax, choosePacking, chooseResidualFrac, type EmbedPacking, largestValue } from "./choices.ts";
+import { imageBytes, type SectionPlan, type WriteOptions, type WriteProgress, writeImage } from "./image_writer.ts";
+import type { Dropped, ModelSource } from "./model.ts";
+import { planSections } from "./plan.ts";
+import { FileSink, type ImageSink, MemorySink } from "./sinks.ts";
+
+export interface BuildOptions {
+  /** Name of the model in the image, at most 32 bytes; default: the source's. */
+  readonly name?: string;
+  /** The one board that takes the image; default: any. */
+  readonly board?: string;
+  /** Positions of the context; default 0: as many as the board has room for. */
+  readonly context?: number;
+  /** Of embedding and head; default "auto" (choices.ts says the rule). */
+  readonly embedPacking?: EmbedPacking;
+  /** 127 or 4095; default 4095 where it fits. */
+  readonly headActMax?: number;
+  /** 0..24; default 16, more for tiny embeddings (choices.ts says the rule). */
+  readonly residualFrac?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: (progress: WriteProgress) => void;
+}
+
+export interface ConvertReport {
+  readonly bytes: number;
+  /** SHA-256 of the image, hexadecimal: the sha of an upload. */
+  readonly sha256: string;
+  readonly image: ImageDescription;
+  readonly dropped: readonly Dropped[];
+  /** Sentences: what was decided, and by which rule. */
+  readonly notes: readonly string[];
+  /** Root mean square error of embedding and head after quantising, as a share of their weights. */
+  readonly quantised: readonly Quantised[];
+}
+
+export interface Quantised {
+  readonly tensor: string;
+  readonly relativeError: number;
+}
+
+/** @throws TritkitError; then nothing is left at `out` but what was there before */
+export async function buildImageFile(
+  model: ModelSource,
+  out: string,
+  options: BuildOptions = {},
+): Promise<ConvertReport> {
+  const work = await prepare(model, options);
+  return finish(work, await FileSink.create(out));
+}
+
+/** @throws TritkitError */
+export async function buildImage(
+  model: ModelSource,
+  options: BuildOptions = {},
+): Promise<{ bytes: Uint8Array; report: ConvertReport }> {
+  const work = await prepare(model, options);
+  const sink = new MemorySink(imageBytes(work.plans));
+  return { report: await finish(work, sink), bytes: sink.bytes };
+}
+
+interface Work {
+  readonly model: ModelSource;
+  readonly plans: SectionPlan[];
+  readonly write: WriteOptions;
+  readonly notes: string[];
+  readonly quantised: Quantised[];
+}
+
+/** Makes every choice that is open, before the first byte is written. */
+async function prepare(model: ModelSource, options: BuildOptions): Promise<Work> {
+  const { config } = model;
+  const { signal } = options;
+  const notes = [...model.notes];
+  const quantised: Quantised[] = [];
+  const packings = new Map<number, number>();
+  for (const kind of config.tied ? [KIND_EMBED] : [KIND_EMBED, KIND_HEAD]) {
+    throwIfAborted(signal);
+    const { packing, why } = await choosePacking(options.embedPacking ?? "auto", await model.matrix(kind));
+    packings.set(kind, packing);
+    if (why !== "") notes.push(`${sectionName(kind, 0)} is packed as ${packingName(packing)}: ${why}.`);
+  }
+  const largest = await largestValue("The embedding", await model.matrix(KIND_EMBED), signal);
+  const residualFrac = options.residualFrac ?? chooseResidualFrac(largest);
+  if (options.residualFrac === undefined && residualFrac !== RESIDUAL_FRAC_DEFAULT)
+    notes.push(
+      `residual_frac is ${residualFrac}: no embedding exceeds ${largest.toPrecision(2)}, and its largest keeps 10 bits.`,
+    );
+  const plans = await planSections(model, {
+    context: options.context ?? 0,
+    headActMax: options.headActMax ?? chooseHeadActMax(config.dim),
+    residualFrac,
+    packing: (kind) => packings.get(kind) ?? 0,
+    signal,
+    onQuantised: (kind, relativeError) => quantised.push({ tensor: sectionName(kind, 0), relativeError }),
+  });
+  const write = { name: options.name ?? model.name, board: options.board ?? "", signal, progress: options.progress };
+  return { model, plans, write, notes, quantised };
+}
+
+async function finish(work: Work, sink: ImageSink): Promise<ConvertReport> {
+  try {
+    const sha = await writeImage(sink, work.plans, work.write);
+    // Our own reader has the last word, while the file does not have its name yet.
+    const image = readImage(await sink.read(0, imageBytes(work.plans)), { verify: false });
+    throwIfAborted(work.write.signal);
+    const { notes, quantised } = work;
+    const description = describeImage(image);
+    await sink.finish();
+    return {
+      bytes: image.bytes.length,
+      sha256: hex(sha),
+      image: description,
+      dropped: work.model.dropped,
+      notes,
+      quantised,
+    };
+  } catch (error) {
+    await sink.discard();
+    throw error;
+  }
+}

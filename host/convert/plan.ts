@@ -1,0 +1,200 @@
+/** A model and the deployer's choices -> the sections of an image: which packing, which scales, in which order. */
+import {
+  ACTIVATION_RELU2,
+  ACTIVATION_SILU,
+  CHAT_FIRST_COUNT,
+  CHAT_ITEMS,
+  CHAT_NEXT_COUNT,
+  KIND_CHAT,
+  KIND_CONFIG,
+  KIND_META,
+  KIND_TABLES,
+  KIND_TOKENIZER,
+  SCALE_NONE,
+  SCALE_ROWS,
+  SCALE_TENSOR,
+} from "../../spec/image.ts";
+import { SCALE_ONE } from "../../spec/numerics.ts";
+import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import { TritkitError } from "../errors.ts";
+import { checkConfig, encodeConfig, type ImageConfig } from "../image/config.ts";
+import { sectionName, type TensorSlot, tensorSlots } from "../image/layout.ts";
+import type { Chat } from "../image/reader.ts";
+import { exponentOf, type Scale, scaleOf } from "../image/scale.ts";
+import { levelsOf, packedBytes } from "../image/sizes.ts";
+import { encodeTokenizer } from "../image/tokenizer.ts";
+import { chunkRows } from "./absmean.ts";
+import type { SectionPlan } from "./image_writer.ts";
+import type { LinearSource, ModelConfig, ModelSource } from "./model.ts";
+import { packGains, packRows } from "./packing.ts";
+import { quantiseRow } from "./quantise_rows.ts";
+import { tablesSection } from "./tables.ts";
+
+/** The deployer's choices, all made. */
+export interface PlanOptions {
+  readonly context: number;
+  readonly headActMax: number;
+  readonly residualFrac: number;
+  /** Packing code of EMBED and HEAD by kind. */
+  readonly packing: (kind: number) => number;
+  readonly signal?: AbortSignal;
+  /** Error of what was quantised, as a share of the tensor's root mean square. */
+  readonly onQuantised?: (kind: number, relativeError: number) => void;
+}
+
+const GAIN_MAX = 32767;
+
+export function imageConfig(
+  config: ModelConfig,
+  options: Pick<PlanOptions, "context" | "headActMax" | "residualFrac">,
+): ImageConfig {
+  const image: ImageConfig = {
+    ...config,
+    activation: config.activation === "silu" ? ACTIVATION_SILU : ACTIVATION_RELU2,
+    nExperts: 0,
+    nExpertsUsed: 0,
+    weights: 0,
+    ropeTheta: scaleOf(config.ropeTheta),
+    normEps: scaleOf(config.normEps),
+    residualFrac: options.residualFrac,
+    headActMax: options.headActMax,
+    attnScale: scaleOf(1 / Math.sqrt(config.headDim)),
+    defaultContext: options.context,
+  };
+  checkConfig(image);
+  return image;
+}
+
+/** The sections in file order. Weights are read and packed when the writer asks for them; latent ones are read here once for their scales. */
+export async function planSections(model: ModelSource, options: PlanOptions): Promise<SectionPlan[]> {
+  const { config } = model;
+  const meta = Object.keys(model.meta).length > 0 ? new TextEncoder().encode(JSON.stringify(model.meta)) : null;
+  const plans = [
+    plainSection(KIND_CONFIG, encodeConfig(imageConfig(config, options))),
+    plainSection(KIND_TOKENIZER, encodeTokenizer(model.tokenizer)),
+    ...(model.chat ? [plainSection(KIND_CHAT, encodeChat(model.chat))] : []),
+    ...(meta ? [plainSection(KIND_META, meta)] : []),
+    plainSection(KIND_TABLES, tablesSection(config.ropeTheta, config.headDim)),
+  ];
+  for (const slot of tensorSlots(config)) {
+    if (slot.role === "gain") plans.push(gainSection(model, slot));
+    else if (slot.role === "linear")
+      plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, options.signal)));
+    else plans.push(matrixSection(model, slot, options));
+  }
+  return plans;
+}
+
+function plainSection(kind: number, bytes: Uint8Array): SectionPlan {
+  return {
+    ...{ kind, layer: 0, packing: 0, scaleKind: SCALE_NONE, rows: 0, cols: 0, bytes: bytes.length },
+    async produce(write) {
+      await write(bytes);
+      return {};
+    },
+  };
+}
+
+function linearSection(slot: TensorSlot, source: LinearSource): SectionPlan {
+  const { kind, layer, rows, cols } = slot;
+  checkShape(slot, source);
+  const { scale } = source;
+  const packing = PACK_TRITS_1;
+  return {
+    ...{ kind, layer, packing, rows, cols, bytes: packedBytes(packing, rows, cols) },
+    scaleKind: typeof scale === "number" ? SCALE_TENSOR : SCALE_ROWS,
+    async produce(write) {
+      for (let start = 0; start < rows; start += chunkRows(cols)) {
+        const count = Math.min(chunkRows(cols), rows - start);
+        await write(packRows(packing, await source.trits(start, count), count, cols));
+      }
+      return typeof scale === "number" ? { scale: scaleOf(scale) } : { rows: Array.from(scale, scaleOf) };
+    },
+  };
+}
+
+/** Embedding or head: every row on its own grid. */
+function matrixSection(model: ModelSource, slot: TensorSlot, options: PlanOptions): SectionPlan {
+  const { kind, layer, rows, cols } = slot;
+  const packing = options.packing(kind);
+  const levels = levelsOf(packing);
+  return {
+    ...{ kind, layer, packing, rows, cols, bytes: packedBytes(packing, rows, cols), scaleKind: SCALE_ROWS },
+    async produce(write) {
+      const source = await model.matrix(kind);
+      checkShape(slot, source);
+      const scales: Scale[] = [];
+      let error = 0;
+      let energy = 0;
+      for (let start = 0; start < rows; start += chunkRows(cols)) {
+        const count = Math.min(chunkRows(cols), rows - start);
+        const values = await source.values(start, count);
+        const weights = new Int8Array(count * cols);
+        for (let row = 0; row < count; row++) {
+          const quantised = quantiseRow(
+            values.subarray(row * cols, (row + 1) * cols),
+            levels,
+            weights.subarray(row * cols, (row + 1) * cols),
+          );
+          scales.push(scaleOf(quantised.scale));
+          error += quantised.error;
+          energy += quantised.energy;
+        }
+        await write(packRows(packing, weights, count, cols));
+      }
+      options.onQuantised?.(kind, energy > 0 ? Math.sqrt(error / energy) : 0);
+      return { rows: scales };
+    },
+  };
+}
+
+/** int16 with one exponent for the vector: the largest gain takes all 15 bits. */
+function gainSection(model: ModelSource, slot: TensorSlot): SectionPlan {
+  const { kind, layer, rows, cols } = slot;
+  return {
+    ...{
+      kind,
+      layer,
+      packing: PACK_GAIN,
+      rows,
+      cols,
+      bytes: packedBytes(PACK_GAIN, rows, cols),
+      scaleKind: SCALE_NONE,
+    },
+    async produce(write) {
+      const gains = await model.gain(kind, layer);
+      checkShape(slot, { rows: 1, cols: gains.length });
+      const { values, exponent } = quantiseGains(gains);
+      await write(packGains(values));
+      return { scale: { m: SCALE_ONE, e: exponent } };
+    },
+  };
+}
+
+/** gain[i] = values[i] * 2^exponent within half a unit of 2^exponent. */
+export function quantiseGains(gains: Float32Array): { values: Int16Array; exponent: number } {
+  const largest = gains.reduce((max, gain) => Math.max(max, Math.abs(gain)), 0);
+  if (largest === 0) return { values: new Int16Array(gains.length), exponent: 0 };
+  let exponent = exponentOf(largest) - 14;
+  if (Math.round(largest * 2 ** -exponent) > GAIN_MAX) exponent++;
+  return { values: Int16Array.from(gains, (gain) => Math.round(gain * 2 ** -exponent)), exponent };
+}
+
+function encodeChat(chat: Chat): Uint8Array {
+  const out = new DataView(new ArrayBuffer(CHAT_ITEMS + (chat.first.length + chat.next.length) * 4));
+  out.setUint32(CHAT_FIRST_COUNT, chat.first.length, true);
+  out.setUint32(CHAT_NEXT_COUNT, chat.next.length, true);
+  for (const [i, item] of [...chat.first, ...chat.next].entries()) out.setInt32(CHAT_ITEMS + i * 4, item, true);
+  return new Uint8Array(out.buffer);
+}
+
+/** @throws TritkitError E_SOURCE_FORMAT */
+function checkShape(slot: TensorSlot, source: { readonly rows: number; readonly cols: number }): void {
+  if (source.rows === slot.rows && source.cols === slot.cols) return;
+  const shape = `(${source.rows}, ${source.cols}) instead of (${slot.rows}, ${slot.cols})`;
+  throw new TritkitError(
+    "E_SOURCE_FORMAT",
+    `${sectionName(slot.kind, slot.layer)} has shape ${shape}.`,
+    "The model's files contradict its config.json.",
+  );
+}

@@ -1,0 +1,25 @@
+/** The TABLES section of spec/IMAGE.md: exp, sigmoid, sine and RoPE in fixed point, from the formulas of spec/NUMERICS.md. */
+import { TAB_EXP2, TAB_ROPE_INC, TAB_SIGMOID, TAB_SINE } from "../../spec/image.ts";
+import { EXP2_ENTRIES, SIGMOID_ENTRIES, SINE_ENTRIES } from "../../spec/numerics.ts";
+
+const U32 = 2 ** 32;
+
+/** u32[head_dim / 2]: turns per position times 2^32. */
+export function ropeIncrements(theta: number, headDim: number): Uint32Array {
+  return Uint32Array.from({ length: headDim / 2 }, (_, j) =>
+    Math.round((theta ** ((-2 * j) / headDim) / (2 * Math.PI)) * U32),
+  );
+}
+
+/** @returns the bytes of the section */
+export function tablesSection(theta: number, headDim: number): Uint8Array {
+  const out = new DataView(new ArrayBuffer(TAB_ROPE_INC + (headDim / 2) * 4));
+  for (let f = 0; f < EXP2_ENTRIES; f++)
+    out.setUint16(TAB_EXP2 + 2 * f, Math.round(2 ** 15 * 2 ** (-f / EXP2_ENTRIES)), true);
+  for (let i = 0; i < SIGMOID_ENTRIES; i++)
+    out.setUint16(TAB_SIGMOID + 2 * i, Math.round(32768 / (1 + Math.exp(-i / 16))), true);
+  for (let k = 0; k < SINE_ENTRIES; k++)
+    out.setInt16(TAB_SINE + 2 * k, Math.round(32767 * Math.sin((Math.PI * k) / 2048)), true);
+  for (const [j, inc] of ropeIncrements(theta, headDim).entries()) out.setUint32(TAB_ROPE_INC + 4 * j, inc, true);
+  return new Uint8Array(out.buffer);
+}

@@ -1,0 +1,322 @@
+/**
+ * A model image (spec/IMAGE.md), read from memory. Nothing is copied: tensors are windows of the bytes.
+ *
+ * Everything that the specification lists under "What a reader must refuse" is refused here, but for `NO_MEMORY` (the engine's) and
+ * `BAD_CODE` (verify_codes.ts, which has to look at every weight).
+ */
+import {
+  CHAT_FIRST_COUNT,
+  CHAT_ITEMS,
+  CHAT_NEXT_COUNT,
+  HDR_BOARD,
+  HDR_BYTES,
+  HDR_DIGEST_COUNT,
+  HDR_DIGESTS,
+  HDR_IMAGE_BYTES,
+  HDR_MAGIC,
+  HDR_MAJOR,
+  HDR_MINOR,
+  HDR_NAME,
+  HDR_SECTIONS,
+  HDR_TABLE,
+  IMAGE_ALIGN,
+  IMAGE_BLOCK_BYTES,
+  IMAGE_MAGIC,
+  IMAGE_NAME_BYTES,
+  IMAGE_VERSION_MAJOR,
+  KIND_CHAT,
+  KIND_CONFIG,
+  KIND_META,
+  KIND_TABLES,
+  KIND_TOKENIZER,
+  ROW_SCALE_BYTES,
+  SEC_BYTES,
+  SEC_COLS,
+  SEC_EXPERT,
+  SEC_KIND,
+  SEC_LAYER,
+  SEC_OFFSET,
+  SEC_PACKING,
+  SEC_ROWS,
+  SEC_SCALE_EXP,
+  SEC_SCALE_KIND,
+  SEC_SCALE_MANT,
+  SEC_SCALES,
+  SECTION_ENTRY_BYTES,
+  TAB_ROPE_INC,
+  TRAILER_BYTES,
+  TRAILER_MAGIC,
+} from "../../spec/image.ts";
+import { type ImageConfig, parseConfig } from "./config.ts";
+import { checkDigests } from "./digest.ts";
+import { imageError } from "./errors.ts";
+import { isKnownKind, sectionName, tensorSlots } from "./layout.ts";
+import type { Scale } from "./scale.ts";
+import { checkTensor } from "./tensor.ts";
+import { parseTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+export interface ImageHeader {
+  readonly major: number;
+  readonly minor: number;
+  readonly imageBytes: number;
+  readonly headerBytes: number;
+  /** D: offset of the digest table, and end of the sections. */
+  readonly digestOffset: number;
+  readonly name: string;
+  /** The one board the image was made for, "" for any. */
+  readonly board: string;
+}
+
+/** One entry of the section table. */
+export interface Section {
+  readonly kind: number;
+  readonly layer: number;
+  readonly expert: number;
+  readonly packing: number;
+  readonly scaleKind: number;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly rows: number;
+  readonly cols: number;
+  /** Scale kind 1: of the tensor. Kind 2: e is the largest row exponent, m 0. Gains: value = gain * 2^e, m 32768. */
+  readonly scale: Scale;
+  /** Offset of the row scales, 0 for none. */
+  readonly scales: number;
+}
+
+export interface Tensor extends Section {
+  /** "embed", "layer 0 attn_q". */
+  readonly name: string;
+  /** Packed weights or gains. */
+  readonly data: Uint8Array;
+  /** Row scales, rows x {u16 m, i16 e}; empty without. */
+  readonly rowScales: Uint8Array;
+}
+
+/** Token ids of a turn; -1 stands for the user's text. */
+export interface Chat {
+  readonly first: readonly number[];
+  readonly next: readonly number[];
+}
+
+export interface Image {
+  /** Exactly the image, without what follows it. */
+  readonly bytes: Uint8Array;
+  readonly header: ImageHeader;
+  /** All sections, those of unknown kind included. */
+  readonly sections: readonly Section[];
+  readonly config: ImageConfig;
+  readonly tokenizer: Tokenizer;
+  /** The TABLES section. */
+  readonly tables: Uint8Array;
+  readonly chat: Chat | null;
+  /** The META section as text, null without. */
+  readonly meta: string | null;
+  /** In the order of a forward pass. */
+  readonly tensors: readonly Tensor[];
+  /** @throws TritkitError E_IMAGE_TENSOR when the architecture has none of that kind */
+  tensor(kind: number, layer?: number): Tensor;
+}
+
+export interface ReadOptions {
+  /** Refuse an image made for another board than this. */
+  readonly board?: string;
+  /** false leaves the digests unchecked, for a file that was checked before. Default true. */
+  readonly verify?: boolean;
+}
+
+/**
+ * @param bytes an image from its first byte; what follows it (erased flash) is ignored
+ * @throws TritkitError E_IMAGE_*
+ */
+export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
+  const header = readHeader(bytes);
+  const image = bytes.subarray(0, header.imageBytes);
+  if (options.verify ?? true) checkDigests(image, header.digestOffset);
+  if (options.board !== undefined && header.board !== "" && header.board !== options.board)
+    throw imageError("E_IMAGE_BOARD", `The image was made for the board ${header.board}, not for ${options.board}.`);
+  const sections = readSections(image, header);
+
+  const config = parseConfig(only(image, sections, KIND_CONFIG));
+  const tokenizer = parseTokenizer(only(image, sections, KIND_TOKENIZER));
+  if (tokenizer.tokens.length !== config.vocabSize)
+    throw imageError(
+      "E_IMAGE_TOKENIZER",
+      `The tokenizer has ${tokenizer.tokens.length} tokens, the model ${config.vocabSize}.`,
+    );
+  const tables = only(image, sections, KIND_TABLES);
+  const tablesBytes = TAB_ROPE_INC + (config.headDim / 2) * 4;
+  if (tables.length !== tablesBytes)
+    throw imageError(
+      "E_IMAGE_CONFIG",
+      `The tables have ${tables.length} bytes, head_dim ${config.headDim} needs ${tablesBytes}.`,
+    );
+  const chat = optional(image, sections, KIND_CHAT);
+  const meta = optional(image, sections, KIND_META);
+
+  const tensors = new Map(collectTensors(image, sections, config).map((tensor) => [key(tensor), tensor]));
+  return {
+    bytes: image,
+    header,
+    sections,
+    config,
+    tokenizer,
+    tables,
+    chat: chat && readChat(chat, config.vocabSize),
+    meta: meta && new TextDecoder().decode(meta),
+    tensors: [...tensors.values()],
+    tensor(kind, layer = 0) {
+      const tensor = tensors.get(key({ kind, layer }));
+      if (!tensor) throw imageError("E_IMAGE_TENSOR", `The model has no tensor ${sectionName(kind, layer)}.`);
+      return tensor;
+    },
+  };
+}
+
+function readHeader(bytes: Uint8Array): ImageHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < 4 || view.getUint32(HDR_MAGIC, true) !== IMAGE_MAGIC)
+    throw imageError("E_IMAGE_MAGIC", "This is no tritkit model image.");
+  if (bytes.length < IMAGE_BLOCK_BYTES)
+    throw truncated(`The image ends after ${bytes.length} bytes, within its header.`);
+  const major = view.getUint16(HDR_MAJOR, true);
+  if (major !== IMAGE_VERSION_MAJOR)
+    throw imageError("E_IMAGE_VERSION", `The image has version ${major}, this tritkit reads ${IMAGE_VERSION_MAJOR}.`);
+  const word = (at: number) => view.getUint32(at, true);
+  const header = {
+    major,
+    minor: view.getUint16(HDR_MINOR, true),
+    imageBytes: word(HDR_IMAGE_BYTES),
+    headerBytes: word(HDR_BYTES),
+    digestOffset: word(HDR_DIGESTS),
+    name: text(bytes, HDR_NAME),
+    board: text(bytes, HDR_BOARD),
+  };
+  if (header.imageBytes > bytes.length)
+    throw truncated(`The image says it has ${header.imageBytes} bytes, but only ${bytes.length} are there.`);
+  const blocks = header.digestOffset / IMAGE_BLOCK_BYTES;
+  if (header.digestOffset % IMAGE_BLOCK_BYTES !== 0 || word(HDR_DIGEST_COUNT) !== blocks)
+    throw truncated(
+      `The digest table at ${header.digestOffset} with ${word(HDR_DIGEST_COUNT)} digests is out of place.`,
+    );
+  if (header.digestOffset + blocks * 8 + TRAILER_BYTES !== header.imageBytes)
+    throw truncated(`The image of ${header.imageBytes} bytes does not end with its digests and trailer.`);
+  if (
+    word(header.imageBytes - TRAILER_BYTES) !== TRAILER_MAGIC ||
+    word(header.imageBytes - TRAILER_BYTES + 4) !== TRAILER_BYTES
+  )
+    throw truncated("The image has no trailer at its end.");
+  const table = HDR_TABLE + word(HDR_SECTIONS) * SECTION_ENTRY_BYTES;
+  if (
+    header.headerBytes % IMAGE_BLOCK_BYTES !== 0 ||
+    table > header.headerBytes ||
+    header.headerBytes > header.digestOffset
+  )
+    throw truncated(`A header of ${header.headerBytes} bytes does not hold ${word(HDR_SECTIONS)} sections.`);
+  return header;
+}
+
+function readSections(image: Uint8Array, header: ImageHeader): Section[] {
+  const view = new DataView(image.buffer, image.byteOffset, image.length);
+  const sections: Section[] = [];
+  const seen = new Set<string>();
+  for (let i = 0; i < view.getUint32(HDR_SECTIONS, true); i++) {
+    const at = HDR_TABLE + i * SECTION_ENTRY_BYTES;
+    const half = (field: number) => view.getUint16(at + field, true);
+    const word = (field: number) => view.getUint32(at + field, true);
+    const section: Section = {
+      kind: half(SEC_KIND),
+      layer: half(SEC_LAYER),
+      expert: half(SEC_EXPERT),
+      packing: image[at + SEC_PACKING],
+      scaleKind: image[at + SEC_SCALE_KIND],
+      offset: word(SEC_OFFSET),
+      bytes: word(SEC_BYTES),
+      rows: word(SEC_ROWS),
+      cols: word(SEC_COLS),
+      scale: { m: half(SEC_SCALE_MANT), e: view.getInt16(at + SEC_SCALE_EXP, true) },
+      scales: word(SEC_SCALES),
+    };
+    const name = sectionName(section.kind, section.layer);
+    inside(header, name, section.offset, section.bytes);
+    if (isKnownKind(section.kind)) {
+      if (section.offset % IMAGE_ALIGN !== 0)
+        throw imageError(
+          "E_IMAGE_TENSOR",
+          `${name} starts at ${section.offset}, which is no multiple of ${IMAGE_ALIGN}.`,
+        );
+      if (section.scales !== 0)
+        inside(header, `the row scales of ${name}`, section.scales, section.rows * ROW_SCALE_BYTES);
+      const place = `${key(section)} ${section.expert}`;
+      if (seen.has(place)) throw imageError("E_IMAGE_TENSOR", `${name} is there twice.`);
+      seen.add(place);
+    }
+    sections.push(section);
+  }
+  return sections;
+}
+
+function collectTensors(image: Uint8Array, sections: readonly Section[], config: ImageConfig): Tensor[] {
+  const byKey = new Map(sections.map((section) => [key(section), section]));
+  return tensorSlots(config).map((slot) => {
+    const name = sectionName(slot.kind, slot.layer);
+    const section = byKey.get(key(slot));
+    if (!section) throw imageError("E_IMAGE_TENSOR", `${name} is missing.`);
+    const tensor = {
+      ...section,
+      name,
+      data: image.subarray(section.offset, section.offset + section.bytes),
+      rowScales:
+        section.scales === 0
+          ? new Uint8Array(0)
+          : image.subarray(section.scales, section.scales + section.rows * ROW_SCALE_BYTES),
+    };
+    checkTensor(tensor, slot);
+    return tensor;
+  });
+}
+
+function readChat(section: Uint8Array, vocabSize: number): Chat {
+  const view = new DataView(section.buffer, section.byteOffset, section.length);
+  const counts =
+    section.length >= CHAT_ITEMS
+      ? [view.getUint32(CHAT_FIRST_COUNT, true), view.getUint32(CHAT_NEXT_COUNT, true)]
+      : [0, 0];
+  if (section.length < CHAT_ITEMS + (counts[0] + counts[1]) * 4)
+    throw imageError("E_IMAGE_CONFIG", "The chat turns do not fit their section.");
+  const items = Array.from({ length: counts[0] + counts[1] }, (_, i) => view.getInt32(CHAT_ITEMS + i * 4, true));
+  for (const id of items)
+    if (id < -1 || id >= vocabSize)
+      throw imageError("E_IMAGE_CONFIG", `The chat turns name token ${id} of ${vocabSize}.`);
+  return { first: items.slice(0, counts[0]), next: items.slice(counts[0]) };
+}
+
+function optional(image: Uint8Array, sections: readonly Section[], kind: number): Uint8Array | null {
+  const section = sections.find((candidate) => candidate.kind === kind);
+  return section ? image.subarray(section.offset, section.offset + section.bytes) : null;
+}
+
+function only(image: Uint8Array, sections: readonly Section[], kind: number): Uint8Array {
+  const section = optional(image, sections, kind);
+  if (!section) throw imageError("E_IMAGE_TENSOR", `The section ${sectionName(kind, 0)} is missing.`);
+  return section;
+}
+
+function inside(header: ImageHeader, name: string, offset: number, bytes: number): void {
+  if (offset < header.headerBytes || offset + bytes > header.digestOffset)
+    throw truncated(`Bytes ${offset} to ${offset + bytes} of ${name} lie outside the image.`);
+}
+
+function key(place: { readonly kind: number; readonly layer: number }): string {
+  return `${place.kind} ${place.layer}`;
+}
+
+function text(bytes: Uint8Array, at: number): string {
+  const field = bytes.subarray(at, at + IMAGE_NAME_BYTES);
+  const end = field.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
+}
+
+function truncated(message: string) {
+  return imageError("E_IMAGE_TRUNCATED", message);
+}
