@@ -5,7 +5,7 @@
  * they were evaluated with. Tensors that hold only {0, +-s} already (TriLM: one s for a tensor, or one for a row) keep their s: their mean would be
  * s times the share of non-zeros.
  */
-import { throwIfAborted } from "../errors.ts";
+import { TritkitError, throwIfAborted } from "../errors.ts";
 import type { LinearSource, MatrixSource } from "./model.ts";
 
 /** Below this mean a tensor counts as zero; transformers clamps there too. */
@@ -17,8 +17,13 @@ export function chunkRows(cols: number): number {
   return Math.max(4, Math.floor(CHUNK_WEIGHTS / cols / 4) * 4);
 }
 
+export interface AbsmeanLinear extends LinearSource {
+  /** The weights were {0, +-s} before: nothing was lost. */
+  readonly wasTernary: boolean;
+}
+
 /** One pass over the weights for the scale; trits are made when they are asked for. */
-export async function absmean(source: MatrixSource, signal?: AbortSignal): Promise<LinearSource> {
+export async function absmean(source: MatrixSource, signal?: AbortSignal): Promise<AbsmeanLinear> {
   const { rows, cols } = source;
   const rowScales = new Float64Array(rows);
   let sum = 0;
@@ -39,6 +44,12 @@ export async function absmean(source: MatrixSource, signal?: AbortSignal): Promi
       rowScales[start + row] = level;
     }
   }
+  if (!Number.isFinite(sum))
+    throw new TritkitError(
+      "E_SOURCE_FORMAT",
+      "The weights hold a value that is no number.",
+      "Download the model again.",
+    );
   if (isTernary) {
     const level = rowScales.find((scale) => scale > 0) ?? 0;
     const scale = rowScales.every((row) => row === 0 || row === level) ? level : rowScales;
@@ -46,6 +57,7 @@ export async function absmean(source: MatrixSource, signal?: AbortSignal): Promi
       rows,
       cols,
       scale,
+      wasTernary: true,
       trits: async (start, count) => Int8Array.from(await source.values(start, count), Math.sign),
     };
   }
@@ -55,6 +67,7 @@ export async function absmean(source: MatrixSource, signal?: AbortSignal): Promi
     rows,
     cols,
     scale: mean,
+    wasTernary: false,
     trits: async (start, count) =>
       Int8Array.from(await source.values(start, count), (weight) => toTrit(weight, inverse)),
   };

@@ -82,13 +82,14 @@ async function prepare(model: ModelSource, options: BuildOptions): Promise<Work>
   const notes = [...model.notes];
   const quantised: Quantised[] = [];
   const packings = new Map<number, number>();
+  let largest = 0;
   for (const kind of config.tied ? [KIND_EMBED] : [KIND_EMBED, KIND_HEAD]) {
-    throwIfAborted(signal);
+    const absmax = await largestValue(sectionName(kind, 0), await model.matrix(kind), signal);
+    if (kind === KIND_EMBED) largest = absmax;
     const { packing, why } = await choosePacking(options.embedPacking ?? "auto", await model.matrix(kind));
     packings.set(kind, packing);
     if (why !== "") notes.push(`${sectionName(kind, 0)} is packed as ${packingName(packing)}: ${why}.`);
   }
-  const largest = await largestValue("The embedding", await model.matrix(KIND_EMBED), signal);
   const residualFrac = options.residualFrac ?? chooseResidualFrac(largest);
   if (options.residualFrac === undefined && residualFrac !== RESIDUAL_FRAC_DEFAULT)
     notes.push(

@@ -14,7 +14,7 @@ import {
   SCALE_ROWS,
   SCALE_TENSOR,
 } from "../../spec/image.ts";
-import { SCALE_ONE } from "../../spec/numerics.ts";
+import { ACT_MAX, RESIDUAL_FRAC_DEFAULT, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { TritkitError } from "../errors.ts";
 import { checkConfig, encodeConfig, type ImageConfig } from "../image/config.ts";
@@ -44,6 +44,7 @@ export interface PlanOptions {
 
 const GAIN_MAX = 32767;
 
+/** @throws TritkitError E_UNSUPPORTED for a configuration that no image can hold */
 export function imageConfig(
   config: ModelConfig,
   options: Pick<PlanOptions, "context" | "headActMax" | "residualFrac">,
@@ -61,8 +62,18 @@ export function imageConfig(
     attnScale: scaleOf(1 / Math.sqrt(config.headDim)),
     defaultContext: options.context,
   };
-  checkConfig(image);
+  try {
+    checkConfig(image);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new TritkitError("E_UNSUPPORTED", message, "tritkit has no room for such a model.", undefined, { cause });
+  }
   return image;
+}
+
+/** @throws TritkitError E_UNSUPPORTED; before anything is done layer by layer */
+export function checkModelConfig(config: ModelConfig): void {
+  imageConfig(config, { context: 0, headActMax: ACT_MAX, residualFrac: RESIDUAL_FRAC_DEFAULT });
 }
 
 /** The sections in file order. Weights are read and packed when the writer asks for them; latent ones are read here once for their scales. */
@@ -171,9 +182,14 @@ function gainSection(model: ModelSource, slot: TensorSlot): SectionPlan {
   };
 }
 
-/** gain[i] = values[i] * 2^exponent within half a unit of 2^exponent. */
+/**
+ * gain[i] = values[i] * 2^exponent within half a unit of 2^exponent.
+ * @throws TritkitError E_SOURCE_FORMAT for a gain that is no number
+ */
 export function quantiseGains(gains: Float32Array): { values: Int16Array; exponent: number } {
   const largest = gains.reduce((max, gain) => Math.max(max, Math.abs(gain)), 0);
+  if (!Number.isFinite(largest))
+    throw new TritkitError("E_SOURCE_FORMAT", "A gain is no number.", "Download the model again.");
   if (largest === 0) return { values: new Int16Array(gains.length), exponent: 0 };
   let exponent = exponentOf(largest) - 14;
   if (Math.round(largest * 2 ** -exponent) > GAIN_MAX) exponent++;

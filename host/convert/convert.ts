@@ -1,0 +1,37 @@
+/** `tritkit convert`: whatever holds a model -> image. */
+import { stat } from "node:fs/promises";
+import { TritkitError } from "../errors.ts";
+import { type BuildOptions, buildImageFile, type ConvertReport } from "./build.ts";
+import { type HfOptions, openHf } from "./hf.ts";
+import type { ModelSource } from "./model.ts";
+
+export type ConvertOptions = BuildOptions & HfOptions;
+
+/**
+ * @param source a Hugging Face directory, or the .safetensors file in one
+ * @param out the image; replaced only when the new one is whole
+ * @throws TritkitError
+ */
+export async function convert(source: string, out: string, options: ConvertOptions = {}): Promise<ConvertReport> {
+  const model = await openModel(source, options);
+  try {
+    return await buildImageFile(model, out, options);
+  } finally {
+    await model.close();
+  }
+}
+
+/**
+ * NOT IMPLEMENTED: .gguf and llama2.c's .bin; both are refused by name.
+ * @throws TritkitError E_SOURCE_MISSING, E_UNSUPPORTED, and what the importer throws
+ */
+export async function openModel(source: string, options: HfOptions = {}): Promise<ModelSource> {
+  const found = await stat(source).catch(() => null);
+  if (!found) throw new TritkitError("E_SOURCE_MISSING", `${source} is not there.`, "Give a Hugging Face directory.");
+  if (found.isDirectory() || source.endsWith(".safetensors")) return openHf(source, options);
+  throw new TritkitError(
+    "E_UNSUPPORTED",
+    `${source} is of a format that tritkit does not convert yet.`,
+    "Give a Hugging Face directory with safetensors weights.",
+  );
+}

@@ -1,0 +1,242 @@
+/**
+ * safetensors, read as it is needed (format: huggingface/safetensors, README "Format").
+ *
+ *     u64 LE n | JSON header of n bytes | data          data_offsets count from the end of the header
+ *
+ * A header is believed only as far as it agrees with itself and with the file: every tensor's bytes are shape x type, lie inside, and overlap no other's.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import { basename } from "node:path";
+import { TritkitError } from "../errors.ts";
+import { JsonFields } from "./json.ts";
+
+/** Bytes of one element. */
+const TYPE_BYTES: ReadonlyMap<string, number> = new Map([
+  ["BOOL", 1],
+  ["U8", 1],
+  ["I8", 1],
+  ["F8_E4M3", 1],
+  ["F8_E5M2", 1],
+  ["I16", 2],
+  ["U16", 2],
+  ["F16", 2],
+  ["BF16", 2],
+  ["I32", 4],
+  ["U32", 4],
+  ["F32", 4],
+  ["F64", 8],
+  ["I64", 8],
+  ["U64", 8],
+]);
+/** The reference implementation's limit. */
+const HEADER_MAX = 100_000_000;
+const METADATA = "__metadata__";
+
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** From the file's first byte. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export class SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  private readonly path: string;
+  private readonly file: FileHandle;
+
+  private constructor(path: string, file: FileHandle, tensors: ReadonlyMap<string, TensorInfo>) {
+    this.path = path;
+    this.file = file;
+    this.tensors = tensors;
+  }
+
+  /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT */
+  static async open(path: string): Promise<SafetensorsFile> {
+    const file = await open(path, "r").catch((cause: unknown) => {
+      throw new TritkitError("E_SOURCE_MISSING", `${path} cannot be opened.`, "Is it a complete download?", undefined, {
+        cause,
+      });
+    });
+    try {
+      const { size } = await file.stat();
+      const start = await readExactly(file, path, 0, 8).catch(() => new Uint8Array(0));
+      const header = headerBytes(basename(path), start, size);
+      return new SafetensorsFile(
+        path,
+        file,
+        parseHeader(basename(path), await readExactly(file, path, 8, header), size - 8 - header),
+      );
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** @throws TritkitError E_SOURCE_FORMAT */
+  get(name: string): TensorInfo {
+    const info = this.tensors.get(name);
+    if (!info)
+      throw new TritkitError(
+        "E_SOURCE_FORMAT",
+        `${basename(this.path)} has no tensor ${name}.`,
+        "Download the model again.",
+      );
+    return info;
+  }
+
+  /** @returns `count` elements of a tensor from element `start`, as raw bytes */
+  async bytes(name: string, start: number, count: number): Promise<Uint8Array> {
+    const info = this.get(name);
+    const size = TYPE_BYTES.get(info.dtype) ?? 0;
+    if (start < 0 || (start + count) * size > info.bytes)
+      throw new RangeError(`${name}: elements ${start} to ${start + count} are not there`);
+    return readExactly(this.file, this.path, info.offset + start * size, count * size);
+  }
+
+  /**
+   * @returns `count` elements from element `start` as float32
+   * @throws TritkitError E_UNSUPPORTED for a type other than F32, F16, BF16, I8
+   */
+  async floats(name: string, start: number, count: number): Promise<Float32Array> {
+    const decode = DECODERS.get(this.get(name).dtype);
+    if (!decode)
+      throw new TritkitError(
+        "E_UNSUPPORTED",
+        `${name} is of type ${this.get(name).dtype}.`,
+        "Weights may be F32, F16, BF16 or I8.",
+      );
+    const bytes = await this.bytes(name, start, count);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return Float32Array.from({ length: count }, (_, i) => decode(view, i));
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+}
+
+/**
+ * @param start the first 8 bytes of the file
+ * @returns length of the JSON header
+ */
+export function headerBytes(name: string, start: Uint8Array, fileBytes: number): number {
+  if (start.length < 8) throw bad(name, "ends within its first 8 bytes");
+  const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
+  if (length > HEADER_MAX || Number(length) + 8 > fileBytes) throw bad(name, `says its header has ${length} bytes`);
+  return Number(length);
+}
+
+/**
+ * @param header the JSON
+ * @param dataBytes what follows it
+ * @throws TritkitError E_SOURCE_FORMAT
+ */
+export function parseHeader(name: string, header: Uint8Array, dataBytes: number): Map<string, TensorInfo> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(header);
+  } catch {
+    throw bad(name, "has a header that is no UTF-8");
+  }
+  const fields = JsonFields.parse(`The header of ${name}`, text);
+  const twice = repeatedKey(text);
+  if (twice !== null) throw bad(name, `has the tensor ${twice} twice`);
+  const tensors = new Map<string, TensorInfo>();
+  for (const key of fields.keys()) {
+    if (key === METADATA) continue;
+    tensors.set(
+      key,
+      parseEntry(name, key, new JsonFields(`${name}, ${key}`, fields.get(key)), header.length + 8, dataBytes),
+    );
+  }
+  const inOrder = [...tensors.values()].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
+  for (const [i, tensor] of inOrder.entries()) {
+    const before = inOrder[i - 1];
+    if (before && before.offset + before.bytes > tensor.offset)
+      throw bad(name, `has ${before.name} and ${tensor.name} in the same bytes`);
+  }
+  return tensors;
+}
+
+function parseEntry(file: string, name: string, entry: JsonFields, dataStart: number, dataBytes: number): TensorInfo {
+  const dtype = entry.text("dtype");
+  const size = TYPE_BYTES.get(dtype);
+  if (size === undefined) throw bad(file, `has ${name} in the unknown type ${JSON.stringify(dtype)}`);
+  const shape = entry
+    .list("shape")
+    .map((length) => whole(length, () => bad(file, `has ${name} in a shape that is none`)));
+  const offsets = entry
+    .list("data_offsets")
+    .map((offset) => whole(offset, () => bad(file, `has ${name} at offsets that are none`)));
+  const [begin, end] = offsets;
+  const bytes = shape.reduce((product, length) => product * length, size);
+  if (offsets.length !== 2 || begin > end || end > dataBytes) throw bad(file, `has ${name} outside the file`);
+  if (end - begin !== bytes) throw bad(file, `has ${end - begin} bytes for ${name} where its shape needs ${bytes}`);
+  return { name, dtype, shape, offset: dataStart + begin, bytes };
+}
+
+function whole(value: unknown, otherwise: () => TritkitError): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw otherwise();
+  return value;
+}
+
+/**
+ * JSON.parse keeps the last of equal keys in silence, so that a tensor could hide another.
+ * @param text valid JSON
+ * @returns a key that the outermost object has twice, or null
+ */
+function repeatedKey(text: string): string | null {
+  const seen = new Set<string>();
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[[\]{}]/g)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    else if (depth === 1 && token.endsWith(":")) {
+      const key = JSON.parse(token.slice(0, -1)) as string;
+      if (seen.has(key)) return key;
+      seen.add(key);
+    }
+  }
+  return null;
+}
+
+const DECODERS: ReadonlyMap<string, (view: DataView, i: number) => number> = new Map([
+  ["F32", (view: DataView, i: number) => view.getFloat32(i * 4, true)],
+  ["F16", (view: DataView, i: number) => halfToFloat(view.getUint16(i * 2, true))],
+  ["BF16", (view: DataView, i: number) => bfloatToFloat(view.getUint16(i * 2, true))],
+  ["I8", (view: DataView, i: number) => view.getInt8(i)],
+]);
+
+/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of mantissa. */
+export function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const mantissa = bits & 1023;
+  if (exponent === 0) return sign * mantissa * 2 ** -24;
+  if (exponent === 31) return mantissa === 0 ? sign * Infinity : Number.NaN;
+  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}
+
+const WORD = new DataView(new ArrayBuffer(4));
+
+/** bfloat16: the upper half of a binary32. */
+export function bfloatToFloat(bits: number): number {
+  WORD.setUint32(0, bits << 16);
+  return WORD.getFloat32(0);
+}
+
+async function readExactly(file: FileHandle, path: string, position: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
+    if (bytesRead === 0) throw bad(basename(path), `ends at byte ${position + done}`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function bad(name: string, what: string): TritkitError {
+  return new TritkitError("E_SOURCE_FORMAT", `${name} ${what}.`, "Download the model again.");
+}
