@@ -9,9 +9,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
+from py.cases_models import model_files  # noqa: E402
 from py.cases_numerics import numerics_file  # noqa: E402
 from py.cases_packing import matvec_file, packing_file  # noqa: E402
 from py.cases_sampler import sampler_file  # noqa: E402
+from py.cases_tokenizer import tokenizer_file  # noqa: E402
 
 
 def golden_files():
@@ -20,6 +22,8 @@ def golden_files():
     yield "matvec.json", matvec_file()
     yield "numerics.json", numerics_file()
     yield "sampler.json", sampler_file()
+    yield "tokenizer.json", tokenizer_file()
+    yield from model_files()
 
 
 def main(arguments):

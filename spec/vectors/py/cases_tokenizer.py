@@ -1,0 +1,131 @@
+"""tokenizer.json."""
+
+import re
+
+from . import small_tokenizers as small
+from . import tokenizer as tk
+from .golden import b64, document
+from .sampler import Pcg32
+
+WORDS = re.compile(rb" ?[A-Za-z\x80-\xff]+| ?[0-9]| ?[^ \t\n\v\f\rA-Za-z0-9\x80-\xff]+|[ \t\n\v\f\r]+(?![^ \t\n\v\f\r])|[ \t\n\v\f\r]+")
+UNICODE = "naïve café — 水车 🙂 \u2581x ﬁ"
+TEXTS = [
+    b"",
+    b" ",
+    b"  ",
+    b"\n",
+    b"a",
+    b" a",
+    b"  a",
+    b"a ",
+    b"a  ",
+    b"a\n\n\nb",
+    b"a \n b",
+    b"a\n \nb \t\n",
+    b"\t\tx  1  ,",
+    b"the river runs past the mill",
+    b"The cat sleeps on the flour, the mice sleep under the floor.",
+    b"thethethe  the   the",
+    b"it's 1234 5 67, isn't it?!",
+    b"x=1;y=-22;\r\nprint(x+y)\r\n",
+    b"... --- ...  !? ?!",
+    b"<s> </s> <unk> <0x41>",
+    b"\x00\x01\x7f",
+    b"under_score CamelCase\x0b\x0cend",
+    UNICODE.encode(),
+    "zażółć gęślą jaźń".encode(),
+    # Ill-formed UTF-8: lone continuation, truncated, overlong, surrogate, past U+10FFFF.
+    b"a\x80b",
+    b"\xe2\x82",
+    b"\xe2\x82A",
+    b"\xc0\x80 \xc1\xbf",
+    b"\xe0\x80\x80\xe0\xa0\x80",
+    b"\xed\xa0\x80\xed\x9f\xbf",
+    b"\xf4\x90\x80\x80\xf4\x8f\xbf\xbf",
+    b"\xf0\x8f\x80\x80\xf0\x90\x80\x80",
+    b"\xff\xfe\xf5\x80",
+    b"\xc3\xa9\xc3",
+]
+
+
+def check_words(rng):
+    """pre_bytes against the regular expression of IMAGE.md on 5,000 random byte strings."""
+    alphabet = b" \t\n\v\f\r  \n" + b"abZ019,.\x80\xc3\xff_" + bytes(range(0, 256, 7))
+    for _ in range(5000):
+        text = bytes(rng.choice(alphabet) for _ in range(rng.below(30)))
+        assert tk.pre_bytes(text) == WORDS.findall(text), text
+        assert b"".join(tk.pre_bytes(text)) == text
+
+
+def check_utf8(rng):
+    """utf8_length against Python's own decoder."""
+    alphabet = bytes([0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF])
+    alphabet += bytes([0xF0, 0xF1, 0xF4, 0xF5, 0xFF])
+    for _ in range(20000):
+        text = bytes(rng.choice(alphabet) for _ in range(4))
+        lengths = [n for n in range(1, 5) if is_character(text[:n])]
+        assert tk.utf8_length(text, 0) == (lengths[0] if lengths else 1), text
+
+
+def is_character(data):
+    try:
+        return len(data.decode("utf-8")) == 1
+    except UnicodeDecodeError:
+        return False
+
+
+def random_texts(rng, n):
+    alphabet = b"  \n\tthe and er ing,.!0123 sm\xc3\xa9\xe6\xb0\xb4\xf0"
+    return [bytes(rng.choice(alphabet) for _ in range(rng.between(1, 60))) for _ in range(n)]
+
+
+def case_set(name, tokenizer, texts, width=2):
+    section = tokenizer.section(width)
+    parsed = tk.Tokenizer.parse(section)
+    cases = []
+    for text in texts:
+        ids = parsed.encode(text)
+        assert ids == tokenizer.encode(text)
+        decoded = parsed.decode(ids)
+        cases.append([b64(text), ids, b64(decoded)])
+    return {"name": name, "section": b64(section), "cases": cases}
+
+
+def tokenizer_sets(rng):
+    texts = TEXTS + random_texts(rng, 40)
+    shuffled = sorted(range(256), key=lambda byte: byte * 101 % 256)
+    pieces, characters = small.piece_list(120)
+    extra = [c.encode() for c in "éï水🙂"]
+    both = tk.ADD_SPACE_PREFIX | tk.BYTE_FALLBACK
+    byte_level = small.byte_level(200, [b"<s>", b"</s>"])
+    for text in texts:
+        assert byte_level.decode(byte_level.encode(text)) == text
+    fallback = small.sentencepiece(pieces, both, [*characters, *extra])
+    for text in texts:
+        assert fallback.decode(fallback.encode(text)) == text
+    # A text token of one byte that is no UTF-8 is found like a character.
+    odd = small.sentencepiece(pieces[:40], tk.BYTE_FALLBACK, [*small.piece_list(40)[1], b"\x80", b"\xe2"])
+    return [
+        case_set("byte-level, PRE_BYTES", byte_level, texts),
+        case_set("byte-level, PRE_BYTES, ids of 4 bytes", small.byte_level(30, [b"<s>"]), texts, width=4),
+        case_set("byte-level, PRE_NONE, bytes in another order", small.byte_level(60, [], shuffled, tk.PRE_NONE), texts),
+        case_set("byte-level, some bytes absent", small.byte_level(60, [b"<s>"], None, tk.PRE_BYTES, b"\x00qz\xff"), texts),
+        case_set("SentencePiece, prefix and byte fallback", fallback, texts),
+        case_set("SentencePiece, no prefix, lone bytes as text tokens", odd, texts),
+        case_set("SentencePiece, unknown id", small.sentencepiece(pieces, tk.ADD_SPACE_PREFIX, characters), texts),
+    ]
+
+
+def tokenizer_file():
+    rng = Pcg32(1005)
+    check_words(rng)
+    check_utf8(rng)
+    words = [[b64(t), [b64(w) for w in tk.pre_bytes(t)]] for t in TEXTS + random_texts(rng, 60)]
+    return document(
+        "IMAGE.md, TOKENIZER",
+        "pre_bytes: [text, its words], base64, checked against the regular expression. sets: `section` is a TOKENIZER section "
+        "(base64), cases are [text, ids, decoded text] with texts in base64; a decoded text is that of a whole decode "
+        "(ADD_SPACE_PREFIX drops one leading space). A reader takes the width of ids from the section, whatever the vocabulary.",
+        pre_bytes=words,
+        sets=tokenizer_sets(rng),
+    )
