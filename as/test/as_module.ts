@@ -6,6 +6,8 @@ type Numbers = (...args: number[]) => number;
 export interface AsModule {
   /** The module's functions; a u32 result is made unsigned by the caller (`>>> 0`). */
   call: Record<string, Numbers>;
+  /** Address of an exported struct. */
+  address(name: string): number;
   /** Linear memory; tests use addresses from FREE upwards. */
   bytes: Uint8Array;
   u16: Uint16Array;
@@ -18,7 +20,7 @@ export interface AsModule {
 export const FREE = 65536;
 
 /**
- * @param functions what to export: a file of as/ -> names of its functions
+ * @param functions what to export: a file of as/ -> names of its functions and structs
  * @param pages of linear memory, 64 KiB each
  */
 export async function asModule(functions: Record<string, string[]>, pages: number): Promise<AsModule> {
@@ -33,6 +35,7 @@ export async function asModule(functions: Record<string, string[]>, pages: numbe
   const { buffer } = instance.exports.memory as WebAssembly.Memory;
   return {
     call: instance.exports as Record<string, Numbers>,
+    address: (name) => (instance.exports[name] as WebAssembly.Global).value,
     bytes: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),
     u32: new Uint32Array(buffer),
