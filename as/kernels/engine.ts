@@ -1,0 +1,4 @@
+/** Engines: one signature each, the same integers from all. SIMD exists only where the build enables it (Node's engine, never a device). */
+export const ENGINE_REF = 0;
+export const ENGINE_LUT = 1;
+export const ENGINE_SIMD = 2;

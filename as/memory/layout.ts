@@ -1,0 +1,172 @@
+/**
+ * The one static arena: where every part of a running model lies, and how long a context fits.
+ *
+ *     base  rx | tx | tensors | keys | values | their scales | history | prompt | x | q | rope | work | tables  end
+ *
+ *     work, whose phases never live at the same time:      attention   qkv | query | heads | scores | output
+ *                                                          FFN         gate | up
+ *                                                          head        logits
+ *     tables take what is left, up to LUT_GROUPS_MAX groups; the sampler's order lies over them, the tokenizer's scratch over work and tables.
+ *
+ * Sizes are computed in 64 bits, because an image may claim any shape.
+ */
+import { CONTEXT_MIN } from "../../spec/image.ts";
+import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { ENGINE_SIMD } from "../kernels/engine.ts";
+import { config, kv_dim, q_dim } from "../model/config.ts";
+import { LAYER_TENSORS, Tensor } from "../model/weights.ts";
+import {
+  PART_ACTIVATIONS,
+  PART_BPE,
+  PART_GATE,
+  PART_HEADS,
+  PART_HISTORY,
+  PART_KEY_SCALES,
+  PART_KEYS,
+  PART_LOGITS,
+  PART_LUT,
+  PART_ORDER,
+  PART_OUTPUT,
+  PART_PROMPT,
+  PART_QKV,
+  PART_QUERY,
+  PART_RESIDUAL,
+  PART_ROPE,
+  PART_RX,
+  PART_SCORES,
+  PART_TENSORS,
+  PART_TX,
+  PART_UP,
+  PART_VALUE_SCALES,
+  PART_VALUES,
+  PARTS,
+  part_of,
+  RunState,
+} from "./run_state.ts";
+
+/** 26 KB of tables: more groups only save loads of accumulators. */
+const LUT_GROUPS_MAX = 52;
+/** Smallest part of tables, which the tokenizer and the sampler use as scratch: 4 groups. */
+const LUT_BYTES_MIN = 2048;
+/** An illegal packed byte (251..255) of the last table reads up to 8 bytes behind it. */
+const LUT_PADDING = 8;
+
+/** Room for accumulators: kernels write whole blocks of 8 rows. */
+@inline
+function padded(n: i32): u64 {
+  return <u64>((n + 7) & ~7);
+}
+
+/** Gives part `i` its place; returns where the next one begins, on 8 bytes. */
+function place(s: RunState, i: i32, at: u64, bytes: u64): u64 {
+  const part = part_of(s, i);
+  part.address = <usize>at;
+  part.bytes = <u32>bytes;
+  return (at + bytes + 7) & ~7;
+}
+
+/**
+ * An arena without a model: only the app's parts. The first address, `base`, is a multiple of 8.
+ * @param rx_bytes,tx_bytes the frame buffers
+ * @returns false when not even those fit
+ */
+export function layout_arena(s: RunState, base: usize, end: usize, rx_bytes: u32, tx_bytes: u32): bool {
+  s.base = base;
+  s.end = end;
+  s.rx_bytes = rx_bytes;
+  s.tx_bytes = tx_bytes;
+  s.context = 0;
+  s.max_context = 0;
+  s.lut_groups = 0;
+  for (let i = 0; i < PARTS; i++) place(s, i, 0, 0);
+  const at = place(s, PART_TX, place(s, PART_RX, base, rx_bytes), tx_bytes);
+  s.needed = <u32>(at - base);
+  return at <= <u64>end;
+}
+
+/**
+ * Lays out the model of `config` in an arena made by layout_arena, for s.engine.
+ * @param context positions; 0: the image's DEFAULT_CONTEXT, else the most that fits. Clamped to what fits and to seq_len
+ * @returns false when the smallest context (CONTEXT_MIN positions) does not fit: then s.needed says what that would take
+ */
+export function layout_model(s: RunState, context: i32): bool {
+  const smallest = min(CONTEXT_MIN, config.seq_len);
+  s.max_context = largest_context(s, smallest);
+  if (context == 0) context = config.default_context;
+  if (context == 0) context = s.max_context;
+  context = max(smallest, min(context, s.max_context));
+  const needed = arrange(s, context) - s.base;
+  s.needed = <u32>min<u64>(needed, u32.MAX_VALUE);
+  if (s.max_context == 0) {
+    layout_arena(s, s.base, s.end, s.rx_bytes, s.tx_bytes);
+    s.needed = <u32>min<u64>(needed, u32.MAX_VALUE);
+    return false;
+  }
+  s.context = context;
+  spread_tables(s);
+  return true;
+}
+
+/** The largest context that fits, at most seq_len; 0 when the smallest does not. */
+function largest_context(s: RunState, smallest: i32): i32 {
+  if (arrange(s, smallest) > <u64>s.end) return 0;
+  let fits = smallest;
+  let above = config.seq_len + 1;
+  while (above - fits > 1) {
+    const middle = (fits + above) >> 1;
+    if (arrange(s, middle) <= <u64>s.end) fits = middle;
+    else above = middle;
+  }
+  return fits;
+}
+
+/** Places every part for `context` positions, with the smallest tables; returns the address one past the last byte. */
+function arrange(s: RunState, context: i32): u64 {
+  const cached = <u64>config.n_layers * <u64>config.n_kv_heads * <u64>context;
+  const positions = <u64>context;
+  let at = place(s, PART_TX, place(s, PART_RX, s.base, s.rx_bytes), s.tx_bytes);
+  at = place(s, PART_TENSORS, at, <u64>config.n_layers * LAYER_TENSORS * offsetof<Tensor>());
+  at = place(s, PART_KEYS, at, cached * config.head_dim);
+  at = place(s, PART_VALUES, at, cached * config.head_dim);
+  at = place(s, PART_KEY_SCALES, at, cached * 2);
+  at = place(s, PART_VALUE_SCALES, at, cached * 2);
+  at = place(s, PART_HISTORY, at, (positions + 1) * 4);
+  at = place(s, PART_PROMPT, at, positions * 4);
+  at = place(s, PART_RESIDUAL, at, <u64>config.dim * 4);
+  at = place(s, PART_ACTIVATIONS, at, padded(longest_vector()) * 2);
+  at = place(s, PART_ROPE, at, <u64>config.head_dim * 2);
+
+  const qkv = max<u64>(padded(q_dim()) + 2 * padded(kv_dim()), padded(config.dim));
+  let attention = place(s, PART_QKV, at, qkv * 4);
+  attention = place(s, PART_QUERY, attention, padded(config.head_dim) * 2);
+  attention = place(s, PART_HEADS, attention, <u64>config.n_heads * 8);
+  attention = place(s, PART_SCORES, attention, positions * 4);
+  attention = place(s, PART_OUTPUT, attention, <u64>config.head_dim * 8);
+  let ffn = place(s, PART_GATE, at, max(padded(config.hidden_dim), padded(config.dim)) * 4);
+  ffn = place(s, PART_UP, ffn, padded(config.hidden_dim) * 4);
+  const logits = place(s, PART_LOGITS, at, padded(config.vocab_size) * 4);
+  return place(s, PART_LUT, max(attention, max(ffn, logits)), tables_min(s));
+}
+
+@inline
+function longest_vector(): i32 {
+  return max(config.dim, max(config.hidden_dim, q_dim()));
+}
+
+/** The smallest part of tables. The SIMD engine keeps 16 bytes per 64 activations there, and 160 of scratch. */
+function tables_min(s: RunState): u64 {
+  if (s.engine != ENGINE_SIMD) return LUT_BYTES_MIN;
+  return max<u64>(LUT_BYTES_MIN, <u64>((longest_vector() + 63) >> 6) * 16 + 160);
+}
+
+/** Gives what is left of the arena to the tables. */
+function spread_tables(s: RunState): void {
+  const tables = part_of(s, PART_LUT);
+  const groups = (longest_vector() + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+  const room = (s.end - tables.address - LUT_PADDING) / LUT_BYTES;
+  s.lut_groups = <i32>min<usize>(room, <usize>min(groups, LUT_GROUPS_MAX));
+  tables.bytes = max(tables.bytes, <u32>s.lut_groups * LUT_BYTES + LUT_PADDING);
+  place(s, PART_ORDER, tables.address, tables.bytes);
+  const work = part_of(s, PART_QKV).address;
+  place(s, PART_BPE, work, tables.address + tables.bytes - work);
+}

@@ -1,0 +1,54 @@
+/** Names of the parts for people, in the order of their numbers. The strings are constant data: nothing is allocated. Node's build only. */
+import { PARTS } from "./run_state.ts";
+
+export function part_name(i: i32): string {
+  if (i < 0 || i >= PARTS) return "";
+  switch (i) {
+    case 0:
+      return "receive frame";
+    case 1:
+      return "transmit frame";
+    case 2:
+      return "tensor table";
+    case 3:
+      return "keys";
+    case 4:
+      return "values";
+    case 5:
+      return "key scales";
+    case 6:
+      return "value scales";
+    case 7:
+      return "token history";
+    case 8:
+      return "prompt";
+    case 9:
+      return "residual stream";
+    case 10:
+      return "activations";
+    case 11:
+      return "rope angles";
+    case 12:
+      return "qkv accumulators";
+    case 13:
+      return "query";
+    case 14:
+      return "head scales";
+    case 15:
+      return "attention scores";
+    case 16:
+      return "attention output";
+    case 17:
+      return "gate";
+    case 18:
+      return "up";
+    case 19:
+      return "logits";
+    case 20:
+      return "tables";
+    case 21:
+      return "sampler order";
+    default:
+      return "tokenizer scratch";
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * BitLinear (BitNet b1.58): quantised activations times ternary weights, then one rescaling. The engine is chosen here. What an engine prepares
+ * from the activations (tables, sums) is made once for all matrices that share them: Q, K, V, and gate, up.
+ */
+import { SCALE_ROWS } from "../../spec/image.ts";
+import { ROW_SCALE_FRAC, SCALE_ONE } from "../../spec/numerics.ts";
+import { PACK_TRITS_1, TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
+import { lut_build, lut_rows } from "../kernels/ternary_lut.ts";
+import { ternary_ref } from "../kernels/ternary_ref.ts";
+import { simd_sums, simd_sums_bytes, ternary_simd } from "../kernels/ternary_simd.ts";
+import { PART_ACTIVATIONS, PART_LUT, PART_RESIDUAL, part, run } from "../memory/run_state.ts";
+import { config } from "./config.ts";
+import { apply, exponent, mant, mul_round_shift, Scale, sat32, scale, scale_mul } from "./numeric.ts";
+import { cols_of, exponent_of, row_scales, rows_of, scale_kind_of, scale_word, Tensor } from "./weights.ts";
+
+/**
+ * W (rows, cols) @ q (cols,) -> acc (rows,) for up to three matrices of the same q, which stands in PART_ACTIVATIONS.
+ * @param u,v null when there are fewer
+ * @param acc_t,acc_u,acc_v i32[rows rounded up to a multiple of 8]
+ */
+export function products(
+  t: Tensor,
+  acc_t: usize,
+  u: Tensor | null,
+  acc_u: usize,
+  v: Tensor | null,
+  acc_v: usize,
+): void {
+  const x = part(PART_ACTIVATIONS);
+  const cols = cols_of(t);
+  if (run.engine == ENGINE_LUT) {
+    const table = part(PART_LUT);
+    const groups = (cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+    for (let from = 0; from < groups; from += run.lut_groups) {
+      const tables = min(run.lut_groups, groups - from);
+      const first = from * TRITS_PER_BYTE;
+      lut_build(x + ((<usize>first) << 1), min(tables * TRITS_PER_BYTE, cols - first), table);
+      lut_rows(t.data, PACK_TRITS_1, rows_of(t), groups, from, tables, table, acc_t);
+      if (u) lut_rows(u.data, PACK_TRITS_1, rows_of(u), groups, from, tables, table, acc_u);
+      if (v) lut_rows(v.data, PACK_TRITS_1, rows_of(v), groups, from, tables, table, acc_v);
+    }
+    return;
+  }
+  if (ASC_FEATURE_SIMD) {
+    if (run.engine == ENGINE_SIMD) {
+      const sums = part(PART_LUT);
+      const scratch = sums + <usize>simd_sums_bytes(cols);
+      simd_sums(x, cols, sums);
+      ternary_simd(t.data, rows_of(t), cols, x, sums, acc_t, scratch);
+      if (u) ternary_simd(u.data, rows_of(u), cols, x, sums, acc_u, scratch);
+      if (v) ternary_simd(v.data, rows_of(v), cols, x, sums, acc_v, scratch);
+      return;
+    }
+  }
+  ternary_ref(t.data, PACK_TRITS_1, rows_of(t), cols, x, acc_t);
+  if (u) ternary_ref(u.data, PACK_TRITS_1, rows_of(u), cols, x, acc_u);
+  if (v) ternary_ref(v.data, PACK_TRITS_1, rows_of(v), cols, x, acc_v);
+}
+
+/**
+ * The scale of acc, whose activations have the scale sq. With row-wise weight scales acc changes too: it gets the scale of the largest row.
+ * @param acc i32[rows]
+ */
+export function rescale(t: Tensor, acc: usize, sq: Scale): Scale {
+  if (scale_kind_of(t) != SCALE_ROWS) return scale_mul(sq, scale_word(t));
+  const largest = exponent_of(t);
+  const rows = rows_of(t);
+  const scales = row_scales(t);
+  for (let row = 0; row < rows; row++) {
+    const offset = (<usize>row) << 2;
+    const s = load<u32>(scales + offset);
+    store<i32>(acc + offset, mul_round_shift(load<i32>(acc + offset), mant(s), ROW_SCALE_FRAC + largest - exponent(s)));
+  }
+  return scale_mul(sq, scale(SCALE_ONE, largest - 15 + ROW_SCALE_FRAC));
+}
+
+/** Adds the block vector y i32[dim] with scale s to the residual stream. */
+export function add_residual(y: usize, s: Scale): void {
+  const x = part(PART_RESIDUAL);
+  const end = (<usize>config.dim) << 2;
+  for (let i: usize = 0; i < end; i += 4) {
+    store<i32>(x + i, sat32(<i64>load<i32>(x + i) + <i64>apply(load<i32>(y + i), s, config.residual_frac)));
+  }
+}

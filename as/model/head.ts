@@ -1,0 +1,42 @@
+/** The output head: rows of int8, int4 or trit planes times the normalised residual stream, then logits with 16 fraction bits. */
+import { LOGIT_FRAC } from "../../spec/numerics.ts";
+import { PACK_INT4, PACK_INT8 } from "../../spec/packing.ts";
+import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
+import { rows_int4 } from "../kernels/rows_int4.ts";
+import { rows_int8 } from "../kernels/rows_int8.ts";
+import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
+import { ternary_lut } from "../kernels/ternary_lut.ts";
+import { ternary_ref } from "../kernels/ternary_ref.ts";
+import { PART_ACTIVATIONS, PART_LUT, part, run } from "../memory/run_state.ts";
+import { apply, Scale, scale_mul } from "./numeric.ts";
+import { cols_of, packing_of, row_scales, rows_of, Tensor } from "./weights.ts";
+
+/**
+ * @param sq scale of the activations in PART_ACTIVATIONS
+ * @param logits i32[vocab_size rounded up to a multiple of 8]
+ */
+export function head_logits(t: Tensor, sq: Scale, logits: usize): void {
+  head_products(t, logits);
+  const scales = row_scales(t);
+  const end = (<usize>rows_of(t)) << 2;
+  for (let i: usize = 0; i < end; i += 4) {
+    store<i32>(logits + i, apply(load<i32>(logits + i), scale_mul(sq, load<u32>(scales + i)), LOGIT_FRAC));
+  }
+}
+
+function head_products(t: Tensor, acc: usize): void {
+  const x = part(PART_ACTIVATIONS);
+  const rows = rows_of(t);
+  const cols = cols_of(t);
+  if (ASC_FEATURE_SIMD) {
+    if (run.engine == ENGINE_SIMD) {
+      rows_int8_simd(t.data, rows, cols, x, acc); // whatever it was, it is int8 now
+      return;
+    }
+  }
+  const packing = packing_of(t);
+  if (packing == PACK_INT8) rows_int8(t.data, rows, cols, x, acc);
+  else if (packing == PACK_INT4) rows_int4(t.data, rows, cols, x, acc);
+  else if (run.engine == ENGINE_LUT) ternary_lut(t.data, packing, rows, cols, x, acc, part(PART_LUT), run.lut_groups);
+  else ternary_ref(t.data, packing, rows, cols, x, acc);
+}
