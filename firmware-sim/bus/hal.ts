@@ -1,0 +1,111 @@
+/**
+ * HAL: the module `hal` of spec/HAL.md, each import wired to its chip. Arguments arrive as i32; addresses are made unsigned
+ * here, and a pointer to where the board has no memory is what a bus fault is on a chip: the call does not return.
+ *
+ * The reserved names answer HAL_ABSENT: NOT IMPLEMENTED are gpio_read, adc_read, pwm_write, i2c_transfer, mmio_*, gemv, parallel.
+ */
+import type { Board } from "../../boards/board.ts";
+import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
+import { type Clock, type CpuCost, US } from "../clock.ts";
+import type { Entropy } from "../peripherals/entropy.ts";
+import type { Flash } from "../peripherals/flash.ts";
+import type { Gpio } from "../peripherals/gpio.ts";
+import type { Timer } from "../peripherals/timer.ts";
+import type { Uart } from "../peripherals/uart.ts";
+import { SimError } from "../sim_error.ts";
+import type { HalImports } from "../wasm_host.ts";
+import { boardInfo } from "./board_info.ts";
+import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
+
+const RESERVED = [
+  "gpio_read",
+  "adc_read",
+  "pwm_write",
+  "i2c_transfer",
+  "mmio_read32",
+  "mmio_write32",
+  "gemv",
+  "parallel",
+];
+
+export interface HalChips {
+  readonly board: Board;
+  readonly clock: Clock;
+  readonly cost: CpuCost;
+  readonly map: MemoryMap;
+  readonly memory: LinearMemory;
+  readonly uart: Uart;
+  readonly flash: Flash;
+  readonly timer: Timer;
+  readonly gpio: Gpio;
+  readonly entropy: Entropy;
+  /** The module asked for a reset, which follows when poll() has returned. */
+  readonly requestReset: () => void;
+}
+
+export function halImports(chips: HalChips): HalImports {
+  const { clock, map, memory, uart, flash, timer, gpio, entropy } = chips;
+  const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
+  const source = (name: string, ptr: number, len: number): Uint8Array => {
+    if (len < 0 || !readable(map, ptr >>> 0, len)) throw busFault(name, ptr, len);
+    return view(ptr, len);
+  };
+  const target = (name: string, ptr: number, len: number): Uint8Array => {
+    if (len < 0 || !inSram(map, ptr >>> 0, len)) throw busFault(name, ptr, len);
+    return view(ptr, len);
+  };
+
+  const calls: HalImports = {
+    board_info: boardInfo(chips.board),
+    uart_read(ptr, max) {
+      const bytes = uart.read(max);
+      target("uart_read", ptr, bytes.length).set(bytes);
+      return bytes.length;
+    },
+    uart_write: (ptr, len) => uart.write(source("uart_write", ptr, len)),
+    uart_baud(baud) {
+      clock.advanceTo(uart.txEmptyAt());
+      return uart.setBaud(baud);
+    },
+    flash_map: (offset, len) => flash.map(offset, len),
+    flash_erase: (offset, len) => flash.erase(offset, len),
+    flash_program: (offset, ptr, len) =>
+      len < 0 || !inSram(map, ptr >>> 0, len) ? HAL_EINVAL : flash.program(offset, view(ptr, len)),
+    ticks: () => timer.ticks(),
+    wait(us) {
+      const wake = Math.min(clock.now + (us >>> 0) * US, uart.rxAt(), uart.txRoomAt());
+      if (uart.available === 0) clock.advanceTo(wake);
+      return 0;
+    },
+    reset() {
+      chips.requestReset();
+      return 0;
+    },
+    entropy(ptr, len) {
+      entropy.fill(target("entropy", ptr, len));
+      return len;
+    },
+    gpio_write: (pin, level) => gpio.write(pin, level),
+    watchdog_feed() {
+      timer.feed();
+      return 0;
+    },
+  };
+  for (const name of RESERVED) calls[name] = () => HAL_ABSENT;
+
+  const charged = Object.entries(calls).map(([name, call]) => [
+    name,
+    (...args: number[]) => {
+      clock.advance(chips.cost.call());
+      return call(...args);
+    },
+  ]);
+  return Object.fromEntries(charged);
+}
+
+function busFault(name: string, ptr: number, len: number): SimError {
+  return new SimError(
+    "E_SIM_BUS",
+    `${name} got ${len} bytes at 0x${(ptr >>> 0).toString(16)}, where the board has no memory for it`,
+  );
+}

@@ -1,0 +1,53 @@
+/**
+ * Simulated time: whole nanoseconds since the board was made. It moves only when somebody moves it; it never looks at
+ * the wall. 2^53 ns are 104 days.
+ *
+ * NOT IMPLEMENTED: the time that computing takes. Until the metered build of the device module comes, a board charges
+ * what `CpuCost` says: by default 1 us a HAL call and 1 us a poll(), and nothing for the instructions in between.
+ */
+
+/** Nanoseconds in a microsecond, the unit of the HAL and of the boards' tables. */
+export const US = 1000;
+const S = 1_000_000_000;
+
+export class Clock {
+  #now = 0;
+
+  /** Nanoseconds. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** @param ns whole, not negative */
+  advance(ns: number): void {
+    this.#now += ns;
+  }
+
+  /** A time that has passed already is no error. */
+  advanceTo(at: number): void {
+    if (at > this.#now) this.#now = at;
+  }
+
+  /** For restoring a snapshot, the one way back. */
+  set(at: number): void {
+    this.#now = at;
+  }
+}
+
+/** Duration of a byte on an asynchronous line, start and stop bit included: 10 bits, rounded to whole nanoseconds. */
+export function byteTime(baud: number): number {
+  return Math.round((10 * S) / baud);
+}
+
+/**
+ * What the CPU's work costs, in nanoseconds since the last time it was asked. The seam for the metered build, which will
+ * read its cycle counter here.
+ */
+export interface CpuCost {
+  /** Asked at the beginning of every HAL call. */
+  call(): number;
+  /** Asked when poll() or boot() has returned. At least 1, so that time passes. */
+  poll(): number;
+}
+
+export const FLAT_COST: CpuCost = { call: () => US, poll: () => US };

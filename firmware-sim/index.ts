@@ -1,0 +1,18 @@
+/**
+ * The simulated board, for other towers.
+ *
+ *     const board = SimBoard.create({ board: parseBoard(json, name), wasm });
+ *     const live = new LiveBoard(board);
+ *     const line = openLine(live);
+ */
+export type { CpuCost } from "./clock.ts";
+export { type FlashFile, openFlashFile } from "./flash_file.ts";
+export { type Line, openLine } from "./line.ts";
+export { LiveBoard, type LiveOptions } from "./live.ts";
+export type { PinChange } from "./peripherals/gpio.ts";
+export type { UartCounters } from "./peripherals/uart.ts";
+export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";
+export { serveTcp, type TcpPort } from "./ports/tcp.ts";
+export { type RunEnd, type RunOptions, SimBoard, type SimBoardOptions, type Step } from "./sim_board.ts";
+export { SimError } from "./sim_error.ts";
+export type { Snapshot } from "./snapshot.ts";

@@ -1,0 +1,85 @@
+/**
+ * GPIO: the pins a board has, seen from outside.
+ *
+ *                   ┌────────┐
+ *     gpio_write ──>│ OE OUT │──o pin 0
+ *                   │   ..   │──o ...
+ *                   └────────┘──o pins-1
+ *
+ *     OE   OUT   pin
+ *     0    -     floats (reset)
+ *     1    0     low
+ *     1    1     high
+ *
+ * NOT IMPLEMENTED: inputs (gpio_read is a reserved name), pull-ups, drive strength, PWM, pins that a package lacks.
+ */
+import { HAL_EINVAL } from "../../spec/hal.ts";
+import type { Clock } from "../clock.ts";
+
+export interface PinChange {
+  /** ns. */
+  readonly at: number;
+  readonly pin: number;
+  /** null: the pin floats, after a reset. */
+  readonly level: 0 | 1 | null;
+}
+
+export interface GpioState {
+  /** One entry for each pin. */
+  levels: (0 | 1 | null)[];
+  /** The latest changes, oldest first, at most CHANGES_KEPT. */
+  changes: PinChange[];
+}
+
+/** A board may blink for days. */
+const CHANGES_KEPT = 4096;
+
+export class Gpio {
+  state: GpioState;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<(change: PinChange) => void>();
+
+  constructor(pins: number, clock: Clock) {
+    this.#clock = clock;
+    this.state = { levels: new Array(pins).fill(null), changes: [] };
+  }
+
+  /** Every pin floats. */
+  reset(): void {
+    this.state.levels.forEach((_, pin) => {
+      this.#set(pin, null);
+    });
+  }
+
+  /** @returns 0, or HAL_EINVAL for a pin the board lacks */
+  write(pin: number, level: number): number {
+    if (pin < 0 || pin >= this.state.levels.length) return HAL_EINVAL;
+    this.#set(pin, level === 0 ? 0 : 1);
+    return 0;
+  }
+
+  /** null: floats. */
+  level(pin: number): 0 | 1 | null {
+    return this.state.levels[pin] ?? null;
+  }
+
+  /** The latest 4096 changes, oldest first. */
+  get changes(): readonly PinChange[] {
+    return this.state.changes;
+  }
+
+  /** @returns a function that ends the subscription */
+  onChange(listener: (change: PinChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #set(pin: number, level: 0 | 1 | null): void {
+    if (this.state.levels[pin] === level) return;
+    this.state.levels[pin] = level;
+    const change = { at: this.#clock.now, pin, level };
+    this.state.changes.push(change);
+    if (this.state.changes.length > CHANGES_KEPT) this.state.changes.shift();
+    for (const listener of this.#listeners) listener(change);
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * UART: 8N1, with the finite buffers of a real one. One end is the module's (HAL), the other the host's cable.
+ *
+ *                         ┌──────────────────┐
+ *     uart_read   <───────│ rx_buffer  RX    │<─── host:  hostWrite(bytes)
+ *     uart_write  ───────>│ tx_buffer  TX    │───> host:  onHostData(bytes, at)
+ *     uart_baud   ───────>│ BAUD             │     host's own speed: setHostBaud(n)
+ *                         └──────────────────┘
+ *
+ *     a byte from the host completes while       it goes to
+ *     rx_buffer has room                         rx_buffer
+ *     rx_buffer is full                          lost, OVERRUNS + 1
+ *     flash is busy, rx_while_flash_busy false   lost, DEAF + 1
+ *     the speeds differ                          rx_buffer, as the waveform reads at the wrong speed (bus/wire.ts)
+ *     the board has no power                     lost
+ *
+ * A byte takes 10 bits of time in either direction. A byte in tx_buffer keeps its place until its stop bit has left.
+ * Bytes reach the host's listeners when the breadboard calls `deliver`, never in the middle of the module's work.
+ *
+ * NOT IMPLEMENTED: RTS/CTS/DTR, parity, break, the FIFO and the shim's ring as two things, a receive interrupt's latency.
+ */
+import { HAL_EINVAL } from "../../spec/hal.ts";
+import { Wire, type WireState } from "../bus/wire.ts";
+import { byteTime, type Clock } from "../clock.ts";
+
+export interface UartConfig {
+  readonly default_baud: number;
+  readonly max_baud: number;
+  readonly rx_buffer: number;
+  readonly tx_buffer: number;
+}
+
+/** What went through and what went wrong since the board was made. */
+export interface UartCounters {
+  received: number;
+  overruns: number;
+  framingErrors: number;
+  /** Bytes lost because the UART was deaf. */
+  deaf: number;
+}
+
+export interface UartState {
+  baud: number;
+  rx: number[];
+  counters: UartCounters;
+  /** false: the receiver stands still, because flash is busy or there is no power. */
+  listening: boolean;
+  hostBaud: number | null;
+  toBoard: WireState;
+  toHost: WireState;
+}
+
+export type HostListener = (bytes: Uint8Array, at: number) => void;
+
+const MIN_BAUD = 300;
+/** A sleeping CPU is woken at this level of the receive FIFO, or when the line falls silent (as a PL011 or 16550 does). */
+const RX_TRIGGER = 16;
+
+export class Uart {
+  #baud: number;
+  #rx: number[] = [];
+  #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, deaf: 0 };
+  #listening = false;
+  /** null: the host's end finds the speed by itself. Belongs to the cable: no reset touches it. */
+  #hostBaud: number | null = null;
+  readonly #toBoard = new Wire();
+  readonly #toHost = new Wire();
+  readonly #config: UartConfig;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<HostListener>();
+
+  constructor(config: UartConfig, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#baud = config.default_baud;
+  }
+
+  // -- the module's end --
+
+  /** @returns at most `max` received bytes */
+  read(max: number): number[] {
+    this.sync();
+    return this.#rx.splice(0, Math.max(max, 0));
+  }
+
+  /** Received bytes that wait to be read. */
+  get available(): number {
+    this.sync();
+    return this.#rx.length;
+  }
+
+  /** Bytes that `write` would take. */
+  get room(): number {
+    return this.#config.tx_buffer - this.#toHost.unsent(this.#clock.now);
+  }
+
+  /** @returns how many of `bytes` the transmitter took */
+  write(bytes: Uint8Array): number {
+    const taken = bytes.subarray(0, this.room);
+    this.#toHost.send(taken, this.#clock.now, byteTime(this.#baud), this.#hostBaud === null);
+    return taken.length;
+  }
+
+  get baud(): number {
+    return this.#baud;
+  }
+
+  /** The caller has waited for `txEmptyAt`. @returns 0, or HAL_EINVAL for a speed the board cannot do */
+  setBaud(baud: number): number {
+    if (baud < MIN_BAUD || baud > this.#config.max_baud) return HAL_EINVAL;
+    this.sync();
+    this.#baud = baud;
+    this.#toBoard.restartReceiver(this.#clock.now);
+    return 0;
+  }
+
+  // -- the breadboard's end; all times in ns, Infinity: nothing will happen --
+
+  /** Brings the receiver up to now. */
+  sync(): void {
+    const { bytes, framingErrors } = this.#toBoard.receive(this.#clock.now, byteTime(this.#baud));
+    if (!this.#listening) {
+      this.#counters.deaf += bytes.length;
+      return;
+    }
+    const room = this.#config.rx_buffer - this.#rx.length;
+    for (let i = 0; i < bytes.length && i < room; i++) this.#rx.push(bytes[i]);
+    this.#counters.received += bytes.length;
+    this.#counters.overruns += Math.max(bytes.length - room, 0);
+    this.#counters.framingErrors += framingErrors;
+  }
+
+  /** Between two calls nothing is received. */
+  setListening(listening: boolean): void {
+    this.sync();
+    this.#listening = listening;
+  }
+
+  rxAt(): number {
+    return this.#toBoard.arrivalAt(1, byteTime(this.#baud));
+  }
+
+  /** When the receiver would wake a sleeping CPU. */
+  rxInterruptAt(): number {
+    return this.#toBoard.arrivalAt(RX_TRIGGER, byteTime(this.#baud));
+  }
+
+  /** When the full transmitter will have room for a byte again. */
+  txRoomAt(): number {
+    return this.room > 0 ? Number.POSITIVE_INFINITY : this.#toHost.sentAt(1, this.#clock.now);
+  }
+
+  /** When the last byte has left; now, or earlier, for an idle transmitter. */
+  txEmptyAt(): number {
+    return this.#toHost.state.freeAt;
+  }
+
+  /** When the host has received what the module sent so far. */
+  hostAt(): number {
+    return this.#toHost.arrivalAt(Number.POSITIVE_INFINITY, this.#hostByteTime());
+  }
+
+  /** Nothing is on the line in either direction. */
+  get quiet(): boolean {
+    return this.#toBoard.empty && this.#toHost.empty;
+  }
+
+  /** Reset: default speed, empty buffer. What the host has put on the line keeps coming; what the board sent breaks off. */
+  reset(): void {
+    this.sync();
+    this.#baud = this.#config.default_baud;
+    this.#rx = [];
+    this.#listening = true;
+    this.#toBoard.restartReceiver(this.#clock.now);
+    if (this.txEmptyAt() > this.#clock.now) this.#toHost.clear(this.#clock.now);
+  }
+
+  powerOff(): void {
+    this.reset();
+    this.#toBoard.clear(this.#clock.now);
+    this.#listening = false;
+  }
+
+  // -- the host's end --
+
+  /** Puts bytes on the line; they arrive one after the other as simulated time passes. */
+  hostWrite(bytes: Uint8Array): void {
+    if (!this.#listening) {
+      this.#counters.deaf += bytes.length;
+      return;
+    }
+    this.#toBoard.send(bytes, this.#clock.now, byteTime(this.#hostBaud ?? this.#baud), this.#hostBaud === null);
+  }
+
+  /** @param listener gets bytes and the time, ns, at which the last of them was complete. @returns ends the subscription */
+  onHostData(listener: HostListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** @param baud of the host's end from the next byte on; null: it finds the board's speed by itself */
+  setHostBaud(baud: number | null): void {
+    this.deliver(this.#clock.now);
+    this.#hostBaud = baud;
+    this.#toHost.restartReceiver(this.#clock.now);
+  }
+
+  /** Hands the listeners what the host's end has received by `until`. @returns true when there was something */
+  deliver(until: number): boolean {
+    const { bytes, at } = this.#toHost.receive(until, this.#hostByteTime());
+    if (bytes.length === 0) return false;
+    const chunk = Uint8Array.from(bytes);
+    for (const listener of this.#listeners) listener(chunk, at);
+    return true;
+  }
+
+  get counters(): Readonly<UartCounters> {
+    this.sync();
+    return this.#counters;
+  }
+
+  get state(): UartState {
+    return structuredClone({
+      baud: this.#baud,
+      rx: this.#rx,
+      counters: this.#counters,
+      listening: this.#listening,
+      hostBaud: this.#hostBaud,
+      toBoard: this.#toBoard.state,
+      toHost: this.#toHost.state,
+    });
+  }
+
+  set state(state: UartState) {
+    const copy = structuredClone(state);
+    this.#baud = copy.baud;
+    this.#rx = copy.rx;
+    this.#counters = copy.counters;
+    this.#listening = copy.listening;
+    this.#hostBaud = copy.hostBaud;
+    this.#toBoard.state = copy.toBoard;
+    this.#toHost.state = copy.toHost;
+  }
+
+  #hostByteTime(): number {
+    return byteTime(this.#hostBaud ?? this.#baud);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * A board's state as plain data, between two polls: SRAM, the module's mutable globals, the chips, and the flash as a list of sectors that are
+ * shared until one side changes them. Never the whole linear memory.
+ */
+import type { MemoryMap } from "./bus/memory_map.ts";
+import type { FlashState } from "./peripherals/flash.ts";
+import type { GpioState } from "./peripherals/gpio.ts";
+import type { TimerState } from "./peripherals/timer.ts";
+import type { UartState } from "./peripherals/uart.ts";
+import type { Device } from "./wasm_host.ts";
+
+export interface Snapshot {
+  readonly board: string;
+  readonly module: WebAssembly.Module;
+  /** ns. */
+  readonly now: number;
+  /** null: the board was off. */
+  readonly core: CoreState | null;
+  readonly flash: FlashState;
+  readonly uart: UartState;
+  readonly timer: TimerState;
+  readonly gpio: GpioState;
+  readonly entropy: Uint32Array;
+}
+
+export interface CoreState {
+  /** Address -> SRAM_PAGE bytes; a page that is missing is all zero. */
+  readonly sram: ReadonlyMap<number, Uint8Array>;
+  readonly globals: ReadonlyMap<string, number | bigint>;
+}
+
+const SRAM_PAGE = 4096;
+
+export function saveCore(device: Device, map: MemoryMap): CoreState {
+  const memory = device.bytes();
+  const sram = new Map<number, Uint8Array>();
+  for (const [at, page] of pages(memory, map)) if (!isZero(page)) sram.set(at, page.slice());
+  return { sram, globals: new Map([...device.globals].map(([name, global]) => [name, global.value])) };
+}
+
+/** Puts the state into a fresh instance. */
+export function loadCore(device: Device, map: MemoryMap, state: CoreState): void {
+  for (const [at, page] of pages(device.bytes(), map)) {
+    const saved = state.sram.get(at);
+    if (saved !== undefined) page.set(saved);
+    else if (!isZero(page)) page.fill(0); // a data segment that the module has overwritten with zeros
+  }
+  for (const [name, value] of state.globals) {
+    const global = device.globals.get(name);
+    if (global !== undefined) global.value = value;
+  }
+}
+
+function* pages(memory: Uint8Array, map: MemoryMap): Generator<[at: number, page: Uint8Array]> {
+  for (let at = map.base; at < map.end; at += SRAM_PAGE)
+    yield [at, memory.subarray(at, Math.min(at + SRAM_PAGE, map.end))];
+}
+
+function isZero(page: Uint8Array): boolean {
+  return page.every((byte) => byte === 0);
+}
