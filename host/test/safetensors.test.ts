@@ -120,5 +120,5 @@ test("300 seeded mutations are read or refused, never worse", async () => {
       refused++;
     }
   }
-  assert.ok(refused > 150 && refused < 290, `${refused} refused`);
+  assert.ok(refused > 150 && refused < 300, `${refused} refused`);
 });
