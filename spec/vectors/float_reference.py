@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The models of this folder in float64, compared with the integer forward pass: catches a mistake of NUMERICS.md itself.
+"""The models of this folder in float64 against the integer forward pass: catches a mistake of NUMERICS.md itself.
 
-Published semantics (BitNet b1.58: RMSNorm, int8 absmax activations per token, ternary weights times their scale; Llama: rotate-half
-RoPE, softmax attention), from the image's dequantised tensors and with no table or fixed point. Three variants tell where a
-difference comes from: `float` quantises the activations of BitLinears and nothing else (the published model, the bar to meet);
-`kv8` also rounds keys and values to int8 per head; `no act8` quantises nothing; `nudged` is `float` with embeddings changed by one
-part in 10,000: how far roundings that fall to the other side carry in a random model, whoever computes it. The stages are
-measured on the integer pass's own inputs (py/stages.py): there a wrong formula has nowhere to hide, and main() refuses one."""
+Published semantics (BitNet b1.58: RMSNorm, int8 absmax activations per token, ternary weights times their scale; Llama:
+rotate-half RoPE, softmax attention), from the image's dequantised tensors, with no table or fixed point. The variants
+tell where a difference comes from: `float` quantises the activations of BitLinears and nothing else (the published
+model); `kv8` also rounds keys and values to int8 per head; `no act8` quantises nothing; `nudged` is `float` with
+embeddings changed by one part in 10,000: how far roundings that fall to the other side carry in a random model, whoever
+computes it. The stages are measured on the integer pass's own inputs (py/stages.py): there a wrong formula has nowhere
+to hide, and main() refuses one."""
 
 import math
 import sys
@@ -165,7 +166,9 @@ def report_stages(errors):
         found = (max(errors[name]), sum(errors[name]) / len(errors[name]))
         inside = found[0] <= largest and found[1] <= mean
         bad += not inside
-        print(f"  {name:44} max {found[0]:.2e} mean {found[1]:.2e} of {len(errors[name])}{'' if inside else '  TOO FAR'}")
+        print(
+            f"  {name:44} max {found[0]:.2e} mean {found[1]:.2e} of {len(errors[name])}{'' if inside else '  TOO FAR'}"
+        )
     return bad
 
 

@@ -1,1 +1,1 @@
-"""A reference of the contracts in ../../*.md: plain Python integers, one page a module, written from the pages alone."""
+"""A reference of the contracts in ../../*.md: plain Python integers, written from the pages alone."""

@@ -8,7 +8,9 @@ from .golden import int8s
 
 def trig_cases(rng):
     quarter = 1 << 30
-    phases = {(k * quarter + d) & 0xFFFFFFFF for k in range(4) for d in (0, 1, -1, 15, 16, 17, -16, 1 << 20, quarter // 2)}
+    phases = {
+        (k * quarter + d) & 0xFFFFFFFF for k in range(4) for d in (0, 1, -1, 15, 16, 17, -16, 1 << 20, quarter // 2)
+    }
     phases |= {rng.rand32() for _ in range(60)}
     for p in phases:
         assert abs(nm.sin15(p) - 32767 * math.sin(p * math.pi / 2**31)) < 1.01
@@ -68,12 +70,30 @@ def random_heads(rng, n, head_dim, spread):
     return keys, words[0], values, words[1]
 
 
+def attn_scale_of(head_dim):
+    return nm.scale_of(math.isqrt((1 << 80) // head_dim), -40)
+
+
+def scores(q, sq, keys, k_words):
+    return nm.attention(q, sq, attn_scale_of(len(q)), keys, k_words, keys, k_words)[2]
+
+
+def quiet_scale(q, keys, k_words):
+    """The first scale of q with which some position lies 15 octaves below the loudest: p = 2^15 >> 15."""
+    for m in range(32768, 65536, 64):
+        sq = (m, -23)
+        steps = scores(q, sq, keys, k_words)
+        if any(((max(steps["z"]) - z + 128) >> 8) == 15 << 8 for z in steps["z"]):
+            return sq
+    raise AssertionError("no such scale")
+
+
 def attention_cases(rng):
     cases = []
 
     def case(name, q, sq, cache):
         keys, k_words, values, v_words = cache
-        attn_scale = nm.scale_of(math.isqrt((1 << 80) // len(q)), -40)
+        attn_scale = attn_scale_of(len(q))
         o, so, steps = nm.attention(q, sq, attn_scale, keys, k_words, values, v_words)
         entry = {
             "name": name,
@@ -110,7 +130,20 @@ def attention_cases(rng):
     case("zero key scales", query(8), alive, (keys, [0, *k_words[1:5], 0, *k_words[6:]], values, v_words))
     case("zero value scales", query(8), alive, (keys, k_words, values, [0, *v_words[1:5], 0, *v_words[6:]]))
     case("every value scale zero", query(8), alive, (keys, k_words, values, [0] * 9))
-    case("largest and smallest words", query(8), (45000, -60), (keys, [65535, 1] * 4 + [1024], values, [1, 65535] * 4 + [1024]))
+    case(
+        "largest and smallest words",
+        query(8),
+        (45000, -60),
+        (keys, [65535, 1] * 4 + [1024], values, [1, 65535] * 4 + [1024]),
+    )
+    # Positions so quiet that their weights are a few units, and p = 1; in the second case nothing louder is heard.
+    keys, k_words, values, v_words = random_heads(rng, 64, 8, 1)
+    q = query(8)
+    sq = quiet_scale(q, keys, k_words)
+    case("weights down to 1", q, sq, (keys, k_words, values, v_words))
+    p = scores(q, sq, keys, k_words)["p"]
+    quiet_words = [word if v < 6 else 0 for v, word in zip(p, v_words)]
+    case("only weights below 6 are heard", q, sq, (keys, k_words, values, quiet_words))
     # The only position that is heard has a far smaller value scale than one that is not.
     far = ([[127] * 8, [-127] * 8], [v_words[0]] * 2, [[5, -5] * 4, [127] * 8], [1 << 10, 63 << 10])
     case("a loud value at a position without weight", [2047] * 8, (65535, -10), far)

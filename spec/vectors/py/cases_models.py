@@ -65,11 +65,11 @@ def transcript(name, data):
 
     return document(
         "all of NUMERICS.md and IMAGE.md",
-        "One prompt (text, BOS included in its ids as ADD_BOS says) continued by 200 ids at context 256. Token i of ids is chosen "
-        "from the logits of position len(prompt_ids) - 1 + i. decode_logits_sha256: SHA-256 over the i32 LE logits of the 200 "
-        "positions from which ids were chosen, one after the other; all_logits_sha256: likewise from position 0. "
-        "first_logits: positions 0, 1, 2. quiet: the same for other ids, of which the first has an embedding of zeros, so that every "
-        "vector of position 0 is zero. text: the ids' bytes, base64.",
+        """One prompt (text, BOS included in its ids as ADD_BOS says) continued by 200 ids at context 256. Token i of
+        ids is chosen from the logits of position len(prompt_ids) - 1 + i. decode_logits_sha256: SHA-256 over the
+        i32 LE logits of the 200 positions from which ids were chosen, one after the other; all_logits_sha256:
+        likewise from position 0. first_logits: positions 0, 1, 2. quiet: the same for other ids, of which the
+        first has an embedding of zeros, so that every vector of position 0 is zero. text: the ids' bytes, base64.""",
         image=f"{name}.trit",
         image_bytes=len(data),
         upload_sha256=hashlib.sha256(data).hexdigest(),

@@ -214,10 +214,11 @@ def numerics_file():
     norm, uniform = norm_cases(rng)
     return document(
         "NUMERICS.md: Notation to Feed-forward",
-        "Scales are [m, e]. v of round_shift, scale_of, apply and isqrt, y of round_shift, and x of quantise where it is "
-        "text are 64-bit integers as decimal text. sigmoid: [t with 10 fraction bits, value with 15]. norm_uniform: n equal "
-        "entries of x and of gain, qmax 127, every q is the same. trig: [phase, sin15, cos15]. attention: keys and values are int8, base64, a position after "
-        "the other; kv_scale words u16. combine: heads of [o, so].",
+        """Scales are [m, e]. v of round_shift, scale_of, apply and isqrt, y of round_shift, and x of quantise where
+        it is text are 64-bit integers as decimal text. sigmoid: [t with 10 fraction bits, value with 15].
+        norm_uniform: n equal entries of x and of gain, qmax 127, every q is the same. trig: [phase, sin15,
+        cos15]. attention: keys and values are int8, base64, a position after the other; kv_scale words u16.
+        combine: heads of [o, so].""",
         exp2=nm.EXP2,
         sigmoid_table=nm.SIGMOID,
         sine=nm.SINE,

@@ -44,7 +44,9 @@ def packing_file():
             matrices.append(packed_case(packing, random_matrix(rng, packing, rows, cols)))
         matrices.append(packed_case(packing, extreme_matrix(packing, 6, 7)))
     gains = [[32767, -32768, 0, 1, -1, 16384, -255]]
-    matrices.append({"packing": pk.GAIN, "rows": 1, "cols": 7, "weights": gains, "bytes": pk.pack(gains, pk.GAIN).hex()})
+    matrices.append(
+        {"packing": pk.GAIN, "rows": 1, "cols": 7, "weights": gains, "bytes": pk.pack(gains, pk.GAIN).hex()}
+    )
     luts = []
     for x in [[0] * 5, [4095] * 5, [-4095] * 5, [1, 10, 100, 1000, 4000], [rng.between(-127, 127) for _ in range(5)]]:
         table = pk.lut(x)
@@ -54,8 +56,8 @@ def packing_file():
         luts.append({"x": x, "entries": [table[byte] for byte, _ in legal]})
     return document(
         "PACKING.md, all sections",
-        "legal: [byte, trits t0..t4]; illegal: BAD_CODE; matrices: rows of weights and the packed bytes (hex); "
-        "tables: the partial sums (bias included) of the legal bytes in their order",
+        """legal: [byte, trits t0..t4]; illegal: BAD_CODE; matrices: rows of weights and the packed bytes (hex);
+        tables: the partial sums (bias included) of the legal bytes in their order""",
         legal=legal,
         illegal=illegal,
         matrices=matrices,

@@ -7,7 +7,8 @@ from . import tokenizer as tk
 from .golden import b64, document
 from .sampler import Pcg32
 
-WORDS = re.compile(rb" ?[A-Za-z\x80-\xff]+| ?[0-9]| ?[^ \t\n\v\f\rA-Za-z0-9\x80-\xff]+|[ \t\n\v\f\r]+(?![^ \t\n\v\f\r])|[ \t\n\v\f\r]+")
+# \s of bytes is S: space \t \n \v \f \r.
+WORDS = re.compile(rb" ?[A-Za-z\x80-\xff]+| ?[0-9]| ?[^\sA-Za-z0-9\x80-\xff]+|\s+(?!\S)|\s+")
 UNICODE = "naïve café — 水车 🙂 \u2581x ﬁ"
 TEXTS = [
     b"",
@@ -31,6 +32,7 @@ TEXTS = [
     b"... --- ...  !? ?!",
     b"<s> </s> <unk> <0x41>",
     b"\x00\x01\x7f",
+    b"aaa aaaa aaaaa aaaaaaa",
     b"under_score CamelCase\x0b\x0cend",
     UNICODE.encode(),
     "zażółć gęślą jaźń".encode(),
@@ -105,11 +107,20 @@ def tokenizer_sets(rng):
         assert fallback.decode(fallback.encode(text)) == text
     # A text token of one byte that is no UTF-8 is found like a character.
     odd = small.sentencepiece(pieces[:40], tk.BYTE_FALLBACK, [*small.piece_list(40)[1], b"\x80", b"\xe2"])
+    # Pairs of one rank overlap, and a piece of three is made in two ways: the leftmost pair wins.
+    runs = small.sentencepiece([b"aa", b"  ", b"aaa", b" a"], tk.ADD_SPACE_PREFIX, [b"a", b" "])
     return [
+        case_set(
+            "SentencePiece, runs of one letter", runs, [t for t in texts if b"a" in t or b"  " in t][:12] + [b"a" * 9]
+        ),
         case_set("byte-level, PRE_BYTES", byte_level, texts),
         case_set("byte-level, PRE_BYTES, ids of 4 bytes", small.byte_level(30, [b"<s>"]), texts, width=4),
-        case_set("byte-level, PRE_NONE, bytes in another order", small.byte_level(60, [], shuffled, tk.PRE_NONE), texts),
-        case_set("byte-level, some bytes absent", small.byte_level(60, [b"<s>"], None, tk.PRE_BYTES, b"\x00qz\xff"), texts),
+        case_set(
+            "byte-level, PRE_NONE, bytes in another order", small.byte_level(60, [], shuffled, tk.PRE_NONE), texts
+        ),
+        case_set(
+            "byte-level, some bytes absent", small.byte_level(60, [b"<s>"], None, tk.PRE_BYTES, b"\x00qz\xff"), texts
+        ),
         case_set("SentencePiece, prefix and byte fallback", fallback, texts),
         case_set("SentencePiece, no prefix, lone bytes as text tokens", odd, texts),
         case_set("SentencePiece, unknown id", small.sentencepiece(pieces, tk.ADD_SPACE_PREFIX, characters), texts),
@@ -123,9 +134,10 @@ def tokenizer_file():
     words = [[b64(t), [b64(w) for w in tk.pre_bytes(t)]] for t in TEXTS + random_texts(rng, 60)]
     return document(
         "IMAGE.md, TOKENIZER",
-        "pre_bytes: [text, its words], base64, checked against the regular expression. sets: `section` is a TOKENIZER section "
-        "(base64), cases are [text, ids, decoded text] with texts in base64; a decoded text is that of a whole decode "
-        "(ADD_SPACE_PREFIX drops one leading space). A reader takes the width of ids from the section, whatever the vocabulary.",
+        """pre_bytes: [text, its words], base64, checked against the regular expression. sets: `section` is a
+        TOKENIZER section (base64), cases are [text, ids, decoded text] with texts in base64; a decoded text is
+        that of a whole decode (ADD_SPACE_PREFIX drops one leading space). A reader takes the width of ids from
+        the section, whatever the vocabulary.""",
         pre_bytes=words,
         sets=tokenizer_sets(rng),
     )

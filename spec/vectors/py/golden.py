@@ -31,7 +31,9 @@ def check_integers(value):
 
 def document(covers, about, **parts):
     """covers: page and section; about: what the fields mean. Lists of parts are written a case a line."""
-    fields = [f'"head":{line({"covers": covers, "about": about, "written_by": "spec/vectors/generate.py"})}']
+    fields = [
+        f'"head":{line({"covers": covers, "about": " ".join(about.split()), "written_by": "spec/vectors/generate.py"})}'
+    ]
     for name, part in parts.items():
         check_integers(part)
         if isinstance(part, list) and part and isinstance(part[0], (dict, list)):

@@ -118,7 +118,7 @@ def chat_items(first, following):
 
 
 def relu2():
-    """As BitNet b1.58 2B4T: sub-norms, squared ReLU, grouped queries, tied embedding of 4 planes, wide head activations."""
+    """As BitNet b1.58 2B4T: sub-norms, squared ReLU, grouped queries; tied embedding of 4 planes."""
     shape = {"dim": 64, "hidden_dim": 112, "n_heads": 4, "n_kv_heads": 2, "head_dim": 16, "theta": 500000}
     shape.update(activation=1, sub_norm=1, head_act_max=4095, bos=0, eos=1, add_bos=1)
     tokenizer = small.byte_level(38, [b"<s>", b"</s>"])
@@ -127,7 +127,7 @@ def relu2():
 
 
 def silu():
-    """Sub-norms with SwiGLU, a head of its own (int8), an embedding of 3 planes, a scale for each row, sizes that fill no block."""
+    """Sub-norms with SwiGLU, a head of its own (int8), an embedding of 3 planes, a scale for each row, odd sizes."""
     shape = {"dim": 48, "hidden_dim": 90, "n_heads": 3, "n_kv_heads": 3, "head_dim": 20, "theta": 10000}
     shape.update(activation=0, sub_norm=1, head_act_max=4095, bos=0, eos=1, add_bos=1, n_stop=0)
     specials = [b"<s>", b"</s>", b"<user>", b"<model>"]
@@ -139,7 +139,7 @@ def silu():
 
 
 def llama():
-    """No sub-norms, SiLU, one kv head, tied int4 embedding, int8 head activations, n_heads * head_dim other than dim."""
+    """No sub-norms, SiLU, one kv head, tied int4 embedding, int8 head activations, dim no multiple of 5."""
     shape = {"dim": 52, "hidden_dim": 77, "n_heads": 3, "n_kv_heads": 1, "head_dim": 16, "theta": 10000}
     shape.update(activation=0, sub_norm=0, head_act_max=127, bos=1, eos=2, add_bos=1)
     pieces, _ = small.piece_list(14)

@@ -1,5 +1,5 @@
-"""Each stage of the integer forward pass against float64 on the very inputs that the integer pass had, so that a formula's own
-error is seen without the int8 roundings that it sets off further on."""
+"""Each stage of the integer forward pass against float64 on the very inputs that the integer pass had, so that a
+formula's own error is seen without the int8 roundings that it sets off further on."""
 
 import math
 
@@ -37,9 +37,7 @@ def attention_error(result, q, sq, attn_scale, keys, k_words, cached, v_words):
     scores = [sum(a * b for a, b in zip(q, key)) * unit * s for key, s in zip(keys, k_scales)]
     weights = [math.exp(s - max(scores)) for s in scores]
     total = sum(weights)
-    wanted = [
-        sum(w * s * row[i] for w, s, row in zip(weights, v_scales, cached)) / total for i in range(len(q))
-    ]
+    wanted = [sum(w * s * row[i] for w, s, row in zip(weights, v_scales, cached)) / total for i in range(len(q))]
     return relative(values(result[:2]), wanted)
 
 
