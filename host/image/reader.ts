@@ -131,7 +131,8 @@ export interface ReadOptions {
  */
 export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
   const header = readHeader(bytes);
-  const image = bytes.subarray(0, header.imageBytes);
+  // A plain Uint8Array even of a Buffer, whose slice() would not copy.
+  const image = new Uint8Array(bytes.buffer, bytes.byteOffset, header.imageBytes);
   if (options.verify ?? true) checkDigests(image, header.digestOffset);
   if (options.board !== undefined && header.board !== "" && header.board !== options.board)
     throw imageError("E_IMAGE_BOARD", `The image was made for the board ${header.board}, not for ${options.board}.`);

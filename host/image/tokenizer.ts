@@ -123,7 +123,8 @@ export function parseTokenizer(section: Uint8Array): Tokenizer {
   const nMerges = word(TOK_N_MERGES);
   const width = word(TOK_WIDTH);
   if (vocabSize > VOCAB_MAX) throw bad(`has ${vocabSize} tokens, at most ${VOCAB_MAX} fit`);
-  if (width !== (vocabSize < WIDE_FROM && nMerges < WIDE_FROM ? 2 : 4)) throw bad(`has ids of ${width} bytes`);
+  // Any width that holds the ids is read; what is written is the narrower one.
+  if (width !== 4 && (width !== 2 || vocabSize > WIDE_FROM)) throw bad(`has ids of ${width} bytes`);
   /** Offset of a part of `bytes` bytes, checked. */
   const part = (name: string, field: number, bytes: number) => {
     const at = word(field);
