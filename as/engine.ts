@@ -24,6 +24,7 @@ import { rope_angles, rope_rotate, sin15 } from "./model/rope.ts";
 import { ENGINE_LUT, ENGINE_SIMD } from "./kernels/engine.ts";
 import { layout_arena, layout_model } from "./memory/layout.ts";
 import { PART_LUT, PARTS, part, part_of, plan, run } from "./memory/run_state.ts";
+import { rescale_rows } from "./model/bitlinear.ts";
 import { config_field } from "./model/config.ts";
 import { read_image } from "./model/image.ts";
 import { Scale } from "./model/numeric.ts";
@@ -49,6 +50,7 @@ export {
   repack_int4_int8,
   repack_simd,
   repack_trits_int8,
+  rescale_rows,
   rope_angles,
   rope_rotate,
   round_shift64,

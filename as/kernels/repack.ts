@@ -40,14 +40,14 @@ function pack_tile(trits: usize, stride: usize, out: usize): void {
   for (let col: usize = 0; col < 8; col++) {
     const p = trits + col;
     const q = trits + ((col + 7) & 7); // bits 4-7 of a lane become bits 12-15 of the lane before it
-    const r0 = load<i8>(p) + 1;
-    const r2 = load<i8>(p + 2 * stride) + 1;
-    const r1 = load<i8>(p + stride) + 1;
-    const r3 = load<i8>(p + 3 * stride) & 3;
-    const r4 = load<i8>(p + 4 * stride) + 1;
-    const r6 = load<i8>(p + 6 * stride) + 1;
-    const r5 = load<i8>(q + 5 * stride) + 1;
-    const r7 = load<i8>(q + 7 * stride) & 3;
+    const r0 = <i32>load<i8>(p) + 1;
+    const r2 = <i32>load<i8>(p + 2 * stride) + 1;
+    const r1 = <i32>load<i8>(p + stride) + 1;
+    const r3 = <i32>load<i8>(p + 3 * stride) & 3;
+    const r4 = <i32>load<i8>(p + 4 * stride) + 1;
+    const r6 = <i32>load<i8>(p + 6 * stride) + 1;
+    const r5 = <i32>load<i8>(q + 5 * stride) + 1;
+    const r7 = <i32>load<i8>(q + 7 * stride) & 3;
     store<u16>(
       out + (col << 1),
       r0 | (r2 << 2) | (r5 << 4) | (r7 << 6) | (r4 << 8) | (r6 << 10) | (r1 << 12) | (r3 << 14),

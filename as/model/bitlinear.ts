@@ -59,18 +59,26 @@ export function products(
 }
 
 /**
- * The scale of acc, whose activations have the scale sq. With row-wise weight scales acc changes too: it gets the scale of the largest row.
+ * The scale of acc, whose activations have the scale sq. With row-wise weight scales acc changes too.
  * @param acc i32[rows]
  */
 export function rescale(t: Tensor, acc: usize, sq: Scale): Scale {
   if (scale_kind_of(t) != SCALE_ROWS) return scale_mul(sq, scale_word(t));
-  const largest = exponent_of(t);
-  const rows = rows_of(t);
-  const scales = row_scales(t);
-  for (let row = 0; row < rows; row++) {
-    const offset = (<usize>row) << 2;
-    const s = load<u32>(scales + offset);
-    store<i32>(acc + offset, mul_round_shift(load<i32>(acc + offset), mant(s), ROW_SCALE_FRAC + largest - exponent(s)));
+  return rescale_rows(acc, rows_of(t), row_scales(t), exponent_of(t), sq);
+}
+
+/**
+ * Brings rows of different scales to one.
+ * @param acc i32[rows]
+ * @param scales Scale[rows]
+ * @param largest their largest exponent
+ */
+export function rescale_rows(acc: usize, rows: i32, scales: usize, largest: i32, sq: Scale): Scale {
+  const end = acc + ((<usize>rows) << 2);
+  for (; acc < end; acc += 4) {
+    const s = load<u32>(scales);
+    store<i32>(acc, mul_round_shift(load<i32>(acc), mant(s), ROW_SCALE_FRAC + largest - exponent(s)));
+    scales += 4;
   }
   return scale_mul(sq, scale(SCALE_ONE, largest - 15 + ROW_SCALE_FRAC));
 }

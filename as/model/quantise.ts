@@ -31,7 +31,7 @@ function quant_shift(qmax: i32): i32 {
  */
 export function quantise<T>(x: usize, n: i32, s: Scale, qmax: i32, q: usize): Scale {
   const largest = absmax(x, n);
-  if (largest == 0) {
+  if (largest == 0 || mant(s) == 0) {
     zero<T>(q, n);
     return 0;
   }
@@ -65,7 +65,7 @@ export function norm_quantise(
   q: usize,
 ): Scale {
   const largest = max_product(x, gain, n);
-  if (largest == 0 || s == 0) {
+  if (largest == 0 || mant(s) == 0) {
     zero<i16>(q, n);
     return 0;
   }

@@ -1,0 +1,191 @@
+/** The engine build in a test: its exports with types, and a heap to lay test data on. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ROOT } from "../../scripts/lib/root.mjs";
+
+/** as/engine.ts. Pointers and scales are unsigned in there and come back as signed numbers: use `>>> 0`. */
+export interface EngineExports {
+  memory: WebAssembly.Memory;
+  reserve(bytes: number): number;
+  open(image: number, bytes: number, context: number, engine: number): number;
+  read(image: number, bytes: number): number;
+  context(): number;
+  config(i: number): number;
+  forward(token: number, pos: number, wantLogits: number): number;
+  part_address(i: number): number;
+  part_count(): number;
+  part_name(i: number): number;
+  part_offset(i: number): number;
+  part_bytes(i: number): number;
+  plan_device(arenaBytes: number, context: number, rxBytes: number, txBytes: number): number;
+  plan_needed(): number;
+  plan_context(): number;
+  plan_max_context(): number;
+  plan_lut_groups(): number;
+
+  ternary_ref(w: number, trits: number, rows: number, cols: number, x: number, acc: number): void;
+  ternary_lut(
+    w: number,
+    trits: number,
+    rows: number,
+    cols: number,
+    x: number,
+    acc: number,
+    table: number,
+    tile: number,
+  ): void;
+  lut_build(x: number, count: number, table: number): void;
+  ternary_simd(w: number, rows: number, cols: number, x: number, sums: number, acc: number, scratch: number): void;
+  simd_bytes(rows: number, cols: number): number;
+  simd_sums(x: number, cols: number, sums: number): void;
+  simd_sums_bytes(cols: number): number;
+  repack_simd(w: number, rows: number, cols: number, out: number, scratch: number): void;
+  repack_trits_int8(w: number, trits: number, rows: number, cols: number, out: number): void;
+  repack_int4_int8(w: number, rows: number, cols: number, out: number): void;
+  rows_int8(w: number, rows: number, cols: number, x: number, acc: number): void;
+  rows_int8_simd(w: number, rows: number, cols: number, x: number, acc: number): void;
+  rows_int4(w: number, rows: number, cols: number, x: number, acc: number): void;
+  unpack_trits_row(w: number, trits: number, cols: number, row: number, out: number): void;
+
+  round_shift64(v: bigint, s: number): bigint;
+  scale_of(v: bigint, e: number): number;
+  scale_mul(a: number, b: number): number;
+  apply(v: number, s: number, frac: number): number;
+  mul_round_shift(v: number, m: number, s: number): number;
+  isqrt(v: bigint): number;
+  quantise_i8(x: number, n: number, s: number, qmax: number, q: number): number;
+  quantise_i16(x: number, n: number, s: number, qmax: number, q: number): number;
+  norm_quantise(
+    x: number,
+    n: number,
+    s: number,
+    gain: number,
+    gainExp: number,
+    eps: number,
+    qmax: number,
+    q: number,
+  ): number;
+  normalise(x: number, n: number, bits: number): number;
+  rescale_rows(acc: number, rows: number, scales: number, largest: number, sq: number): number;
+  sin15(tables: number, phase: number): number;
+  rope_angles(tables: number, headDim: number, position: number, rotation: number): void;
+  rope_rotate(y: number, headDim: number, rotation: number): void;
+  kv_scale(s: number): number;
+  attend_head(
+    q: number,
+    c: number,
+    n: number,
+    headDim: number,
+    keys: number,
+    keyScales: number,
+    values: number,
+    valueScales: number,
+    tables: number,
+    scores: number,
+    sums: number,
+    o: number,
+  ): number;
+  join_heads(x: number, nHeads: number, headDim: number, notes: number): number;
+  sigmoid15(table: number, t: number): number;
+  gated(g: number, sg: number, u: number, su: number, n: number, activation: number, tables: number): number;
+}
+
+export type Scale = readonly [m: number, e: number];
+
+export function toWord([m, e]: Scale): number {
+  return m | (e << 16) | 0;
+}
+
+export function fromWord(word: number): [m: number, e: number] {
+  return [word & 0xffff, word >> 16];
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** A fresh instance. */
+export async function loadEngine(): Promise<EngineExports> {
+  compiled ??= readFile(join(ROOT, "dist/wasm/engine.wasm")).then((bytes) => WebAssembly.compile(bytes));
+  const instance = await WebAssembly.instantiate(await compiled, {});
+  return instance.exports as unknown as EngineExports;
+}
+
+/** A piece of the engine's memory that tests hand out from the bottom; it is taken back whole. */
+export class Heap {
+  readonly engine: EngineExports;
+  private readonly base: number;
+  private readonly end: number;
+  private top: number;
+
+  constructor(engine: EngineExports, bytes: number) {
+    this.engine = engine;
+    this.base = engine.reserve(bytes) >>> 0;
+    if (this.base === 0) throw new Error("out of memory");
+    this.end = this.base + bytes;
+    this.top = this.base;
+  }
+
+  /** Forgets everything handed out; what follows finds 0xA5 in its bytes. */
+  reset(): void {
+    new Uint8Array(this.engine.memory.buffer, this.base, this.top - this.base).fill(0xa5);
+    this.top = this.base;
+  }
+
+  /** @returns a 16-byte aligned address */
+  room(bytes: number): number {
+    const at = this.top;
+    this.top += (bytes + 31) & ~15;
+    if (this.top > this.end) throw new Error(`test heap: ${bytes} bytes more`);
+    return at;
+  }
+
+  bytes(values: ArrayLike<number>): number {
+    const at = this.room(values.length);
+    new Uint8Array(this.engine.memory.buffer, at, values.length).set(values);
+    return at;
+  }
+
+  i8(values: ArrayLike<number>): number {
+    return this.bytes(values); // modulo 256
+  }
+
+  i16(values: ArrayLike<number>): number {
+    const at = this.room(values.length * 2);
+    new Int16Array(this.engine.memory.buffer, at, values.length).set(values);
+    return at;
+  }
+
+  i32(values: ArrayLike<number>): number {
+    const at = this.room(values.length * 4);
+    new Int32Array(this.engine.memory.buffer, at, values.length).set(values);
+    return at;
+  }
+
+  readI8(at: number, n: number): number[] {
+    return [...new Int8Array(this.engine.memory.buffer, at >>> 0, n)];
+  }
+
+  readI16(at: number, n: number): number[] {
+    return [...new Int16Array(this.engine.memory.buffer, at >>> 0, n)];
+  }
+
+  readI32(at: number, n: number): number[] {
+    return [...new Int32Array(this.engine.memory.buffer, at >>> 0, n)];
+  }
+}
+
+/** TABLES of IMAGE.md, from the formulas of NUMERICS.md. `inc`: rope_inc */
+export function makeTables(inc: readonly number[] = []): Uint8Array {
+  const view = new DataView(new ArrayBuffer(3080 + 4 * inc.length));
+  for (let f = 0; f < 256; f++) view.setUint16(2 * f, Math.round(2 ** (15 - f / 256)), true);
+  for (let i = 0; i <= 256; i++) view.setUint16(512 + 2 * i, Math.round(32768 / (1 + Math.exp(-i / 16))), true);
+  for (let k = 0; k <= 1024; k++) view.setInt16(1028 + 2 * k, Math.round(32767 * Math.sin((Math.PI * k) / 2048)), true);
+  inc.forEach((value, j) => view.setUint32(3080 + 4 * j, value, true));
+  return new Uint8Array(view.buffer);
+}
+
+/** rope_inc of NUMERICS.md. */
+export function ropeInc(theta: number, headDim: number): number[] {
+  return Array.from({ length: headDim / 2 }, (_, j) =>
+    Math.round((theta ** ((-2 * j) / headDim) / (2 * Math.PI)) * 2 ** 32),
+  );
+}
