@@ -1,16 +1,4 @@
-// What a device refuses, in a user's words (spec/WIRE.md rc codes, spec/IMAGE.md errors).
-import {
-  IMAGE_BAD_CONFIG,
-  IMAGE_BAD_DIGEST,
-  IMAGE_BAD_MAGIC,
-  IMAGE_BAD_TENSOR,
-  IMAGE_BAD_TOKENIZER,
-  IMAGE_BAD_VERSION,
-  IMAGE_NO_MEMORY,
-  IMAGE_TRUNCATED,
-  IMAGE_UNSUPPORTED,
-  IMAGE_WRONG_BOARD,
-} from "../../spec/image.ts";
+// What a device refuses, in a user's words (rc codes of spec/WIRE.md).
 import {
   GROUP_IMAGE,
   GROUP_TRITKIT,
@@ -27,34 +15,10 @@ import {
   TK_RC_TOO_LONG,
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
+import { imageErrorOf } from "../image/errors.ts";
 import { type CborMap, replyError, type SmpMessage } from "../wire/smp.ts";
 
 type Words = [code: string, message: string, hint: string];
-
-const IMAGE_WORDS: Record<number, Words> = {
-  [IMAGE_BAD_MAGIC]: [
-    "E_IMAGE_MAGIC",
-    "The device found no tritkit image.",
-    "Convert the model with `tritkit convert`.",
-  ],
-  [IMAGE_BAD_VERSION]: ["E_IMAGE_VERSION", "The firmware does not know this image version.", "Update the firmware."],
-  [IMAGE_TRUNCATED]: ["E_IMAGE_TRUNCATED", "The image on the device is cut short.", "Flash it again."],
-  [IMAGE_BAD_DIGEST]: ["E_IMAGE_CORRUPT", "The image on the device is damaged.", "Flash it again."],
-  [IMAGE_BAD_CONFIG]: [
-    "E_IMAGE_CONFIG",
-    "The device refuses the model's configuration.",
-    "`tritkit inspect` shows it.",
-  ],
-  [IMAGE_BAD_TENSOR]: ["E_IMAGE_TENSOR", "The device refuses a tensor of the image.", "`tritkit inspect` checks them."],
-  [IMAGE_BAD_TOKENIZER]: ["E_IMAGE_TOKENIZER", "The device refuses the tokenizer.", "`tritkit inspect` checks it."],
-  [IMAGE_UNSUPPORTED]: ["E_UNSUPPORTED", "The firmware cannot run this kind of model.", "`tritkit run` may."],
-  [IMAGE_WRONG_BOARD]: ["E_WRONG_BOARD", "The image was made for another board.", "Convert it for this board."],
-  [IMAGE_NO_MEMORY]: [
-    "E_NO_MEMORY",
-    "The model does not fit into the board's SRAM.",
-    "`tritkit boards` lists larger ones.",
-  ],
-};
 
 const IMAGE_GROUP_WORDS: Record<number, Words> = {
   [IMG_RC_NO_ENTRY]: ["E_NO_MODEL", "The device has no such model.", "`tritkit models` lists what it has."],
@@ -79,14 +43,12 @@ const TRITKIT_WORDS: Record<number, Words> = {
 export function check(reply: SmpMessage): CborMap {
   const error = replyError(reply);
   if (error === null) return reply.body;
+  if (reply.group === GROUP_IMAGE && error.rc === IMG_RC_REFUSED)
+    throw imageErrorOf(Number(reply.body.img), EXIT_REFUSED);
   throw new TritkitError(...words(error.rc, reply), EXIT_REFUSED);
 }
 
 function words(rc: number, reply: SmpMessage): Words {
-  if (reply.group === GROUP_IMAGE && rc === IMG_RC_REFUSED) {
-    const image = Number(reply.body.img ?? 0);
-    return IMAGE_WORDS[image] ?? ["E_IMAGE_REFUSED", `The device refuses the image (error ${image}).`, ""];
-  }
   const table = reply.group === GROUP_IMAGE ? IMAGE_GROUP_WORDS : reply.group === GROUP_TRITKIT ? TRITKIT_WORDS : {};
   const known = table[rc];
   if (known !== undefined) {

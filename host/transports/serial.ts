@@ -1,6 +1,6 @@
 // A serial port through the serialport package, which is loaded only here: without it (or its native part) everything but real
 // ports works. `SerialPortStream` with another binding is also how the in-process simulator is reached (sim.ts).
-import type { AutoDetectTypes } from "@serialport/bindings-cpp";
+import type { BindingInterface } from "@serialport/bindings-interface";
 import type { SerialPortStream } from "@serialport/stream";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import { portHolder } from "./port_holder.ts";
@@ -44,7 +44,7 @@ async function openError(path: string, cause: Error): Promise<TritkitError> {
 }
 
 /** A Transport over any open SerialPortStream. */
-export function streamTransport(name: string, port: SerialPortStream<AutoDetectTypes>, simulated: boolean): Transport {
+export function streamTransport(name: string, port: SerialPortStream<BindingInterface>, simulated: boolean): Transport {
   let closing = false;
   let onClose: (error?: Error) => void = () => {};
   let failure: Error | undefined;
@@ -96,5 +96,5 @@ export async function openSerial(path: string, baud = DEFAULT_BAUD): Promise<Tra
   await new Promise<void>((resolve, reject) => {
     port.open((error) => (error ? openError(path, error).then(reject) : resolve()));
   });
-  return streamTransport(path, port as unknown as SerialPortStream<AutoDetectTypes>, false);
+  return streamTransport(path, port, false);
 }

@@ -1,0 +1,66 @@
+// Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models}. The only place that knows.
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Board, deviceWasmName, parseBoard } from "../boards/board.ts";
+import { EXIT_USAGE, TritkitError } from "./errors.ts";
+
+/** dist/ itself: this code runs from dist/, from dist/chunks/, or from a test's bundle elsewhere in the repository. */
+function assetsRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "wasm")) && existsSync(join(folder, "boards"))) return folder;
+    if (existsSync(join(folder, "dist", "wasm"))) return join(folder, "dist");
+    if (dirname(folder) === folder)
+      throw new TritkitError("E_NOT_BUILT", "The package is incomplete.", "Run `npm run build`.");
+  }
+}
+
+async function names(folder: string, extension: string): Promise<string[]> {
+  const files = await readdir(join(assetsRoot(), folder)).catch(() => []);
+  return files
+    .filter((name) => name.endsWith(extension))
+    .map((name) => name.slice(0, -extension.length))
+    .sort();
+}
+
+export async function listBoards(): Promise<Board[]> {
+  return Promise.all((await names("boards", ".json")).map(loadBoard));
+}
+
+/** @throws TritkitError E_UNKNOWN_BOARD */
+export async function loadBoard(name: string): Promise<Board> {
+  const known = await names("boards", ".json");
+  if (!known.includes(name)) {
+    throw new TritkitError(
+      "E_UNKNOWN_BOARD",
+      `There is no board "${name}".`,
+      `Known: ${known.join(", ")}.`,
+      EXIT_USAGE,
+    );
+  }
+  return parseBoard(JSON.parse(await readFile(join(assetsRoot(), "boards", `${name}.json`), "utf8")), name);
+}
+
+/** The firmware of a board as WebAssembly. */
+export async function loadDeviceWasm(board: Board): Promise<Uint8Array<ArrayBuffer>> {
+  return loadWasm(deviceWasmName(board));
+}
+
+export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await readFile(join(assetsRoot(), "wasm", file)));
+}
+
+export function listModels(): Promise<string[]> {
+  return names("models", ".trit");
+}
+
+/** Path of a bundled model's image. @throws TritkitError E_UNKNOWN_MODEL */
+export async function modelPath(name: string): Promise<string> {
+  const known = await listModels();
+  if (!known.includes(name)) {
+    const hint = known.length === 0 ? "None is bundled." : `Bundled: ${known.join(", ")}.`;
+    throw new TritkitError("E_UNKNOWN_MODEL", `There is no bundled model "${name}".`, hint, EXIT_USAGE);
+  }
+  return join(assetsRoot(), "models", `${name}.trit`);
+}

@@ -1,0 +1,191 @@
+// How talking looks, whoever answers: the engine in Node or a board. `chat`, `run` and `demo` share it.
+import { createInterface } from "node:readline";
+import { EXIT_INTERRUPTED, TritkitError } from "../errors.ts";
+import type { Answer, GenerateOptions } from "../generation.ts";
+import { type Context, type OptionSpec, usage } from "./command.ts";
+import type { Output } from "./output.ts";
+
+export interface Talker {
+  /** What stands before its words, e.g. "board". */
+  label: string;
+  generate(prompt: string | Uint8Array, options: GenerateOptions): Promise<Answer>;
+  /** More of the line of figures, e.g. what a simulated second is. */
+  figures?(answer: Answer): string;
+}
+
+export const SAMPLING_OPTIONS: Record<string, OptionSpec> = {
+  prompt: { type: "string", short: "p", value: "TEXT", help: "one prompt instead of a conversation" },
+  max: {
+    type: "string",
+    short: "n",
+    value: "N",
+    help: "most tokens of an answer (default 200, 0: until the model ends)",
+  },
+  temp: { type: "string", value: "X", help: "temperature, 0: greedy (default 0.8)" },
+  "top-k": { type: "string", value: "N", help: "keep the N likeliest tokens, 0: all (default)" },
+  "top-p": { type: "string", value: "X", help: "keep the likeliest tokens that hold this share (default 0.95)" },
+  repeat: { type: "string", value: "X", help: "repetition penalty (default 1: off)" },
+  seed: { type: "string", value: "N", help: "the same seed gives the same answer on every engine and board" },
+};
+
+const HELP = `/new       begin anew: forget the conversation
+/temp X    temperature, 0 is greedy      /top-p X   /top-k N   /repeat X
+/seed N    the same seed, the same answer
+/max N     most tokens of an answer
+/quit      leave (also Ctrl-D, or Ctrl-C twice)`;
+
+function samplingFrom({ args }: Context): GenerateOptions {
+  return {
+    maxTokens: args.integer("max", 200),
+    temperature: args.number("temp", 0.8),
+    topK: args.integer("top-k", 0),
+    topP: args.number("top-p", 0.95),
+    repeat: args.number("repeat", 1),
+    seed: args.text("seed") === undefined ? undefined : args.integer("seed", 0),
+  };
+}
+
+/** A prompt given by -p, lines piped in, or a conversation on the terminal. */
+export async function talk(context: Context, talker: Talker, scripted?: string): Promise<number> {
+  const sampling = samplingFrom(context);
+  const prompt = context.args.text("prompt") ?? scripted;
+  if (prompt !== undefined) return once(context, talker, prompt, sampling);
+  return converse(context, talker, sampling);
+}
+
+async function once(context: Context, talker: Talker, prompt: string, sampling: GenerateOptions): Promise<number> {
+  const { out, signal } = context;
+  const answer = await speak(out, talker, prompt, { ...sampling, signal });
+  out.text("\n");
+  showFigures(out, talker, answer);
+  return signal.aborted ? EXIT_INTERRUPTED : 0;
+}
+
+async function speak(out: Output, talker: Talker, prompt: string, options: GenerateOptions): Promise<Answer> {
+  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
+  const answer = await talker.generate(prompt, {
+    ...options,
+    seed,
+    onPrefill: (done, total) => out.status(`reading the prompt, ${done} of ${total} tokens`),
+    onToken: ({ text, id }) => {
+      out.status("");
+      out.event({ event: "token", text, id });
+      out.text(text);
+    },
+  });
+  const { text, tokenIds, stop, position, context, slides } = answer;
+  const decodeSeconds = answer.seconds - answer.firstTokenSeconds;
+  out.event({
+    event: "answer",
+    text,
+    token_ids: tokenIds,
+    tokens: tokenIds.length,
+    stop,
+    prefill_tok_s: rate(answer.promptTokens, answer.firstTokenSeconds),
+    decode_tok_s: rate(tokenIds.length - 1, decodeSeconds),
+    first_token_s: round(answer.firstTokenSeconds),
+    prompt_tokens: answer.promptTokens,
+    position,
+    context,
+    slides,
+    seed,
+  });
+  return answer;
+}
+
+function showFigures(out: Output, talker: Talker, answer: Answer): void {
+  const { tokenIds, firstTokenSeconds, seconds, position, context, slides, stop } = answer;
+  const perSecond = rate(tokenIds.length - 1, seconds - firstTokenSeconds);
+  const parts = [
+    `${tokenIds.length} tokens`,
+    `first ${firstTokenSeconds.toFixed(2)} s`,
+    perSecond === null ? "" : `${perSecond} tok/s`,
+    `context ${position}/${context}`,
+    slides > 0 ? `slid ${slides} times: the oldest words are forgotten` : "",
+    stop === "eos" ? "" : stop === "max" ? "stopped at --max" : "stopped",
+    talker.figures?.(answer) ?? "",
+  ];
+  out.info(out.style("dim", `       ${parts.filter(Boolean).join("  ")}`));
+}
+
+/** Tokens a second, or null where that would be no measurement. */
+function rate(tokens: number, seconds: number): number | null {
+  return tokens > 0 && seconds > 0 ? Math.round((tokens / seconds) * 10) / 10 : null;
+}
+
+function round(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}
+
+async function converse(context: Context, talker: Talker, sampling: GenerateOptions): Promise<number> {
+  const { out, stdin } = context;
+  const terminal = stdin.isTTY === true && out.live;
+  const lines = createInterface({ input: stdin, output: terminal ? process.stderr : undefined, terminal });
+  const you = out.style("cyan", "you    ");
+  let answering: AbortController | null = null;
+  let keep = false;
+  let status = 0;
+  const interrupt = () => {
+    if (answering === null || answering.signal.aborted) {
+      status = answering === null ? 0 : EXIT_INTERRUPTED;
+      lines.close();
+      if (answering !== null) process.exit(EXIT_INTERRUPTED);
+    } else answering.abort();
+  };
+  const release = context.onInterrupt(interrupt);
+  lines.on("SIGINT", interrupt);
+  if (terminal) out.info("type a line, Ctrl-C stops the answer, twice leaves, /help\n");
+  lines.setPrompt(you);
+  if (terminal) lines.prompt();
+  for await (const line of lines) {
+    const text = line.trimEnd();
+    if (text.startsWith("/")) {
+      const verdict = slash(out, text, sampling);
+      if (verdict === "quit") break;
+      if (verdict === "new") keep = false;
+    } else if (text !== "") {
+      answering = new AbortController();
+      try {
+        if (terminal) process.stderr.write(out.style("green", talker.label.padEnd(7)));
+        const answer = await speak(out, talker, text, { ...sampling, keep, signal: answering.signal });
+        out.text("\n");
+        showFigures(out, talker, answer);
+        keep = true;
+      } catch (error) {
+        // A refusal (a prompt that is too long, say) ends neither the conversation nor the link.
+        if (!(error instanceof TritkitError) || error.exitStatus !== 3) throw error;
+        out.failure(error);
+      } finally {
+        answering = null;
+      }
+    }
+    if (terminal) {
+      process.stderr.write("\n");
+      lines.prompt();
+    }
+  }
+  release();
+  lines.close();
+  return status;
+}
+
+/** Carries out a line that begins with a slash. */
+function slash(out: Output, line: string, sampling: GenerateOptions): "quit" | "new" | "done" {
+  const [name, value = ""] = line.slice(1).split(/\s+/, 2);
+  const number = Number(value);
+  const valid = value !== "" && Number.isFinite(number) && number >= 0;
+  if (name === "quit" || name === "exit" || name === "bye") return "quit";
+  if (name === "new") {
+    out.info("a new conversation");
+    return "new";
+  }
+  if (name === "temp" && valid) sampling.temperature = number;
+  else if (name === "top-p" && valid && number <= 1) sampling.topP = number;
+  else if (name === "top-k" && Number.isInteger(number) && valid) sampling.topK = number;
+  else if (name === "repeat" && valid) sampling.repeat = number;
+  else if (name === "seed" && Number.isInteger(number) && valid) sampling.seed = number;
+  else if (name === "max" && Number.isInteger(number) && valid) sampling.maxTokens = number;
+  else if (name === "help") out.info(HELP);
+  else out.failure(usage(`"${line}" is no command of the chat; /help lists them.`));
+  return "done";
+}

@@ -1,0 +1,49 @@
+import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking } from "../../convert/index.ts";
+import { type Command, usage } from "../command.ts";
+import { bytesText, ProgressLine } from "../progress.ts";
+
+export const convert: Command = {
+  name: "convert",
+  summary: "make an image from a Hugging Face directory or .safetensors file",
+  usage: "SRC",
+  options: {
+    out: { type: "string", short: "o", value: "FILE.trit", help: "the image" },
+    name: { type: "string", value: "NAME", help: "of the model, at most 32 bytes (default: the source's)" },
+    board: { type: "string", value: "NAME", help: "for this board only" },
+    context: { type: "string", value: "N", help: "default context, positions" },
+    quantize: { type: "string", value: "absmean", help: "make ternary weights of float ones" },
+    embed: { type: "string", value: "PACKING", help: `embedding and head: ${[...EMBED_PACKINGS.keys()].join(", ")}` },
+  },
+  examples: ["tritkit convert my-model/hf -o my-model.trit"],
+  positionals: [1, 1],
+  async run({ args, out, signal }) {
+    const embed = args.text("embed");
+    if (embed !== undefined && embed !== "auto" && !EMBED_PACKINGS.has(embed))
+      throw usage(`--embed does not know "${embed}".`);
+    const quantize = args.text("quantize");
+    if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
+    const target = args.required("out");
+    const line = new ProgressLine(out, "write");
+    const report = await convertModel(args.positionals[0], target, {
+      name: args.text("name"),
+      board: args.text("board"),
+      context: args.text("context") === undefined ? undefined : args.integer("context", 16),
+      quantize,
+      embedPacking: embed as EmbedPacking | undefined,
+      signal,
+      progress: ({ bytes, total, tensor }) => line.update(bytes, total, tensor),
+    });
+    line.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
+    const { image } = report;
+    out.info(`model  ${image.name}  ${image.architecture}`);
+    const bits = `${image.ternary_bits_per_weight.toFixed(2)} bits, ${image.bits_per_weight.toFixed(2)} over all`;
+    out.info(`weights  ${image.ternary_weights.toLocaleString("en")} ternary at ${bits}`);
+    for (const { tensor, relativeError } of report.quantised) {
+      out.info(`quantised  ${tensor}: ${(100 * relativeError).toFixed(2)} % root mean square error`);
+    }
+    for (const { name, why } of report.dropped) out.info(`dropped  ${name}: ${why}`);
+    for (const note of report.notes) out.info(`note  ${note}`);
+    out.event({ event: "convert", file: target, ...report });
+    return 0;
+  },
+};

@@ -1,0 +1,72 @@
+import { loadBoard, modelPath } from "../../assets.ts";
+import { generateOnDevice } from "../../device/chat.ts";
+import { Device } from "../../device/device.ts";
+import { readImage } from "../../image/reader.ts";
+import { openSimLine, startSim } from "../../transports/sim.ts";
+import { version } from "../../version.ts";
+import { SAMPLING_OPTIONS, talk } from "../chat_view.ts";
+import type { Command } from "../command.ts";
+import { flashWithProgress } from "../flash_view.ts";
+import { bytesText } from "../progress.ts";
+import { readModel } from "./run.ts";
+
+const MODEL = "stories-1m";
+/** What the demo says by itself when nobody sits at a terminal. */
+const SCRIPT = "Once upon a time";
+
+export const demo: Command = {
+  name: "demo",
+  summary: "the first thing to try: a simulated board is flashed with the bundled model and answers",
+  usage: "",
+  options: {
+    board: { type: "string", short: "b", value: "NAME", help: "default rp2040-pico" },
+    model: { type: "string", short: "m", value: "NAME", help: `a bundled model or a .trit file (default ${MODEL})` },
+    ...SAMPLING_OPTIONS,
+  },
+  examples: ["tritkit demo", 'tritkit demo --json -p "Once upon a time"'],
+  positionals: [0, 0],
+  async run(context) {
+    const { args, out, signal, stdin } = context;
+    const board = await loadBoard(args.text("board") ?? "rp2040-pico");
+    const name = args.text("model") ?? MODEL;
+    if (!/[./\\]/.test(name)) await modelPath(name);
+    const bytes = await readModel(name);
+    const image = readImage(bytes);
+
+    const sram = board.memory.sram.reduce((sum, region) => sum + region.bytes, 0);
+    const core = board.cpu.core.replace("cortex-m0plus", "Cortex-M0+").replace("cortex-m", "Cortex-M");
+    out.info(
+      `${out.style("bold", `tritkit ${version()}`)}   ${board.name}, simulated: ${core} ${Math.round(board.cpu.hz / 1e6)} MHz, ` +
+        `${bytesText(sram)} SRAM, ${bytesText(board.flash.bytes)} flash   port sim:${board.name}`,
+    );
+    const running = await startSim(board.name, { seed: 1 });
+    try {
+      const transport = await openSimLine(running);
+      const device = await Device.connect(transport, { signal });
+      try {
+        await flashWithProgress(out, device, bytes, { signal });
+        const { arena, context: positions, model } = device.hello;
+        const flashShare = (100 * bytes.length) / board.flash.partition.bytes;
+        const sramShare = (100 * arena.need) / arena.have;
+        out.info(
+          `model  ${model}, ${image.config.nLayers} layers of ${image.config.dim}, vocabulary ${image.config.vocabSize}   ` +
+            `fits: flash ${flashShare.toFixed(0)} %, SRAM ${sramShare.toFixed(0)} %, context ${positions} positions`,
+        );
+        const scripted = stdin.isTTY !== true || out.json ? SCRIPT : undefined;
+        return await talk(
+          context,
+          {
+            label: "board",
+            generate: (prompt, options) => generateOnDevice(device, prompt, options),
+            figures: () => "the simulator's own speed: it does not model the chip's cycles yet",
+          },
+          scripted,
+        );
+      } finally {
+        await device.close();
+      }
+    } finally {
+      running.close();
+    }
+  },
+};

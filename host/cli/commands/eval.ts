@@ -1,0 +1,92 @@
+import { open, readFile } from "node:fs/promises";
+import { Engine, LOGIT_UNIT } from "../../engine/engine.ts";
+import { type EvalOptions, evaluate } from "../../engine/eval.ts";
+import { type Command, usage } from "../command.ts";
+import { NpyRows } from "../npy.ts";
+import { secondsText } from "../progress.ts";
+import { ENGINE_OPTION, engineKind, readModel } from "./run.ts";
+
+export const evaluateCommand: Command = {
+  name: "eval",
+  summary: "loss, perplexity and bits per byte of a model on a text",
+  usage: "FILE",
+  options: {
+    text: { type: "string", value: "FILE", help: "the text" },
+    tokens: { type: "string", value: "FILE", help: "a JSON list of token ids instead of a text" },
+    window: { type: "string", value: "N", help: "tokens of a window, BOS included (default: the context)" },
+    context: { type: "string", value: "N", help: "positions of the context (default: the model's longest)" },
+    logits: { type: "string", value: "FILE.npy", help: "write float32 logits, positions x vocab_size" },
+    engine: ENGINE_OPTION,
+  },
+  examples: [
+    "tritkit eval stories-1m --text story.txt",
+    "tritkit eval stories-1m --tokens ids.json --logits out.npy --json",
+  ],
+  positionals: [1, 1],
+  async run({ args, out, signal }) {
+    const text = args.text("text");
+    const tokens = args.text("tokens");
+    if ((text === undefined) === (tokens === undefined)) throw usage("eval needs either --text or --tokens.");
+    const bytes = await readModel(args.positionals[0]);
+    const engine = await Engine.open(bytes, {
+      context: args.integer("context", 0),
+      engine: engineKind(args.text("engine")),
+    });
+    const ids = text === undefined ? await readIds(tokens as string) : engine.encode(await readFile(text));
+    const window = args.text("window") === undefined ? engine.context : args.integer("window", 0, 2);
+    const logitsPath = args.text("logits");
+    const { vocabSize } = engine.image.config;
+    const npy = logitsPath === undefined ? null : await NpyRows.create(await open(logitsPath, "w"), vocabSize);
+    const started = performance.now();
+    const options: EvalOptions = {
+      window,
+      signal,
+      onProgress: (done, total) => {
+        const seconds = (performance.now() - started) / 1000;
+        const left = secondsText((seconds / done) * (total - done));
+        out.status(`eval   ${done} of ${total} tokens  ${Math.round(done / seconds)} tok/s  ETA ${left}`);
+      },
+      onToken:
+        npy === null ? undefined : ({ logits }) => npy.add(Float32Array.from(logits, (value) => value * LOGIT_UNIT)),
+    };
+    try {
+      const result = await evaluate(engine, ids, options);
+      await npy?.finish();
+      out.status("");
+      out.event({
+        event: "eval",
+        tokens: result.tokens,
+        loss_nats: result.lossNats,
+        ppl: result.perplexity,
+        bits_per_byte: result.bitsPerByte,
+        windows: result.windows,
+        window,
+        bytes: result.bytes,
+        engine: engine.kind,
+      });
+      out.text(
+        `loss ${result.lossNats.toFixed(4)} nats  perplexity ${result.perplexity.toFixed(3)}  ` +
+          `${result.bitsPerByte.toFixed(4)} bits/byte\n`,
+      );
+      const { bos, addBos } = engine.image.config;
+      const start = addBos && bos >= 0 ? "each begins with BOS" : "no BOS";
+      out.info(
+        `${result.tokens} tokens, ${result.bytes} bytes, in ${result.windows} windows of ${window}, not overlapping (stride ${window}), ${start}`,
+      );
+    } finally {
+      await npy?.close();
+    }
+    return 0;
+  },
+};
+
+async function readIds(path: string): Promise<number[]> {
+  const text = await readFile(path, "utf8");
+  try {
+    const ids: unknown = JSON.parse(text);
+    if (Array.isArray(ids) && ids.every((id) => typeof id === "number")) return ids;
+  } catch {
+    // said below
+  }
+  throw usage(`${path} is no JSON list of token ids.`);
+}

@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { loadBoard } from "../../assets.ts";
+import { arenaParts } from "../../engine/arena.ts";
+import { describeImage } from "../../image/describe.ts";
+import { readImage } from "../../image/reader.ts";
+import { verifyCodes } from "../../image/verify_codes.ts";
+import type { Command } from "../command.ts";
+import { bytesText } from "../progress.ts";
+import { table } from "../table.ts";
+
+export const inspect: Command = {
+  name: "inspect",
+  summary: "what is in an image: architecture, tensors, tokenizer, digests, bytes of flash and SRAM by part",
+  usage: "FILE",
+  options: {
+    board: { type: "string", value: "NAME", help: "count SRAM as this board has it (default rp2040-pico)" },
+    context: { type: "string", value: "N", help: "positions of the context (default: the most that fits)" },
+    tensors: { type: "boolean", help: "list every tensor" },
+  },
+  examples: ["tritkit inspect stories-1m.trit", "tritkit inspect stories-1m.trit --tensors --json"],
+  positionals: [1, 1],
+  async run({ args, out }) {
+    const board = await loadBoard(args.text("board") ?? "rp2040-pico");
+    const image = readImage(new Uint8Array(await readFile(args.positionals[0])));
+    verifyCodes(image);
+    const about = describeImage(image);
+    const sram = await arenaParts(image.bytes, board, args.integer("context", 0));
+    out.event({ event: "image", ...about, sram });
+
+    const { digests, tokenizer } = about;
+    out.text(
+      `${about.name}  ${about.architecture}\n${about.ternary_weights.toLocaleString("en")} ternary weights at ` +
+        `${about.ternary_bits_per_weight.toFixed(2)} bits, ${about.weights.toLocaleString("en")} weights in all at ` +
+        `${about.bits_per_weight.toFixed(2)} bits\n` +
+        `made for ${about.board || "any board"}, tokenizer ${tokenizer.kind}, ${tokenizer.vocab_size} tokens\n` +
+        `sha256 ${digests.upload_sha256}, ${digests.blocks} blocks and all packed codes are intact\n\n`,
+    );
+    const share = (bytes: number, of: number) => `${((100 * bytes) / of).toFixed(1)} %`;
+    const partition = board.flash.partition.bytes;
+    const flash = about.parts.map((part) => [part.name, String(part.bytes), share(part.bytes, about.bytes)]);
+    flash.push([
+      "image",
+      String(about.bytes),
+      `${share(about.bytes, partition)} of ${board.name}'s ${bytesText(partition)}`,
+    ]);
+    out.text(`${table(["flash", "bytes", ""], flash)}\n`);
+    const rows = sram.parts.map((part) => [part.name, String(part.bytes), share(part.bytes, sram.total)]);
+    rows.push([
+      "all",
+      String(sram.total),
+      `${share(sram.total, sram.available)} of ${board.name}'s ${bytesText(sram.available)}`,
+    ]);
+    out.text(`${table([`SRAM, ${sram.context} positions`, "bytes", ""], rows)}`);
+    if (!sram.fits) out.text(`does not fit ${board.name}: ${sram.why}\n`);
+    if (args.flag("tensors")) {
+      const tensors = about.tensors.map((tensor) => [
+        tensor.name,
+        `${tensor.rows} x ${tensor.cols}`,
+        tensor.packing,
+        tensor.scales,
+        String(tensor.bytes),
+        tensor.bits_per_weight.toFixed(2),
+      ]);
+      out.text(`\n${table(["tensor", "rows x cols", "packing", "scales", "bytes", "bits/weight"], tensors)}`);
+    }
+    return 0;
+  },
+};

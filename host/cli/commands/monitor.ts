@@ -1,0 +1,34 @@
+import { openPort } from "../../transports/open.ts";
+import { consoleFraming } from "../../wire/console_framing.ts";
+import { type Command, PORT_OPTION } from "../command.ts";
+
+const LEAVE = 0x1d; // Ctrl-]
+
+export const monitor: Command = {
+  name: "monitor",
+  summary: "show the log of a device; Ctrl-] leaves",
+  usage: "",
+  options: { port: PORT_OPTION },
+  examples: ["tritkit monitor --port /dev/ttyACM0"],
+  positionals: [0, 0],
+  async run({ args, out, signal, stdin, stdout }) {
+    const transport = await openPort(args.required("port"));
+    out.info(`monitor ${transport.name}, Ctrl-] leaves`);
+    // Frames of other programs are no text for people: the decoder takes them out of the log.
+    const decoder = consoleFraming.decoder({ frame: () => {}, text: (bytes) => void stdout.write(bytes) });
+    transport.onData((bytes) => decoder.push(bytes));
+    await new Promise<void>((resolve, reject) => {
+      transport.onClose((error) => (error === undefined ? resolve() : reject(error)));
+      signal.addEventListener("abort", () => resolve());
+      stdin.on("data", (keys: Buffer) => {
+        if (keys.includes(LEAVE)) resolve();
+      });
+      if (stdin.isTTY) stdin.setRawMode(true);
+      stdin.resume();
+    });
+    if (stdin.isTTY) stdin.setRawMode(false);
+    stdin.pause();
+    await transport.close();
+    return 0;
+  },
+};

@@ -1,0 +1,54 @@
+// A progress line with rate and ETA: redrawn on a terminal, a line per phase elsewhere.
+import type { Output } from "./output.ts";
+
+const BAR = 38;
+
+export function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const kib = bytes / 1024;
+  return kib < 1024 ? `${kib.toFixed(kib < 10 ? 1 : 0)} KiB` : `${(kib / 1024).toFixed(1)} MiB`;
+}
+
+export function secondsText(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+export class ProgressLine {
+  readonly #out: Output;
+  readonly #label: string;
+  readonly #started = performance.now();
+  #from: number | null = null;
+  #drawn = 0;
+
+  constructor(out: Output, label: string) {
+    this.#out = out;
+    this.#label = label.padEnd(7);
+  }
+
+  /** @param note what stands behind the figures, e.g. the speed of the line */
+  update(done: number, total: number, note = ""): void {
+    this.#from ??= done;
+    const now = performance.now();
+    if (done < total && now - this.#drawn < 80) return;
+    this.#drawn = now;
+    const share = total === 0 ? 1 : done / total;
+    const seconds = (now - this.#started) / 1000;
+    const rate = seconds > 0 ? (done - this.#from) / seconds : 0;
+    const left = rate > 0 && done < total ? `ETA ${secondsText((total - done) / rate)}` : "";
+    const bar = "#".repeat(Math.round(share * BAR)).padEnd(BAR, ".");
+    const rateText = rate > 0 ? `${bytesText(rate)}/s` : "";
+    this.#out.status(
+      [`${this.#label}${bar}`, `${bytesText(done)} of ${bytesText(total)}`, rateText, left, note]
+        .filter(Boolean)
+        .join("  "),
+    );
+  }
+
+  /** Replaces the bar by what it came to. */
+  end(text: string): void {
+    if (this.#out.live) this.#out.status(`${this.#label}${text}`);
+    else this.#out.info(`${this.#label}${text}`);
+    this.#out.endLine();
+  }
+}

@@ -1,0 +1,120 @@
+// What could be wrong on this machine or at a port, found by looking.
+import { access, constants, readdir } from "node:fs/promises";
+import { listBoards, listModels, loadWasm } from "./assets.ts";
+import { Device } from "./device/device.ts";
+import { listModels as listDeviceModels } from "./device/models.ts";
+import { TritkitError } from "./errors.ts";
+import { openPort } from "./transports/open.ts";
+import { portHolder } from "./transports/port_holder.ts";
+import { loadSerialport } from "./transports/serial.ts";
+import { version } from "./version.ts";
+
+export interface Finding {
+  check: string;
+  state: "ok" | "warn" | "fail";
+  detail: string;
+  /** What to do; "" when there is nothing. */
+  advice: string;
+}
+
+const ok = (check: string, detail: string): Finding => ({ check, state: "ok", detail, advice: "" });
+const warn = (check: string, detail: string, advice: string): Finding => ({ check, state: "warn", detail, advice });
+const fail = (check: string, detail: string, advice: string): Finding => ({ check, state: "fail", detail, advice });
+
+export async function inspectMachine({
+  port,
+  signal,
+}: {
+  port?: string;
+  signal?: AbortSignal;
+} = {}): Promise<Finding[]> {
+  const findings = [node(), await simd(), await packageFiles(), await serialport(), ...(await serialPorts())];
+  if (port !== undefined) findings.push(...(await atPort(port, signal)));
+  return findings;
+}
+
+function node(): Finding {
+  const [major] = process.versions.node.split(".").map(Number);
+  const detail = `Node ${process.versions.node}, V8 ${process.versions.v8}`;
+  return major >= 20 ? ok("node", detail) : fail("node", detail, "tritkit needs Node 20 or newer.");
+}
+
+async function simd(): Promise<Finding> {
+  try {
+    const valid = WebAssembly.validate(await loadWasm("engine.wasm"));
+    if (valid) return ok("simd", "WebAssembly SIMD works: `tritkit run` uses it");
+    return fail("simd", "this Node cannot run the SIMD engine", "Use Node 20 or newer on a CPU with SSE4.1 or NEON.");
+  } catch {
+    return fail("simd", "the engine is not there", "Run `npm run build`.");
+  }
+}
+
+async function packageFiles(): Promise<Finding> {
+  const [boards, models] = await Promise.all([listBoards(), listModels()]);
+  return ok("package", `tritkit ${version()}, ${boards.length} boards, models: ${models.join(", ") || "none"}`);
+}
+
+async function serialport(): Promise<Finding> {
+  try {
+    await loadSerialport();
+    return ok("serialport", "the native part loads");
+  } catch (error) {
+    const { message, hint } = error as TritkitError;
+    return warn("serialport", message, hint);
+  }
+}
+
+/** Linux: may this user open the ports that are there, and who holds them? */
+async function serialPorts(): Promise<Finding[]> {
+  const names = (await readdir("/dev").catch(() => [])).filter((name) => /^tty(ACM|USB)\d+$|^cu\.usb/.test(name));
+  if (names.length === 0)
+    return [warn("ports", "no USB serial port", "Plug a board in, or try `tritkit demo`: it needs none.")];
+  return Promise.all(
+    names.map(async (name) => {
+      const path = `/dev/${name}`;
+      const allowed = await access(path, constants.R_OK | constants.W_OK).then(
+        () => true,
+        () => false,
+      );
+      if (!allowed)
+        return fail("ports", `you may not open ${path}`, "Add yourself to the group dialout and log in again.");
+      const holder = await portHolder(path);
+      if (holder !== null) return warn("ports", `${path} is in use by ${holder}`, "Close it before you flash or chat.");
+      return ok("ports", `${path} can be opened`);
+    }),
+  );
+}
+
+async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
+  try {
+    const device = await Device.connect(await openPort(port), { baud: 0, signal });
+    try {
+      const { board, firmware, model, lost, context } = device.hello;
+      const findings = [
+        firmware === version()
+          ? ok("firmware", `${board} runs tritkit ${firmware}`)
+          : warn(
+              "firmware",
+              `${board} runs tritkit ${firmware}, this is ${version()}`,
+              "Flash the firmware of this version.",
+            ),
+      ];
+      const slots = await listDeviceModels(device, signal);
+      if (model !== "") findings.push(ok("model", `${model}, context ${context} positions`));
+      else if (slots.some(({ state }) => state === "verified")) {
+        findings.push(warn("model", "a model is there, none is active", "`tritkit models use SLOT` activates it."));
+      } else findings.push(warn("model", "no model", "`tritkit flash` puts one there."));
+      const losses = lost.rx + lost.crc;
+      if (losses > 0) {
+        const detail = `${lost.rx} bytes overran the receiver, ${lost.crc} frames were damaged since reset`;
+        findings.push(warn("line", detail, "A shorter cable or --baud 115200 may help."));
+      } else findings.push(ok("line", "no byte lost since reset"));
+      return findings;
+    } finally {
+      await device.close();
+    }
+  } catch (error) {
+    if (!(error instanceof TritkitError)) throw error;
+    return [fail("port", error.message, error.hint)];
+  }
+}

@@ -1,0 +1,72 @@
+// What a model takes of a board's SRAM, by part. The device's own layout code says so, run in the engine build: there is one truth.
+import type { Board } from "../../boards/board.ts";
+import { deviceStatics } from "./device_statics.ts";
+import { engineInstance, place } from "./module.ts";
+
+export interface ArenaPart {
+  name: string;
+  bytes: number;
+}
+
+export interface ArenaPlan {
+  fits: boolean;
+  /** Why it does not fit and what would; "" when it does. */
+  why: string;
+  /** Positions the figures are for; 0 when not even the smallest context fits. */
+  context: number;
+  maxContext: number;
+  /** Adds up to total. Parts that are never alive at the same time count once, as "work". */
+  parts: ArenaPart[];
+  total: number;
+  /** SRAM of the module and its stack on this board. */
+  available: number;
+}
+
+/** A stack of the shim's, taken from the board's reserve (boards/README.md). */
+export const STACK_BYTES = 4096;
+/** Frame buffers of the firmware: an SMP message and its CRC (as/app). */
+const FRAME_BYTES = 1160;
+
+/** @param context positions; 0: the image's default, else the most that fits */
+export async function arenaParts(image: Uint8Array, board: Board, context = 0): Promise<ArenaPlan> {
+  const engine = await engineInstance();
+  const statics = await deviceStatics(board);
+  const error = engine.read(place(engine, image), image.length);
+  if (error !== 0) throw new Error(`the engine refused an image that the reader took (${error})`);
+  const arena = board.memory.end - board.memory.base - statics;
+  const fits = engine.plan_device(arena, context, FRAME_BYTES, FRAME_BYTES) === 1;
+  const parts: ArenaPart[] = [];
+  let end = 0;
+  if (fits) {
+    // Parts that overlap those before them share their bytes: what sticks out counts.
+    for (let part = 0; part < engine.part_count(); part++) {
+      const until = engine.part_offset(part) + engine.part_bytes(part);
+      const grows = Math.max(0, until - end);
+      end = Math.max(end, until);
+      if (grows > 0) parts.push({ name: partName(engine.memory, engine.part_name(part)), bytes: grows });
+    }
+  }
+  parts.push({ name: "data segments", bytes: statics }, { name: "stack", bytes: STACK_BYTES });
+  const needed = engine.plan_needed();
+  const maxContext = engine.plan_max_context();
+  const why = fits
+    ? ""
+    : maxContext > 0
+      ? `it would with --context ${maxContext}`
+      : `the smallest context needs ${needed} bytes, the board has ${arena}`;
+  return {
+    fits,
+    why,
+    context: fits ? engine.plan_context() : 0,
+    maxContext,
+    parts,
+    total: fits ? parts.reduce((sum, part) => sum + part.bytes, 0) : needed + statics + STACK_BYTES,
+    available: board.memory.end - board.memory.base + STACK_BYTES,
+  };
+}
+
+/** An AssemblyScript string: UTF-16 behind its address, its byte length before it. */
+function partName(memory: WebAssembly.Memory, address: number): string {
+  const bytes = new Uint32Array(memory.buffer, address - 4, 1)[0];
+  return String.fromCharCode(...new Uint16Array(memory.buffer, address, bytes / 2));
+}

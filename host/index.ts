@@ -1,0 +1,60 @@
+/**
+ * tritkit as a library: everything the command does, with progress callbacks and AbortSignals.
+ *
+ *     import { connect, flashModel, generateOnDevice } from "tritkit";
+ *     const device = await connect("/dev/ttyACM0");
+ *     await flashModel(device, await readFile("stories-1m.trit"));
+ *     const { text } = await generateOnDevice(device, "Once upon a time", { temperature: 0 });
+ *     await device.close();
+ *
+ * Every failure a user can meet is a TritkitError with a stable code.
+ */
+
+import type { ConnectOptions } from "./device/device.ts";
+import { Device } from "./device/device.ts";
+import { openPort } from "./transports/open.ts";
+
+export { type Board, parseBoard } from "../boards/board.ts";
+export { listBoards, listModels as bundledModels, loadBoard, modelPath } from "./assets.ts";
+export { type ConvertOptions, type ConvertReport, convert } from "./convert/index.ts";
+export { generateOnDevice } from "./device/chat.ts";
+export { type ConnectOptions, Device } from "./device/device.ts";
+export { type FlashOptions, type FlashPhase, type FlashProgress, flashModel } from "./device/flasher.ts";
+export type { Hello } from "./device/hello.ts";
+export {
+  activateModel,
+  confirmModel,
+  eraseModel,
+  listModels,
+  rollBack,
+  type SlotInfo,
+  type SlotState,
+} from "./device/models.ts";
+export { type Finding, inspectMachine } from "./doctor.ts";
+export { type ArenaPart, type ArenaPlan, arenaParts } from "./engine/arena.ts";
+export { Engine, type EngineKind, LOGIT_UNIT, type OpenOptions } from "./engine/engine.ts";
+export { type EvalOptions, type EvalResult, evaluate } from "./engine/eval.ts";
+export { TritkitError } from "./errors.ts";
+export type { Answer, GenerateOptions, StopReason } from "./generation.ts";
+export { describeImage, type ImageDescription } from "./image/describe.ts";
+export { type Image, readImage } from "./image/reader.ts";
+export { type DiscoverOptions, type FoundDevice, listDevices } from "./transports/discover.ts";
+export { openPort } from "./transports/open.ts";
+export {
+  openSimLine,
+  type RunningSim,
+  type ServedPort,
+  type SimOptions,
+  serveSim,
+  startSim,
+} from "./transports/sim.ts";
+export type { Transport } from "./transports/transport.ts";
+
+/**
+ * Opens a port and finds the device at its end.
+ * @param port "/dev/ttyACM0", "COM3", "tcp://host:port", "sim:rp2040-pico"
+ * @throws TritkitError E_PORT_*, E_NOT_TRITKIT
+ */
+export async function connect(port: string, options?: ConnectOptions): Promise<Device> {
+  return Device.connect(await openPort(port), options);
+}

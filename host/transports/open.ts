@@ -1,0 +1,31 @@
+// From what a user types after --port to an open transport.
+import { EXIT_USAGE, TritkitError } from "../errors.ts";
+import type { Transport } from "./transport.ts";
+
+/**
+ * `/dev/ttyACM0`, `COM3`, `tcp://host:port`, `sim:BOARD`, `sim:BOARD:FILE` (flash kept in FILE).
+ * @throws TritkitError E_PORT_* as the transport says, E_USAGE for a port that is none
+ */
+export async function openPort(port: string): Promise<Transport> {
+  const scheme = /^([a-z0-9]+):\/\//.exec(port)?.[1];
+  if (scheme === "tcp") {
+    const url = URL.canParse(port) ? new URL(port) : null;
+    const number = Number(url?.port);
+    if (url === null || url.hostname === "" || !(number > 0)) throw bad(port, "It looks like tcp://127.0.0.1:7000.");
+    const { openTcp } = await import("./tcp.ts");
+    return openTcp(port, url.hostname.replace(/^\[|\]$/g, ""), number);
+  }
+  if (scheme === "rfc2217") throw bad(port, "rfc2217:// is not implemented; offer the port as raw TCP.");
+  if (scheme !== undefined) throw bad(port, "Known: a path, tcp://host:port, sim:BOARD.");
+  if (port.startsWith("sim:")) {
+    const [, board, ...file] = port.split(":");
+    const { openSim } = await import("./sim.ts");
+    return openSim(board, file.length > 0 ? { flashFile: file.join(":") } : {});
+  }
+  const { openSerial } = await import("./serial.ts");
+  return openSerial(port);
+}
+
+function bad(port: string, hint: string): TritkitError {
+  return new TritkitError("E_USAGE", `"${port}" is no port.`, hint, EXIT_USAGE);
+}

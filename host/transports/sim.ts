@@ -1,0 +1,125 @@
+// sim:BOARD: a simulated board in this process, behind serialport's own stream. The only file of the host that knows the simulator.
+import { SerialPortStream } from "@serialport/stream";
+import type { Board } from "../../boards/board.ts";
+import {
+  LiveBoard,
+  openFlashFile,
+  openLine,
+  SimBoard,
+  SimError,
+  servePty,
+  serveTcp,
+} from "../../firmware-sim/index.ts";
+import { loadBoard, loadDeviceWasm } from "../assets.ts";
+import { EXIT_USAGE, TritkitError } from "../errors.ts";
+import { lineBinding } from "./line_binding.ts";
+import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
+import type { Transport } from "./transport.ts";
+
+export interface SimOptions {
+  /** Keeps the flash in this file; without it flash is blank and forgotten. */
+  flashFile?: string;
+  /** 1: real time; "max": as fast as this machine can (default). */
+  speed?: 1 | "max";
+  seed?: number;
+  /** The board went off by itself. */
+  onOff?: (error: Error | null) => void;
+}
+
+export interface RunningSim {
+  board: Board;
+  /** The board itself: pins, power, faults, time. */
+  sim: SimBoard;
+  live: LiveBoard;
+  close(): void;
+}
+
+/** Powers a simulated board on. @throws TritkitError E_UNKNOWN_BOARD, E_SIM_* */
+export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
+  const board = await loadBoard(boardName);
+  return translated(async () => {
+    const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board);
+    const sim = SimBoard.create({
+      board,
+      wasm: await loadDeviceWasm(board),
+      flash: file?.content,
+      seed: options.seed,
+    });
+    file?.attach(sim.flash);
+    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
+    return {
+      board,
+      sim,
+      live,
+      close() {
+        live.close();
+        file?.close();
+      },
+    };
+  });
+}
+
+/** A line to a running simulated board, through serialport's stream. */
+export async function openSimLine({ live, board }: RunningSim, onClose: () => void = () => {}): Promise<Transport> {
+  return translated(async () => {
+    const line = openLine(live, DEFAULT_BAUD);
+    const port = new SerialPortStream({
+      binding: lineBinding(line),
+      path: `sim:${board.name}`,
+      baudRate: DEFAULT_BAUD,
+      autoOpen: false,
+    });
+    await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+    const transport = streamTransport(`sim:${board.name}`, port, true);
+    return {
+      ...transport,
+      close: async () => {
+        await transport.close();
+        onClose();
+      },
+    };
+  });
+}
+
+/** A simulated board of its own for one transport: it lives as long as the line. */
+export async function openSim(boardName: string, options: SimOptions = {}): Promise<Transport> {
+  const running = await startSim(boardName, options);
+  return openSimLine(running, () => running.close());
+}
+
+export interface ServedPort {
+  /** What a user gives to --port. */
+  port: string;
+  close(): Promise<void>;
+}
+
+/** Lets other programs reach the board: a pseudo-terminal, or a TCP port on loopback (0: any free one). */
+export async function serveSim({ live }: RunningSim, port: "pty" | { tcp: number }): Promise<ServedPort> {
+  return translated(async () => {
+    if (port === "pty") {
+      const { path, close } = await servePty(live);
+      return { port: path, close };
+    }
+    const served = await serveTcp(live, port.tcp);
+    return { port: `tcp://${served.host}:${served.port}`, close: () => served.close() };
+  });
+}
+
+const HINTS: Record<string, string> = {
+  E_SIM_FLASH: "Give another --flash file, or delete this one.",
+  E_SIM_PORT: "Choose another port.",
+  E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
+};
+
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SimError)) throw error;
+    const message = `${error.message.replace(/\.$/, "")}.`;
+    const status = error.code === "E_SIM_FLASH" ? EXIT_USAGE : 1;
+    throw new TritkitError(error.code, message[0].toUpperCase() + message.slice(1), HINTS[error.code] ?? "", status, {
+      cause: error,
+    });
+  }
+}
