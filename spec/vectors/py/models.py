@@ -129,7 +129,7 @@ def relu2():
 def silu():
     """Sub-norms with SwiGLU, a head of its own (int8), an embedding of 3 planes, a scale for each row, odd sizes."""
     shape = {"dim": 48, "hidden_dim": 90, "n_heads": 3, "n_kv_heads": 3, "head_dim": 20, "theta": 10000}
-    shape.update(activation=0, sub_norm=1, head_act_max=4095, bos=0, eos=1, add_bos=1, n_stop=0)
+    shape.update(activation=0, sub_norm=1, head_act_max=4095, bos=0, eos=1, add_bos=1)
     specials = [b"<s>", b"</s>", b"<user>", b"<model>"]
     order = sorted(range(256), key=lambda byte: byte * 101 % 256)
     tokenizer = small.byte_level(21, specials, order)

@@ -122,7 +122,7 @@ def unpack(data, packing, rows, cols):
 
 
 def lut(x):
-    """The table of partial sums of five activations: 252 u16 entries (hi 0..8, lo 0..27, the 28th of a row is unused)."""
+    """The table of partial sums of five activations: 252 u16 entries (the 28th of each row of 28 is unused)."""
     table = []
     for hi in range(9):
         for lo in range(28):
