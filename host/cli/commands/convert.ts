@@ -12,14 +12,13 @@ export const convert: Command = {
     board: { type: "string", value: "NAME", help: "for this board only" },
     context: { type: "string", value: "N", help: "default context, positions" },
     quantize: { type: "string", value: "absmean", help: "make ternary weights of float ones" },
-    embed: { type: "string", value: "PACKING", help: `embedding and head: ${[...EMBED_PACKINGS.keys()].join(", ")}` },
+    embed: { type: "string", value: "PACKING", help: `embedding and head: ${Object.keys(EMBED_PACKINGS).join(", ")}` },
   },
   examples: ["tritkit convert my-model/hf -o my-model.trit"],
   positionals: [1, 1],
   async run({ args, out, signal }) {
     const embed = args.text("embed");
-    if (embed !== undefined && embed !== "auto" && !EMBED_PACKINGS.has(embed))
-      throw usage(`--embed does not know "${embed}".`);
+    if (embed !== undefined && !Object.hasOwn(EMBED_PACKINGS, embed)) throw usage(`--embed does not know "${embed}".`);
     const quantize = args.text("quantize");
     if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
     const target = args.required("out");
