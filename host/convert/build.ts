@@ -27,7 +27,7 @@ export interface BuildOptions {
   /** 0..24; default 16, more for tiny embeddings (choices.ts says the rule). */
   readonly residualFrac?: number;
   readonly signal?: AbortSignal;
-  readonly progress?: (progress: WriteProgress) => void;
+  readonly onProgress?: (progress: WriteProgress) => void;
 }
 
 export interface ConvertReport {
@@ -103,7 +103,12 @@ async function prepare(model: ModelSource, options: BuildOptions): Promise<Work>
     signal,
     onQuantised: (kind, relativeError) => quantised.push({ tensor: sectionName(kind, 0), relativeError }),
   });
-  const write = { name: options.name ?? model.name, board: options.board ?? "", signal, progress: options.progress };
+  const write = {
+    name: options.name ?? model.name,
+    board: options.board ?? "",
+    signal,
+    onProgress: options.onProgress,
+  };
   return { model, plans, write, notes, quantised };
 }
 

@@ -40,7 +40,7 @@ import {
   TRAILER_MAGIC,
   TRL_SHA256,
 } from "../../spec/image.ts";
-import { TritkitError, throwIfAborted } from "../errors.ts";
+import { EXIT_USAGE, TritkitError, throwIfAborted } from "../errors.ts";
 import { sectionName } from "../image/layout.ts";
 import { type Scale, ZERO_SCALE } from "../image/scale.ts";
 import type { ImageSink } from "./sinks.ts";
@@ -79,7 +79,7 @@ export interface WriteOptions {
   /** The one board the image is for, "" for any. */
   readonly board: string;
   readonly signal?: AbortSignal;
-  readonly progress?: (progress: WriteProgress) => void;
+  readonly onProgress?: (progress: WriteProgress) => void;
 }
 
 interface Placed {
@@ -114,7 +114,7 @@ export async function writeImage(
   for (const [index, section] of placed.entries()) {
     const name = sectionName(section.plan.kind, section.plan.layer);
     throwIfAborted(options.signal);
-    options.progress?.({ phase: "write", bytes: section.offset, total, tensor: name });
+    options.onProgress?.({ phase: "write", bytes: section.offset, total, tensor: name });
     const scales = await writeSection(sink, section, options.signal);
     enterSection(header, HDR_TABLE + index * SECTION_ENTRY_BYTES, section, scales);
   }
@@ -164,7 +164,7 @@ function nameField(what: string, name: string): Uint8Array {
       "E_OPTION",
       `The ${what} "${name}" is longer than ${IMAGE_NAME_BYTES} bytes.`,
       "Choose a shorter one.",
-      2,
+      EXIT_USAGE,
     );
   return bytes;
 }
@@ -224,7 +224,7 @@ async function writeDigests(sink: ImageSink, end: number, total: number, options
   const span = 256 * IMAGE_BLOCK_BYTES;
   for (let start = 0; start < end; start += span) {
     throwIfAborted(options.signal);
-    options.progress?.({ phase: "digest", bytes: start, total, tensor: "" });
+    options.onProgress?.({ phase: "digest", bytes: start, total, tensor: "" });
     const chunk = await sink.read(start, Math.min(span, end - start));
     body.update(chunk);
     upload.update(chunk);
@@ -242,7 +242,7 @@ async function writeDigests(sink: ImageSink, end: number, total: number, options
   trailerBytes.set(body.update(table).digest(), TRL_SHA256);
   await sink.write(table, end);
   await sink.write(trailerBytes, end + table.length);
-  options.progress?.({ phase: "digest", bytes: total, total, tensor: "" });
+  options.onProgress?.({ phase: "digest", bytes: total, total, tensor: "" });
   return upload.update(table).update(trailerBytes).digest();
 }
 

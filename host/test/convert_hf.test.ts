@@ -211,15 +211,15 @@ test("an interrupted conversion leaves the old file as it was and nothing else, 
   await writeFile(out, "the old model");
   const before = await readdir(place);
   let steps = 0;
-  await convert(source, join(folder, "whole.trit"), { progress: () => steps++ });
+  await convert(source, join(folder, "whole.trit"), { onProgress: () => steps++ });
   assert.ok(steps > 20);
   for (let stop = 1; stop <= steps; stop++) {
     const controller = new AbortController();
     let step = 0;
-    const progress = () => {
+    const onProgress = () => {
       if (++step === stop) controller.abort();
     };
-    await assert.rejects(convert(source, out, { signal: controller.signal, progress }), {
+    await assert.rejects(convert(source, out, { signal: controller.signal, onProgress }), {
       code: "E_INTERRUPTED",
       exitStatus: 130,
     });

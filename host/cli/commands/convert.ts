@@ -30,7 +30,7 @@ export const convert: Command = {
       quantize,
       embedPacking: embed as EmbedPacking | undefined,
       signal,
-      progress: ({ bytes, total, tensor }) => line.update(bytes, total, tensor),
+      onProgress: ({ bytes, total, tensor }) => line.update(bytes, total, tensor),
     });
     line.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
     const { image } = report;
