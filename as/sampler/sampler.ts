@@ -15,7 +15,7 @@ const EXPONENT_MAX: u64 = 45;
 
 @unmanaged
 class Sampler {
-  /** i32[vocab_size], 16 fraction bits; sampling changes it (penalty). */
+  /** i32[vocab_size] of the present sample() call. */
   logits: usize = 0;
   /** u16[256] of the image's TABLES: 2^15 * 2^(-i/256). */
   exp2: usize = 0;
@@ -45,8 +45,7 @@ const pcg = changetype<Pcg>(memory.data(offsetof<Pcg>(), 8));
  * @param order,order_bytes scratch that is free while a token is drawn, 4-byte aligned, at least 4 bytes: 4 bytes an id.
  *   Less than 4 * vocab_size only costs time when a distribution is flat.
  */
-export function sampler_open(logits: usize, vocab_size: u32, exp2: usize, order: usize, order_bytes: u32): void {
-  sampler.logits = logits;
+export function sampler_open(vocab_size: u32, exp2: usize, order: usize, order_bytes: u32): void {
   sampler.vocab_size = vocab_size;
   sampler.exp2 = exp2;
   sampler.order = order;
@@ -90,17 +89,19 @@ function scale_of(v: u32, e: i32): void {
 
 /**
  * The next id.
+ * @param logits i32[vocab_size], 16 fraction bits; the penalty changes them
  * @param ids u32[count], the context whose last ids are penalised
  */
-export function sample(ids: usize, count: u32): u32 {
-  penalise(sampler.logits, ids, count, sampler.penalty);
+export function sample(logits: usize, ids: usize, count: u32): u32 {
+  sampler.logits = logits;
+  penalise(logits, ids, count, sampler.penalty);
   const best = arg_max();
   if (sampler.temperature == 0) return best;
   sampler.largest = logit_of(best);
 
   const vocab_size = sampler.vocab_size;
   const kept = sampler.top_k > 0 ? min(sampler.top_k, vocab_size) : vocab_size;
-  order_begin(sampler.logits, vocab_size, sampler.order, sampler.order_room, kept < vocab_size ? kept : 0);
+  order_begin(logits, vocab_size, sampler.order, sampler.order_room, kept < vocab_size ? kept : 0);
   let total: u64 = 0;
   if (kept == vocab_size) for (let id: u32 = 0; id < vocab_size; id++) total += weight(id);
   else for (let i: u32 = 0; i < kept; i++) total += weight(order_next());

@@ -20,6 +20,7 @@ export interface AsModule {
 export const FREE = 65536;
 
 /**
+ * Compiled without SIMD and bulk memory, as for the device; the memory does not grow.
  * @param functions what to export: a file of as/ -> names of its functions and structs
  * @param pages of linear memory, 64 KiB each
  */
@@ -27,8 +28,8 @@ export async function asModule(functions: Record<string, string[]>, pages: numbe
   const source = Object.entries(functions)
     .map(([file, names]) => `import { ${names} } from "./as/${file}";\nexport { ${names} };\n`)
     .join("");
-  const memory = ["--initialMemory", String(pages), "--maximumMemory", String(pages)];
   const flags = ["--runtime", "stub", "-O2", "--noAssert", "--use", "abort=", "--disable", "bulk-memory"];
+  const memory = ["--initialMemory", String(pages), "--maximumMemory", String(pages)];
   const { wasm } = await compile(["test_entry.ts", ...flags, ...memory], { "test_entry.ts": source });
   // No imports: nothing of the device is at hand.
   const { instance } = await WebAssembly.instantiate(wasm, {});

@@ -41,11 +41,11 @@ as.u16.set(exp2, EXP2 / 2);
 /** Draws from the same logits, `count` times; room: ids the order may hold. */
 function draw(logits: number[], context: number[], options: Options, count: number, room = logits.length): number[] {
   as.u32.set(context, CONTEXT / 4);
-  as.call.sampler_open(LOGITS, logits.length, EXP2, ORDER, room * 4);
+  as.call.sampler_open(logits.length, EXP2, ORDER, room * 4);
   as.call.sampler_begin(options.temperature, options.top_k, options.top_p, options.penalty, options.seed);
   return Array.from({ length: count }, () => {
     as.i32.set(logits, LOGITS / 4); // the penalty changes them in place
-    return as.call.sample(CONTEXT, context.length) >>> 0;
+    return as.call.sample(LOGITS, CONTEXT, context.length) >>> 0;
   });
 }
 

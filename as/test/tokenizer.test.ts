@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { ROOT } from "../../scripts/lib/root.mjs";
 import * as I from "../../spec/image.ts";
 import { seeded } from "./as_module.ts";
 import { tokenizerModule } from "./tokenizer_module.ts";
@@ -159,6 +162,36 @@ for (const width of [2, 4])
         if (lost === 0 || text[0] !== 0x20) assert.deepEqual(module.decode(ids ?? []), text);
       }
     });
+
+interface Vectors {
+  pre_bytes: [text: string, words: string[]][];
+  sets: { name: string; section: string; cases: [text: string, ids: number[], decoded: string][] }[];
+}
+const vectors: Vectors = JSON.parse(readFileSync(join(ROOT, "spec/vectors/tokenizer.json"), "utf8"));
+const fromBase64 = (text: string) => new Uint8Array(Buffer.from(text, "base64"));
+
+test("the vectors' words", () => {
+  assert.ok(vectors.pre_bytes.length > 50);
+  for (const [text, words] of vectors.pre_bytes) {
+    let at = 0;
+    for (const word of words) {
+      assert.equal(module.wordEnd(I.PRE_BYTES, fromBase64(text), 0, at), at + fromBase64(word).length, text);
+      at += fromBase64(word).length;
+    }
+    assert.equal(at, fromBase64(text).length);
+  }
+});
+
+for (const { name, section, cases } of vectors.sets)
+  test(`vectors: ${name}`, () => {
+    const bytes = fromBase64(section);
+    assert.equal(module.openSection(bytes, new DataView(bytes.buffer).getUint32(I.TOK_VOCAB, true)), 0);
+    assert.ok(cases.length > 10);
+    for (const [text, ids, decoded] of cases) {
+      assert.deepEqual(module.encode(fromBase64(text)), ids, text);
+      assert.deepEqual(module.decode(ids), fromBase64(decoded), text);
+    }
+  });
 
 test("a byte without an id is skipped", () => {
   const spec = byteLevel(0);

@@ -33,7 +33,7 @@ import {
   TOK_VOCAB,
   TOK_WIDTH,
 } from "../../spec/image.ts";
-import { VOCAB_MAX, VOCAB_MIN } from "../../spec/numerics.ts";
+import { VOCAB_MAX } from "../../spec/numerics.ts";
 
 /** "No id", as a u32. */
 export const NO_ID: u32 = <u32>NONE_ID;
@@ -87,8 +87,7 @@ export function tokenizer_open(base: usize, bytes: u32, vocab_size: u32): i32 {
   t.unk = load<u32>(base, TOK_UNK);
   if (t.kind != TOK_BYTE_LEVEL && t.kind != TOK_SENTENCEPIECE) return IMAGE_UNSUPPORTED;
   if (t.pre != PRE_NONE && t.pre != PRE_SENTENCEPIECE && t.pre != PRE_BYTES) return IMAGE_UNSUPPORTED;
-  if (load<u32>(base, TOK_VOCAB) != vocab_size) return IMAGE_BAD_TOKENIZER;
-  if (vocab_size < <u32>VOCAB_MIN || vocab_size > <u32>VOCAB_MAX) return IMAGE_BAD_TOKENIZER;
+  if (load<u32>(base, TOK_VOCAB) != vocab_size || vocab_size > <u32>VOCAB_MAX) return IMAGE_BAD_TOKENIZER;
   if (t.width != 4 && (t.width != 2 || vocab_size > 65536)) return IMAGE_BAD_TOKENIZER;
   if (!is_id(t.unk, vocab_size)) return IMAGE_BAD_TOKENIZER;
 

@@ -1,0 +1,264 @@
+/**
+ * From a prompt to an answer (spec/WIRE.md, "Generation"): the only file that introduces tokenizer, forward pass and sampler to each other.
+ *
+ *     history   u32[context + 1]      | ids whose keys and values are cached | ids to be computed |
+ *                                      0                            computed                 count
+ *
+ * A step computes one position; the step that computes the last one samples the next id, which joins the history. An id has no
+ * keys yet when it is sampled, so the history can hold one id more than there are positions; the context slides when that
+ * id is to be computed.
+ */
+import { IMAGE_OK, TAB_EXP2 } from "../spec/image.ts";
+import {
+  GEN_DECODE,
+  GEN_DONE,
+  GEN_PREFILL,
+  NEXT_TOKENS_MAX,
+  RC_OK,
+  TK_RC_BAD_ARGUMENT,
+  TK_RC_BUSY,
+  TK_RC_NO_MODEL,
+  TK_RC_TOO_LONG,
+  WHY_EOS,
+  WHY_ERROR,
+  WHY_MAX,
+  WHY_STOPPED,
+} from "../spec/wire.ts";
+import { PART_BPE, PART_HISTORY, PART_ORDER, part, part_of, run } from "./memory/run_state.ts";
+import { config, is_stop } from "./model/config.ts";
+import { forward } from "./model/forward.ts";
+import { weights } from "./model/weights.ts";
+import { sample, sampler_begin, sampler_open } from "./sampler/sampler.ts";
+import { chat_open, encode_turn } from "./tokenizer/chat.ts";
+import { token_text, token_text_len } from "./tokenizer/decode.ts";
+import { ids, ids_begin } from "./tokenizer/ids.ts";
+import { NO_ID, tokenizer_close, tokenizer_open } from "./tokenizer/table.ts";
+
+export { token_text, token_text_len };
+
+@unmanaged
+class Generation {
+  /** Positions; 0: no model, or one whose texts cannot be read. */
+  context: u32 = 0;
+  /** Ids in the history, and how many of them have keys and values. */
+  count: u32 = 0;
+  computed: u32 = 0;
+  /** GEN_*, and WHY_* when it is done. */
+  state: i32 = 0;
+  why: i32 = 0;
+  /** Tokens of this answer, and how many it may have (0: any number). */
+  made: u32 = 0;
+  max: u32 = 0;
+  /** Times this context slid. */
+  slides: u32 = 0;
+  prompt_tokens: u32 = 0;
+  prefill_done: u32 = 0;
+  prefill_total: u32 = 0;
+}
+
+const gen = changetype<Generation>(memory.data(offsetof<Generation>(), 8));
+/** u32[NEXT_TOKENS_MAX]: token i of this answer is at i modulo its length. */
+const answer: usize = memory.data(NEXT_TOKENS_MAX * 4, 4);
+
+/**
+ * Another model was opened, or none is: empties the context.
+ * @returns 0, or why the model's texts cannot be read: IMAGE_BAD_TOKENIZER, IMAGE_UNSUPPORTED
+ */
+export function gen_reset(): i32 {
+  memory.fill(changetype<usize>(gen), 0, offsetof<Generation>());
+  tokenizer_close();
+  if (weights.image == 0 || run.context == 0) return IMAGE_OK;
+  const vocab_size = <u32>config.vocab_size;
+  let code = tokenizer_open(weights.tokenizer, weights.tokenizer_bytes, vocab_size);
+  if (code == IMAGE_OK) code = chat_open(weights.chat, weights.chat_bytes, vocab_size);
+  if (code != IMAGE_OK) {
+    tokenizer_close();
+    return code;
+  }
+  const order = part_of(run, PART_ORDER);
+  sampler_open(vocab_size, weights.tables + TAB_EXP2, order.address, order.bytes);
+  gen.context = <u32>run.context;
+  return IMAGE_OK;
+}
+
+/**
+ * Takes a turn. The forward passes are made by gen_step().
+ * @param keep the context stays and the turn is appended; false: a new context, of which the part that is cached is reused
+ * @param text `len` bytes, any bytes; read before the function returns
+ * @param max tokens of the answer, 0: until it ends by itself
+ * @param temp,topp,rep in 1/1000 (temp 0: greedy; topp 1000, rep 1000: off)
+ * @param topk 0: off
+ * @returns 0, or TK_RC_NO_MODEL, TK_RC_BUSY (an answer is not done), TK_RC_BAD_ARGUMENT (a new context without any id),
+ *   TK_RC_TOO_LONG (gen_prompt_tokens() says how long); after an error everything is as it was
+ */
+export function gen_begin(
+  keep: bool,
+  text: usize,
+  len: u32,
+  max: u32,
+  temp: u32,
+  topk: u32,
+  topp: u32,
+  rep: u32,
+  seed: u32,
+): i32 {
+  if (gen.context == 0) return TK_RC_NO_MODEL;
+  if (gen.state == GEN_PREFILL || gen.state == GEN_DECODE) return TK_RC_BUSY;
+  const first = !keep || gen.count == 0;
+  const room = gen.context - 1;
+  const bos = start_id();
+
+  ids_begin(0, 0);
+  const fits = add_turn(first, bos, text, len);
+  const fresh = ids.n;
+  gen.prompt_tokens = fresh;
+  if (!fits || fresh > room) return TK_RC_TOO_LONG;
+  if (first) {
+    if (fresh == 0) return TK_RC_BAD_ARGUMENT;
+    ids_begin(part(PART_HISTORY), gen.computed);
+    add_turn(first, bos, text, len);
+    gen.count = fresh;
+    gen.computed = ids.same;
+    gen.slides = 0;
+  } else {
+    if (gen.count + fresh > room) {
+      if (bos != NO_ID && fresh + 1 > room) return TK_RC_TOO_LONG;
+      slide(min(gen.context >> 1, room - fresh));
+    }
+    ids_begin(history_at(gen.count), 0);
+    add_turn(first, bos, text, len);
+    gen.count += fresh;
+  }
+  // Logits are not kept: the last position is computed again.
+  gen.computed = min(gen.computed, gen.count - 1);
+  sampler_begin(temp, topk, topp, rep, seed);
+  gen.made = 0;
+  gen.max = max;
+  begin_prefill();
+  return RC_OK;
+}
+
+/** Does at most one forward pass. Returns GEN_*. An answer whose model was closed ends with WHY_ERROR. */
+export function gen_step(): i32 {
+  if (gen.state != GEN_PREFILL && gen.state != GEN_DECODE) return gen.state;
+  if (gen.computed == gen.context) {
+    slide(gen.context >> 1);
+    begin_prefill();
+  }
+  const position = gen.computed++;
+  const is_last = gen.computed == gen.count;
+  const logits = forward(load<i32>(history_at(position)), <i32>position, is_last);
+  if (gen.state == GEN_PREFILL) gen.prefill_done++;
+  if (is_last) {
+    if (logits == 0) end_answer(WHY_ERROR);
+    else take(sample(logits, part(PART_HISTORY), gen.count));
+  }
+  return gen.state;
+}
+
+/** Ends the answer; what was made of it stays in the context. */
+export function gen_stop(): void {
+  if (gen.state == GEN_PREFILL || gen.state == GEN_DECODE) end_answer(WHY_STOPPED);
+}
+
+/** GEN_*: idle, prefill (also after a slide), decode, done. */
+export function gen_state(): i32 {
+  return gen.state;
+}
+
+/** WHY_* of an answer that is done. */
+export function gen_why(): i32 {
+  return gen.why;
+}
+
+/** Tokens of this answer so far; the id that ended it is not one of them. */
+export function gen_count(): u32 {
+  return gen.made;
+}
+
+/** Token i of this answer, i one of the last NEXT_TOKENS_MAX below gen_count(). */
+export function gen_token(i: u32): u32 {
+  return load<u32>(answer + ((<usize>(i % NEXT_TOKENS_MAX)) << 2));
+}
+
+/** Positions in use: ids with keys and values. */
+export function gen_pos(): u32 {
+  return gen.computed;
+}
+
+/** Times the context slid since it was begun. */
+export function gen_slides(): u32 {
+  return gen.slides;
+}
+
+/** Positions computed of this prefill, of gen_prefill_total(). */
+export function gen_prefill_done(): u32 {
+  return gen.prefill_done;
+}
+
+export function gen_prefill_total(): u32 {
+  return gen.prefill_total;
+}
+
+/** Ids of the last turn that gen_begin() saw, also of a refused one (then at most: a word too long counts a token a byte). */
+export function gen_prompt_tokens(): u32 {
+  return gen.prompt_tokens;
+}
+
+/** Ids in the context: prompts, answers, and the ids that ended them. */
+export function gen_context_count(): u32 {
+  return gen.count;
+}
+
+/** Id i of the context, i < gen_context_count(). */
+export function gen_context_ids(i: u32): u32 {
+  return load<u32>(history_at(i));
+}
+
+@inline
+function history_at(i: u32): usize {
+  return part(PART_HISTORY) + ((<usize>i) << 2);
+}
+
+/** What a context starts with that comes from no template: BOS or NO_ID. */
+@inline
+function start_id(): u32 {
+  return config.add_bos != 0 ? <u32>config.bos : NO_ID;
+}
+
+function add_turn(first: bool, bos: u32, text: usize, len: u32): bool {
+  const scratch = part_of(run, PART_BPE);
+  return encode_turn(first, bos, text, len, scratch.address, scratch.bytes);
+}
+
+/** Forgets the oldest ids: [BOS] and the last ones, `size` in all, are to be computed anew. */
+function slide(size: u32): void {
+  const bos = start_id();
+  const head: u32 = bos != NO_ID && size > 0 ? 1 : 0;
+  const tail = size - head;
+  memory.copy(history_at(head), history_at(gen.count - tail), (<usize>tail) << 2);
+  if (head == 1) store<u32>(history_at(0), bos);
+  gen.count = size;
+  gen.computed = 0;
+  gen.slides++;
+}
+
+function begin_prefill(): void {
+  gen.state = GEN_PREFILL;
+  gen.prefill_done = 0;
+  gen.prefill_total = gen.count - gen.computed;
+}
+
+/** A sampled id joins the context; it is part of the answer unless it ends it. */
+function take(id: u32): void {
+  store<u32>(history_at(gen.count++), id);
+  gen.state = GEN_DECODE;
+  if (is_stop(id)) return end_answer(WHY_EOS);
+  store<u32>(answer + ((<usize>(gen.made++ % NEXT_TOKENS_MAX)) << 2), id);
+  if (gen.made == gen.max) end_answer(WHY_MAX);
+}
+
+function end_answer(why: i32): void {
+  gen.state = GEN_DONE;
+  gen.why = why;
+}
