@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -229,3 +230,14 @@ test("an interrupted conversion leaves the old file as it was and nothing else, 
   await convert(source, out);
   assert.equal(readImage(new Uint8Array(await readFile(out))).sections[0].kind, KIND_CONFIG);
 });
+
+const MODELS = "examples/models";
+const names = (await readdir(MODELS)).filter((name) => existsSync(join(MODELS, name, `${name}.trit`)));
+
+for (const name of names)
+  test(`the committed ${name}.trit is what its directory gives (npm run models makes it again)`, async () => {
+    const out = join(folder, `${name}.trit`);
+    await convert(join(MODELS, name, "hf"), out, { name });
+    const [fresh, committed] = [await readFile(out), await readFile(join(MODELS, name, `${name}.trit`))];
+    assert.ok(fresh.equals(committed), `${name}.trit is stale`);
+  });
