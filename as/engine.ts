@@ -5,6 +5,27 @@
  * Pointers are addresses in the module's memory, scales are m | e << 16 (m 16 bits, e signed), booleans are 0 and 1.
  */
 import { IMAGE_NO_MEMORY, IMAGE_OK } from "../spec/image.ts";
+import {
+  gen_begin,
+  gen_context_count,
+  gen_context_ids,
+  gen_count,
+  gen_pos,
+  gen_prefill_done,
+  gen_prefill_total,
+  gen_prompt_tokens,
+  gen_reset,
+  gen_slides,
+  gen_state,
+  gen_step,
+  gen_stop,
+  gen_token,
+  gen_why,
+  text_decode,
+  text_encode,
+  token_text,
+  token_text_len,
+} from "./engine_text.ts";
 import { repack_int4_int8, repack_simd, repack_trits_int8 } from "./kernels/repack.ts";
 import { rows_int4 } from "./kernels/rows_int4.ts";
 import { rows_int8 } from "./kernels/rows_int8.ts";
@@ -38,6 +59,21 @@ export {
   attend_head,
   forward,
   gated,
+  gen_begin,
+  gen_context_count,
+  gen_context_ids,
+  gen_count,
+  gen_pos,
+  gen_prefill_done,
+  gen_prefill_total,
+  gen_prompt_tokens,
+  gen_reset,
+  gen_slides,
+  gen_state,
+  gen_step,
+  gen_stop,
+  gen_token,
+  gen_why,
   isqrt,
   join_heads,
   kv_scale,
@@ -67,6 +103,10 @@ export {
   ternary_lut,
   ternary_ref,
   ternary_simd,
+  text_decode,
+  text_encode,
+  token_text,
+  token_text_len,
   unpack_trits_row,
 };
 

@@ -1,22 +1,11 @@
-/** The engine build with its text part, one model an instance, and the page's generation in plain TypeScript to compare with. */
-import { compile } from "../../scripts/lib/asc.mjs";
+/** The engine build in a test of text, one model an instance. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ROOT } from "../../scripts/lib/root.mjs";
 import * as I from "../../spec/image.ts";
 import * as W from "../../spec/wire.ts";
 
-const ENGINE = ["reserve", "open", "forward"];
-const TEXT = [
-  ...["begin", "step", "stop", "state", "why", "count", "token", "pos", "slides", "reset", "prompt_tokens"],
-  ...["prefill_done", "prefill_total", "context_ids", "context_count"],
-].map((name) => `gen_${name}`);
-TEXT.push("token_text", "token_text_len", "text_encode", "text_decode");
-const SOURCE = [
-  `import { ${ENGINE} } from "./as/engine.ts";`,
-  `import { ${TEXT} } from "./as/engine_text.ts";`,
-  `export { ${[...ENGINE, ...TEXT]} };`,
-].join("\n");
-
-const { wasm } = await compile(["test_entry.ts", "--target", "engine"], { "test_entry.ts": SOURCE });
-const compiled = await WebAssembly.compile(wasm);
+const compiled = await WebAssembly.compile(await readFile(join(ROOT, "dist/wasm/engine.wasm")));
 
 export interface Turn {
   keep?: boolean;
