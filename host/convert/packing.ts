@@ -61,32 +61,35 @@ export function unpackGains(bytes: Uint8Array): Int16Array {
   return Int16Array.from({ length: bytes.length / 2 }, (_, i) => view.getInt16(i * 2, true));
 }
 
+/** DIGITS[(weight + WIDEST) * 5 + k]: the trit of value 3^k in balanced ternary, for weights of up to 5 trits. */
+const WIDEST = 121;
+const DIGITS = new Int8Array((2 * WIDEST + 1) * 5);
+for (let weight = -WIDEST; weight <= WIDEST; weight++) {
+  let rest = weight;
+  for (let k = 0; k < 5; k++) {
+    const trit = ((((rest + 1) % 3) + 3) % 3) - 1;
+    DIGITS[(weight + WIDEST) * 5 + k] = trit;
+    rest = (rest - trit) / 3;
+  }
+}
+
 function packPlanes(planes: number, weights: Int8Array, rows: number, cols: number): Uint8Array {
   const groups = Math.ceil(cols / TRITS_PER_BYTE);
   const out = new Uint8Array(packedBytes(planes, rows, cols)).fill(ZERO);
   for (let row = 0; row < rows; row++) {
-    const block = (row >> 2) * planes * groups * ROWS_PER_BLOCK + (row & 3);
-    for (let col = 0; col < cols; col++) {
-      let rest = weights[row * cols + col];
-      const place = PLACE[col % TRITS_PER_BYTE];
-      let at = block + ((planes - 1) * groups + Math.floor(col / TRITS_PER_BYTE)) * ROWS_PER_BLOCK;
-      // Balanced ternary, least significant digit first: that plane is the last of the block.
-      while (rest !== 0) {
-        const trit = balancedDigit(rest);
-        out[at] += trit * place;
-        rest = (rest - trit) / 3;
-        at -= groups * ROWS_PER_BLOCK;
+    for (let plane = 0; plane < planes; plane++) {
+      let at = ((row >> 2) * planes + plane) * groups * ROWS_PER_BLOCK + (row & 3);
+      const digit = WIDEST * 5 + planes - 1 - plane;
+      for (let col = 0; col < cols; col += TRITS_PER_BYTE) {
+        const end = Math.min(TRITS_PER_BYTE, cols - col);
+        let byte = ZERO;
+        for (let i = 0; i < end; i++) byte += DIGITS[weights[row * cols + col + i] * 5 + digit] * PLACE[i];
+        out[at] = byte;
+        at += ROWS_PER_BLOCK;
       }
     }
   }
   return out;
-}
-
-/** The trit of value 3^0 in balanced ternary. */
-function balancedDigit(value: number): number {
-  const remainder = value % 3;
-  if (remainder > 1) return -1;
-  return remainder < -1 ? 1 : remainder;
 }
 
 /** (256, 5): the trits of each byte, zeros for an illegal one. */

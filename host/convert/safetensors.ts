@@ -87,7 +87,7 @@ export class SafetensorsFile {
   }
 
   /** @returns `count` elements of a tensor from element `start`, as raw bytes */
-  async bytes(name: string, start: number, count: number): Promise<Uint8Array> {
+  async bytes(name: string, start: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
     const info = this.get(name);
     const size = TYPE_BYTES.get(info.dtype) ?? 0;
     if (start < 0 || (start + count) * size > info.bytes)
@@ -107,9 +107,7 @@ export class SafetensorsFile {
         `${name} is of type ${this.get(name).dtype}.`,
         "Weights may be F32, F16, BF16 or I8.",
       );
-    const bytes = await this.bytes(name, start, count);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    return Float32Array.from({ length: count }, (_, i) => decode(view, i));
+    return decode(await this.bytes(name, start, count));
   }
 
   async close(): Promise<void> {
@@ -202,11 +200,12 @@ function repeatedKey(text: string): string | null {
   return null;
 }
 
-const DECODERS: ReadonlyMap<string, (view: DataView, i: number) => number> = new Map([
-  ["F32", (view: DataView, i: number) => view.getFloat32(i * 4, true)],
-  ["F16", (view: DataView, i: number) => halfToFloat(view.getUint16(i * 2, true))],
-  ["BF16", (view: DataView, i: number) => bfloatToFloat(view.getUint16(i * 2, true))],
-  ["I8", (view: DataView, i: number) => view.getInt8(i)],
+/** Bytes of a fresh buffer -> numbers. Typed arrays take the host's byte order, which is little-endian wherever Node runs but on s390x. */
+const DECODERS: ReadonlyMap<string, (bytes: Uint8Array<ArrayBuffer>) => Float32Array> = new Map([
+  ["F32", (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer)],
+  ["F16", (bytes: Uint8Array<ArrayBuffer>) => Float32Array.from(new Uint16Array(bytes.buffer), halfToFloat)],
+  ["BF16", (bytes: Uint8Array<ArrayBuffer>) => bfloatsToFloats(new Uint16Array(bytes.buffer))],
+  ["I8", (bytes: Uint8Array<ArrayBuffer>) => Float32Array.from(new Int8Array(bytes.buffer))],
 ]);
 
 /** IEEE 754 binary16: sign, 5 bits of exponent, 10 of mantissa. */
@@ -219,15 +218,19 @@ export function halfToFloat(bits: number): number {
   return sign * (1024 + mantissa) * 2 ** (exponent - 25);
 }
 
-const WORD = new DataView(new ArrayBuffer(4));
-
-/** bfloat16: the upper half of a binary32. */
-export function bfloatToFloat(bits: number): number {
-  WORD.setUint32(0, bits << 16);
-  return WORD.getFloat32(0);
+/** bfloat16 is the upper half of a binary32. */
+export function bfloatsToFloats(halves: Uint16Array): Float32Array {
+  const words = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) words[i] = halves[i] << 16;
+  return new Float32Array(words.buffer);
 }
 
-async function readExactly(file: FileHandle, path: string, position: number, length: number): Promise<Uint8Array> {
+async function readExactly(
+  file: FileHandle,
+  path: string,
+  position: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length; ) {
     const { bytesRead } = await file.read(bytes, done, length - done, position + done);

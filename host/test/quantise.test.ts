@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { chooseHeadActMax, choosePacking, chooseResidualFrac } from "../convert/choices.ts";
 import type { MatrixSource } from "../convert/model.ts";
 import { quantiseRow } from "../convert/quantise_rows.ts";
-import { bfloatToFloat } from "../convert/safetensors.ts";
+import { bfloatsToFloats } from "../convert/safetensors.ts";
 import { scaleOf, scaleValue } from "../image/scale.ts";
 import { seeded } from "./seeded.ts";
 
@@ -18,7 +18,8 @@ function normals(random: () => number, length: number): Float32Array {
 function toBfloat(value: number): number {
   const view = new DataView(new ArrayBuffer(4));
   view.setFloat32(0, value);
-  return bfloatToFloat((view.getUint32(0) + 0x7fff + ((view.getUint32(0) >>> 16) & 1)) >>> 16);
+  const bits = (view.getUint32(0) + 0x7fff + ((view.getUint32(0) >>> 16) & 1)) >>> 16;
+  return bfloatsToFloats(Uint16Array.of(bits))[0];
 }
 
 test("weights that are levels times a scale come back exactly, stored as float32 or as bf16", () => {
