@@ -129,6 +129,22 @@ test("stop ends within a token, in prefill and in decode, and the context goes o
   }
 });
 
+test("a prompt that was stopped half read is reused as far as it was read", async () => {
+  const model = await TextEngine.open(relu2, 128);
+  const wanted = model.answer(PROMPT, { max: 9 });
+  assert.equal(model.begin("Another"), W.RC_OK);
+  model.run(1);
+  model.call.gen_stop();
+  assert.equal(model.begin(PROMPT), W.RC_OK);
+  model.call.gen_step();
+  model.call.gen_step();
+  const read = model.call.gen_pos();
+  model.call.gen_stop();
+  assert.equal(model.begin(PROMPT, { max: 9 }), W.RC_OK);
+  assert.equal(model.call.gen_pos(), read);
+  assert.deepEqual(model.run(), wanted);
+});
+
 test("too long a prompt changes nothing", async () => {
   const model = await TextEngine.open(relu2, 32);
   const twin = await TextEngine.open(relu2, 32);
