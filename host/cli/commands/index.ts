@@ -1,5 +1,6 @@
 // The commands, in the order in which the help lists them.
 import type { Command } from "../command.ts";
+import { bench } from "./bench.ts";
 import { boards } from "./boards.ts";
 import { chat } from "./chat.ts";
 import { convert } from "./convert.ts";
@@ -18,5 +19,5 @@ import { sim } from "./sim.ts";
 export const COMMANDS: readonly Command[] = [
   ...[demo, boards, devices, doctor],
   ...[convert, inspect, flash, chat, run, evaluateCommand],
-  ...[sim, models, reset, monitor],
+  ...[sim, models, reset, monitor, bench],
 ];
