@@ -67,8 +67,8 @@ const SEQ_LEN_MAX = 131072;
 const LAYERS_MAX = 1024;
 /** Columns of the head for which 127 * 4095 * cols stays below 2^31. */
 const WIDE_HEAD_COLS_MAX = 4128;
-/** Larger exponents of scales than any real number needs would leave the 16 bits in which sums of them are kept. */
-const SCALE_EXP_MAX = 1000;
+/** Sums of a few exponents must stay within the 16 bits in which they are kept. */
+export const SCALE_EXP_MAX = 1000;
 const NO_TOKEN: u32 = 0xffffffff;
 
 /**

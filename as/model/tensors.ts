@@ -46,10 +46,8 @@ import {
   TRITS_PER_BYTE,
 } from "../../spec/packing.ts";
 import { config, kv_dim, q_dim } from "./config.ts";
-import { is_inside, sections_end } from "./image.ts";
+import { is_inside, SCALE_EXP_MAX, sections_end } from "./image.ts";
 import { embed, final_norm, head, LAYER_TENSORS, layer_tensor, Tensor, weights } from "./weights.ts";
-
-const SCALE_EXP_MAX = 1000;
 
 /**
  * Fills embed, final_norm, head and the table of layers for the image that read_image accepted.

@@ -1,0 +1,155 @@
+/** The arena: what a model takes, which parts may overlap, and how long a context fits. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PACK_TRITS_4 } from "../../spec/packing.ts";
+import { type EngineExports, loadEngine } from "./load_engine.ts";
+import { Random } from "./random.ts";
+import { TINY, type TinyShape, tinyImage } from "./tiny_image.ts";
+
+const FRAME = 1160;
+const KIB = 1024;
+/** The bundled model's shape. */
+const BUNDLED: TinyShape = {
+  ...TINY,
+  dim: 128,
+  hidden: 384,
+  layers: 5,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 32,
+  seqLen: 512,
+  vocab: 1024,
+  embedPacking: PACK_TRITS_4,
+};
+
+interface Part {
+  name: string;
+  offset: number;
+  bytes: number;
+}
+
+async function reader(shape: TinyShape): Promise<EngineExports> {
+  const model = await loadEngine();
+  const image = tinyImage(shape, new Random(1));
+  const at = model.reserve(image.length) >>> 0;
+  new Uint8Array(model.memory.buffer, at).set(image);
+  assert.equal(model.read(at, image.length), 0);
+  return model;
+}
+
+function parts(model: EngineExports): Part[] {
+  const memory = new DataView(model.memory.buffer);
+  return Array.from({ length: model.part_count() }, (_, i) => {
+    const at = model.part_name(i) >>> 0;
+    const characters = memory.getUint32(at - 4, true) / 2;
+    const name = Array.from({ length: characters }, (_, c) => String.fromCharCode(memory.getUint16(at + 2 * c, true)));
+    return { name: name.join(""), offset: model.part_offset(i) >>> 0, bytes: model.part_bytes(i) >>> 0 };
+  });
+}
+
+/** Parts of one phase each; all others live all the time. */
+const PHASES: Record<string, string[]> = {
+  attention: ["qkv accumulators", "query", "head scales", "attention scores", "attention output"],
+  ffn: ["gate", "up"],
+  head: ["logits"],
+};
+
+test("256 positions of the bundled model need at most 192 KiB", async () => {
+  const model = await reader(BUNDLED);
+  assert.equal(model.plan_device(192 * KIB, 256, FRAME, FRAME), 1);
+  assert.equal(model.plan_context(), 256);
+  assert.ok(model.plan_needed() <= 192 * KIB);
+  assert.ok(model.plan_lut_groups() >= 13, `${model.plan_lut_groups()} groups`);
+  const bytes = Object.fromEntries(parts(model).map((part) => [part.name, part.bytes]));
+  assert.equal(bytes.keys + bytes.values, 163840);
+  assert.equal(bytes["key scales"] + bytes["value scales"], 10240);
+  assert.equal(bytes["receive frame"], FRAME);
+});
+
+test("parts that live at the same time do not overlap, and all lie in the arena", async () => {
+  for (const shape of [
+    TINY,
+    BUNDLED,
+    { ...TINY, dim: 36, hidden: 51, headDim: 14, heads: 3, kvHeads: 1, vocab: 259 },
+  ]) {
+    const model = await reader(shape);
+    for (const context of [16, 37, 64])
+      for (const arena of [48 * KIB, 100 * KIB, 500 * KIB]) {
+        if (model.plan_device(arena, context, FRAME, FRAME) === 0) continue;
+        const all = parts(model);
+        assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
+        const phaseOf = (name: string) => Object.keys(PHASES).find((phase) => PHASES[phase].includes(name));
+        // Scratch of the sampler and the tokenizer lies over the tables on purpose.
+        const live = all.filter(({ name }) => name !== "sampler order" && name !== "tokenizer scratch");
+        for (const a of live) {
+          assert.equal(a.offset % 8, 0, a.name);
+          assert.ok(a.offset + a.bytes <= arena, `${a.name} ends in the arena`);
+          for (const b of live) {
+            const apart = a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset;
+            const phases = [phaseOf(a.name), phaseOf(b.name)];
+            const together = phases.includes(undefined) || phases[0] === phases[1];
+            if (a !== b && together) assert.ok(apart, `${a.name} and ${b.name}`);
+          }
+        }
+      }
+  }
+});
+
+test("scratch of the sampler leaves the logits alone; that of the tokenizer leaves the cache alone", async () => {
+  const model = await reader(BUNDLED);
+  assert.equal(model.plan_device(192 * KIB, 256, FRAME, FRAME), 1);
+  const all = Object.fromEntries(parts(model).map((part) => [part.name, part]));
+  const order = all["sampler order"];
+  assert.ok(order.offset >= all.logits.offset + all.logits.bytes);
+  const scratch = all["tokenizer scratch"];
+  assert.ok(scratch.offset >= all["rope angles"].offset + all["rope angles"].bytes);
+  assert.ok(scratch.offset + scratch.bytes <= 192 * KIB);
+  assert.ok(scratch.bytes >= 16 * 512, "a word of 512 bytes");
+});
+
+test("the largest context is exactly what fits: one position more does not", async () => {
+  const model = await reader(BUNDLED);
+  for (const arena of [60 * KIB, 100 * KIB, 150 * KIB]) {
+    assert.equal(model.plan_device(arena, 0, FRAME, FRAME), 1);
+    const most = model.plan_max_context();
+    assert.equal(model.plan_context(), most);
+    assert.ok(model.plan_needed() <= arena);
+    const needed = model.plan_needed();
+    assert.equal(model.plan_device(10_000_000, most + 1, FRAME, FRAME), 1);
+    assert.equal(model.plan_context(), most + 1);
+    assert.ok(model.plan_needed() > arena && model.plan_needed() > needed);
+    assert.equal(model.plan_device(needed, 0, FRAME, FRAME), 1);
+    assert.equal(model.plan_max_context(), most, "the bytes it says it needs suffice");
+  }
+});
+
+test("a context is clamped to what fits, to seq_len and to the smallest", async () => {
+  const model = await reader(BUNDLED);
+  assert.equal(model.plan_device(100 * KIB, 100000, FRAME, FRAME), 1);
+  assert.equal(model.plan_context(), model.plan_max_context());
+  assert.equal(model.plan_device(10_000_000, 100000, FRAME, FRAME), 1);
+  assert.equal(model.plan_context(), BUNDLED.seqLen);
+  assert.equal(model.plan_device(100 * KIB, 1, FRAME, FRAME), 1);
+  assert.equal(model.plan_context(), 16);
+});
+
+test("an arena too small for 16 positions says what they would take", async () => {
+  const model = await reader(BUNDLED);
+  assert.equal(model.plan_device(20 * KIB, 0, FRAME, FRAME), 0);
+  assert.deepEqual([model.plan_context(), model.plan_max_context()], [0, 0]);
+  const needed = model.plan_needed();
+  assert.ok(needed > 20 * KIB);
+  assert.equal(model.plan_device(needed, 0, FRAME, FRAME), 1);
+  assert.equal(model.plan_context(), 16);
+  assert.equal(model.plan_device(needed - 8, 0, FRAME, FRAME), 0);
+});
+
+test("what is left goes to the tables, up to 52 groups", async () => {
+  const model = await reader(BUNDLED);
+  const groups = [192, 200, 210, 400].map((kib) => {
+    assert.equal(model.plan_device(kib * KIB, 256, FRAME, FRAME), 1);
+    return model.plan_lut_groups();
+  });
+  assert.ok(groups[0] < groups[1] && groups[1] < groups[2]);
+  assert.equal(groups[3], 52);
+});
