@@ -9,6 +9,10 @@ export const SMP_V2 = 1;
 
 /** Largest SMP message (header + CBOR map) in either direction, bytes. */
 export const MTU = 1152;
+/** What each of the two frame buffers of a device takes in its arena, bytes. */
+export const FRAME_BUFFER_BYTES = 1160;
+/** Longest prompt of one gen, bytes; the device keeps it behind its receive buffer. */
+export const PROMPT_MAX = 4096;
 /** Worst-case bytes on the line of one message of MTU bytes. */
 export const COBS_LINE_BYTES = 1162;
 export const CONSOLE_LINE_BYTES = 1620;
