@@ -1,0 +1,110 @@
+/**
+ * The pins of the device module (spec/HAL.md): the only imports it has. Every argument and result is an i32, pointers
+ * are addresses of linear memory, offsets of flash are relative to the model partition.
+ *
+ * With ASC_WASI the same names are served by hal_wasi.ts; the test is static, so the other half is never compiled.
+ */
+import * as wasi from "./hal_wasi.ts";
+
+@external("hal", "board_info")
+declare function hal_board_info(key: i32, index: i32): i32;
+@external("hal", "uart_read")
+declare function hal_uart_read(ptr: usize, max: i32): i32;
+@external("hal", "uart_write")
+declare function hal_uart_write(ptr: usize, len: i32): i32;
+@external("hal", "uart_baud")
+declare function hal_uart_baud(baud: i32): i32;
+@external("hal", "flash_map")
+declare function hal_flash_map(offset: u32, len: u32): usize;
+@external("hal", "flash_erase")
+declare function hal_flash_erase(offset: u32, len: u32): i32;
+@external("hal", "flash_program")
+declare function hal_flash_program(offset: u32, ptr: usize, len: u32): i32;
+@external("hal", "ticks")
+declare function hal_ticks(): u32;
+@external("hal", "wait")
+declare function hal_wait(us: u32): i32;
+@external("hal", "reset")
+declare function hal_reset(): i32;
+@external("hal", "entropy")
+declare function hal_entropy(ptr: usize, len: i32): i32;
+@external("hal", "gpio_write")
+declare function hal_gpio_write(pin: i32, level: i32): i32;
+@external("hal", "watchdog_feed")
+declare function hal_watchdog_feed(): i32;
+
+/** A fact about the board; HAL_ABSENT for an unknown key. */
+export function board_info(key: i32, index: i32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.board_info(key, index);
+  return hal_board_info(key, index);
+}
+
+/** Moves at most `max` received bytes to `ptr`; returns their number, 0 when there are none. */
+export function uart_read(ptr: usize, max: i32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.uart_read(ptr, max);
+  return hal_uart_read(ptr, max);
+}
+
+/** Hands over at most `len` bytes; returns the number taken, 0 when the transmitter is full. */
+export function uart_write(ptr: usize, len: i32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.uart_write(ptr, len);
+  return hal_uart_write(ptr, len);
+}
+
+/** Waits until the transmitter is empty, then changes the speed; 0 or HAL_EINVAL. */
+export function uart_baud(baud: i32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.uart_baud(baud);
+  return hal_uart_baud(baud);
+}
+
+/** Address of `len` readable bytes of the partition (valid until the next call on a board that copies), 0 outside it. */
+export function flash_map(offset: u32, len: u32): usize {
+  if (isDefined(ASC_WASI)) return wasi.flash_map(offset, len);
+  return hal_flash_map(offset, len);
+}
+
+/** Sets whole sectors to 0xFF; 0, HAL_EINVAL, HAL_EIO. */
+export function flash_erase(offset: u32, len: u32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.flash_erase(offset, len);
+  return hal_flash_erase(offset, len);
+}
+
+/** Clears bits, whole program units inside one page, `ptr` in SRAM; 0, HAL_EINVAL, HAL_EIO. */
+export function flash_program(offset: u32, ptr: usize, len: u32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.flash_program(offset, ptr, len);
+  return hal_flash_program(offset, ptr, len);
+}
+
+/** Microseconds since reset, modulo 2^32. */
+export function ticks(): u32 {
+  if (isDefined(ASC_WASI)) return wasi.ticks();
+  return hal_ticks();
+}
+
+/** Sleeps until a byte is received, the transmitter has room again, or `us` microseconds passed. */
+export function wait(us: u32): void {
+  if (isDefined(ASC_WASI)) wasi.wait(us);
+  else hal_wait(us);
+}
+
+/** Resets the chip when the transmitter is empty. The caller returns from poll at once. */
+export function reset(): void {
+  if (isDefined(ASC_WASI)) wasi.reset();
+  else hal_reset();
+}
+
+/** Fills `len` bytes with random ones; returns their number. */
+export function entropy(ptr: usize, len: i32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.entropy(ptr, len);
+  return hal_entropy(ptr, len);
+}
+
+/** Drives a pin; 0, or HAL_EINVAL for one the board lacks. */
+export function gpio_write(pin: i32, level: i32): i32 {
+  if (isDefined(ASC_WASI)) return wasi.gpio_write(pin, level);
+  return hal_gpio_write(pin, level);
+}
+
+export function watchdog_feed(): void {
+  if (!isDefined(ASC_WASI)) hal_watchdog_feed();
+}
