@@ -4,7 +4,7 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { convert } from "../../host/convert/index.ts";
+import { convert } from "../../host/index.ts";
 
 const FOLDER = "examples/models";
 
