@@ -1,7 +1,7 @@
 /**
  * The one static arena: where every part of a running model lies, and how long a context fits.
  *
- *     base  rx | tx | tensors | keys | values | their scales | history | prompt | x | q | rope | work | tables  end
+ *     base  rx | tx | tensors | keys | values | their scales | history | x | q | rope | work | tables  end
  *
  *     work, whose phases never live at the same time:      attention   qkv | query | heads | scores | output
  *                                                          FFN         gate | up
@@ -27,7 +27,6 @@ import {
   PART_LUT,
   PART_ORDER,
   PART_OUTPUT,
-  PART_PROMPT,
   PART_QKV,
   PART_QUERY,
   PART_RESIDUAL,
@@ -131,7 +130,6 @@ function arrange(s: RunState, context: i32): u64 {
   at = place(s, PART_KEY_SCALES, at, cached * 2);
   at = place(s, PART_VALUE_SCALES, at, cached * 2);
   at = place(s, PART_HISTORY, at, (positions + 1) * 4);
-  at = place(s, PART_PROMPT, at, positions * 4);
   at = place(s, PART_RESIDUAL, at, <u64>config.dim * 4);
   at = place(s, PART_ACTIVATIONS, at, padded(longest_vector()) * 2);
   at = place(s, PART_ROPE, at, <u64>config.head_dim * 2);

@@ -21,32 +21,30 @@ export function part_name(i: i32): string {
     case 7:
       return "token history";
     case 8:
-      return "prompt";
-    case 9:
       return "residual stream";
-    case 10:
+    case 9:
       return "activations";
-    case 11:
+    case 10:
       return "rope angles";
-    case 12:
+    case 11:
       return "qkv accumulators";
-    case 13:
+    case 12:
       return "query";
-    case 14:
+    case 13:
       return "head scales";
-    case 15:
+    case 14:
       return "attention scores";
-    case 16:
+    case 15:
       return "attention output";
-    case 17:
+    case 16:
       return "gate";
-    case 18:
+    case 17:
       return "up";
-    case 19:
+    case 18:
       return "logits";
-    case 20:
+    case 19:
       return "tables";
-    case 21:
+    case 20:
       return "sampler order";
     default:
       return "tokenizer scratch";

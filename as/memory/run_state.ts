@@ -16,37 +16,35 @@ export const PART_KEY_SCALES = 5;
 export const PART_VALUE_SCALES = 6;
 /** u32 (context + 1): ids of the context; one more than positions, because the last sampled id has none yet */
 export const PART_HISTORY = 7;
-/** u32 (context): ids still to be computed */
-export const PART_PROMPT = 8;
 /** i32 (dim): the residual stream x */
-export const PART_RESIDUAL = 9;
+export const PART_RESIDUAL = 8;
 /** i16 (longest vector, padded to 8): quantised activations q */
-export const PART_ACTIVATIONS = 10;
+export const PART_ACTIVATIONS = 9;
 /** i16 (head_dim / 2, 2): cos15 and sin15 of this position */
-export const PART_ROPE = 11;
+export const PART_ROPE = 10;
 /** i32 (q_dim + 2 * kv_dim): accumulators of Q, K, V; attention's output; accumulators of O */
-export const PART_QKV = 12;
+export const PART_QKV = 11;
 /** i16 (head_dim, padded to 8): the query of a head */
-export const PART_QUERY = 13;
+export const PART_QUERY = 12;
 /** {scale, bit length} (n_heads): block scales of the heads' outputs */
-export const PART_HEADS = 14;
+export const PART_HEADS = 13;
 /** i32 (context): z, p, w of attention */
-export const PART_SCORES = 15;
+export const PART_SCORES = 14;
 /** i64 (head_dim): output of a head before it is shortened */
-export const PART_OUTPUT = 16;
+export const PART_OUTPUT = 15;
 /** i32 (hidden_dim): gate, then h, then the accumulators of down */
-export const PART_GATE = 17;
+export const PART_GATE = 16;
 /** i32 (hidden_dim) */
-export const PART_UP = 18;
+export const PART_UP = 17;
 /** i32 (vocab_size) */
-export const PART_LOGITS = 19;
+export const PART_LOGITS = 18;
 /** u16 (lut_groups, 252): tables of the ternary kernel (the SIMD engine: sums of activations) */
-export const PART_LUT = 20;
+export const PART_LUT = 19;
 /** u32: ids in the sampler's order, while no matrix is multiplied: over the tables */
-export const PART_ORDER = 21;
+export const PART_ORDER = 20;
 /** The tokenizer's symbols, between turns: over everything from QKV to the tables */
-export const PART_BPE = 22;
-export const PARTS = 23;
+export const PART_BPE = 21;
+export const PARTS = 22;
 
 @unmanaged
 export class Part {
