@@ -36,8 +36,9 @@ export interface Answer {
   context: number;
   /** Times the context had to slide. */
   slides: number;
-  /** Seconds as the host saw them. */
+  /** Seconds until the first tokens came and until the end, as the host saw them; how many came first. */
   firstTokenSeconds: number;
+  firstTokens: number;
   seconds: number;
 }
 

@@ -9,8 +9,8 @@ export interface Talker {
   /** What stands before its words, e.g. "board". */
   label: string;
   generate(prompt: string | Uint8Array, options: GenerateOptions): Promise<Answer>;
-  /** More of the line of figures, e.g. what a simulated second is. */
-  figures?(answer: Answer): string;
+  /** Stands in place of the speed where no clock means anything: computing costs no simulated time yet. */
+  noSpeed?: string;
 }
 
 export const SAMPLING_OPTIONS: Record<string, OptionSpec> = {
@@ -74,16 +74,16 @@ async function speak(out: Output, talker: Talker, prompt: string, options: Gener
     },
   });
   const { text, tokenIds, stop, position, context, slides } = answer;
-  const decodeSeconds = answer.seconds - answer.firstTokenSeconds;
+  const speed = talker.noSpeed === undefined;
   out.event({
     event: "answer",
     text,
     token_ids: tokenIds,
     tokens: tokenIds.length,
     stop,
-    prefill_tok_s: rate(answer.promptTokens, answer.firstTokenSeconds),
-    decode_tok_s: rate(tokenIds.length - 1, decodeSeconds),
-    first_token_s: round(answer.firstTokenSeconds),
+    prefill_tok_s: speed ? rate(answer.promptTokens, answer.firstTokenSeconds) : null,
+    decode_tok_s: speed ? decodeRate(answer) : null,
+    first_token_s: speed ? round(answer.firstTokenSeconds) : null,
     prompt_tokens: answer.promptTokens,
     position,
     context,
@@ -94,18 +94,23 @@ async function speak(out: Output, talker: Talker, prompt: string, options: Gener
 }
 
 function showFigures(out: Output, talker: Talker, answer: Answer): void {
-  const { tokenIds, firstTokenSeconds, seconds, position, context, slides, stop } = answer;
-  const perSecond = rate(tokenIds.length - 1, seconds - firstTokenSeconds);
+  const { tokenIds, firstTokenSeconds, position, context, slides, stop } = answer;
+  const perSecond = decodeRate(answer);
+  const speed = [`first ${firstTokenSeconds.toFixed(2)} s`, perSecond === null ? "" : `${perSecond} tok/s`];
   const parts = [
     `${tokenIds.length} tokens`,
-    `first ${firstTokenSeconds.toFixed(2)} s`,
-    perSecond === null ? "" : `${perSecond} tok/s`,
+    ...(talker.noSpeed === undefined ? speed : []),
     `context ${position}/${context}`,
     slides > 0 ? `slid ${slides} times: the oldest words are forgotten` : "",
     stop === "eos" ? "" : stop === "max" ? "stopped at --max" : "stopped",
-    talker.figures?.(answer) ?? "",
+    talker.noSpeed ?? "",
   ];
   out.info(out.style("dim", `       ${parts.filter(Boolean).join("  ")}`));
+}
+
+/** Tokens a second after the first ones, which came together with the end of the prompt. */
+function decodeRate({ tokenIds, firstTokens, seconds, firstTokenSeconds }: Answer): number | null {
+  return rate(tokenIds.length - firstTokens, seconds - firstTokenSeconds);
 }
 
 /** Tokens a second, or null where that would be no measurement. */

@@ -11,8 +11,9 @@ export async function flashWithProgress(
   image: Uint8Array,
   options: FlashOptions,
 ): Promise<FlashProgress> {
-  const line = new ProgressLine(out, "flash");
-  const note = device.hello.baud > 0 ? `${device.hello.baud} baud` : "";
+  const { transport } = device.session;
+  const line = new ProgressLine(out, "flash", () => transport.seconds());
+  const note = `${device.hello.baud} baud${transport.simulated ? ", simulated time" : ""}`;
   const done = await flashModel(device, image, {
     ...options,
     onProgress: (progress) => {
@@ -29,7 +30,7 @@ export async function flashWithProgress(
     sent === 0
       ? `${bytesText(done.total)} were there already`
       : `${bytesText(sent)}${done.skipped > 0 ? ` (${bytesText(done.skipped)} were there already)` : ""} in ${secondsText(done.seconds)}, ${bytesText(sent / done.seconds)}/s`;
-  line.end(`${what}  ${note}  verified sha256 ${done.sha256.slice(0, 8)}`);
+  line.end(`${what}, ${note}  verified sha256 ${done.sha256.slice(0, 8)}`);
   return done;
 }
 

@@ -17,13 +17,17 @@ export function secondsText(seconds: number): string {
 export class ProgressLine {
   readonly #out: Output;
   readonly #label: string;
-  readonly #started = performance.now();
+  readonly #started: number;
+  readonly #seconds: () => number;
   #from: number | null = null;
   #drawn = 0;
 
-  constructor(out: Output, label: string) {
+  /** @param seconds the clock that rate and ETA go by */
+  constructor(out: Output, label: string, seconds: () => number = () => performance.now() / 1000) {
     this.#out = out;
     this.#label = label.padEnd(7);
+    this.#seconds = seconds;
+    this.#started = seconds();
   }
 
   /** @param note what stands behind the figures, e.g. the speed of the line */
@@ -33,7 +37,7 @@ export class ProgressLine {
     if (done < total && now - this.#drawn < 80) return;
     this.#drawn = now;
     const share = total === 0 ? 1 : done / total;
-    const seconds = (now - this.#started) / 1000;
+    const seconds = this.#seconds() - this.#started;
     const rate = seconds > 0 ? (done - this.#from) / seconds : 0;
     const left = rate > 0 && done < total ? `ETA ${secondsText((total - done) / rate)}` : "";
     const bar = "#".repeat(Math.round(share * BAR)).padEnd(BAR, ".");

@@ -29,6 +29,7 @@ export async function generateOnDevice(
 
   const joiner = new TextJoiner(options.onToken);
   let firstTokenSeconds = 0;
+  let firstTokens = 0;
   let stopSent = false;
   for (;;) {
     if (signal?.aborted && !stopSent) {
@@ -41,7 +42,10 @@ export async function generateOnDevice(
     if (reply.st === GEN_PREFILL) options.onPrefill?.(Number(reply.pd ?? 0), Number(reply.pt ?? 0));
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
-    if (before === 0 && joiner.tokenIds.length > 0) firstTokenSeconds = (performance.now() - started) / 1000;
+    if (before === 0 && joiner.tokenIds.length > 0) {
+      firstTokenSeconds = (performance.now() - started) / 1000;
+      firstTokens = joiner.tokenIds.length;
+    }
     if (reply.st !== GEN_DONE) continue;
     joiner.end();
     if (reply.why === WHY_ERROR) {
@@ -56,6 +60,7 @@ export async function generateOnDevice(
       context: Number(reply.ctx ?? 0),
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
+      firstTokens,
       seconds: (performance.now() - started) / 1000,
     };
   }

@@ -18,6 +18,7 @@ export interface FlashProgress {
   total: number;
   /** Bytes that were there already. */
   skipped: number;
+  /** Since the start, at the device: simulated seconds when it is simulated. */
   seconds: number;
   /** SHA-256 of the file, hex. */
   sha256: string;
@@ -52,7 +53,8 @@ export async function flashModel(
 ): Promise<FlashProgress> {
   const { confirm = true, context = 0, signal } = options;
   const sha = createHash("sha256").update(image).digest();
-  const started = performance.now();
+  const { transport } = device.session;
+  const started = transport.seconds();
   const progress: FlashProgress = {
     phase: "plan",
     bytes: 0,
@@ -63,7 +65,7 @@ export async function flashModel(
   };
   const report = (phase: FlashPhase) => {
     progress.phase = phase;
-    progress.seconds = (performance.now() - started) / 1000;
+    progress.seconds = transport.seconds() - started;
     options.onProgress?.({ ...progress });
   };
 

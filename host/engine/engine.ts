@@ -131,6 +131,7 @@ export class Engine {
       context: this.context,
       slides: engine.gen_slides(),
       firstTokenSeconds,
+      firstTokens: Math.min(1, joiner.tokenIds.length),
       seconds: (performance.now() - started) / 1000,
     };
   }

@@ -4,7 +4,7 @@ import type { BindingInterface } from "@serialport/bindings-interface";
 import type { SerialPortStream } from "@serialport/stream";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import { portHolder } from "./port_holder.ts";
-import type { Transport } from "./transport.ts";
+import { type Transport, wallSeconds } from "./transport.ts";
 
 export const DEFAULT_BAUD = 115200;
 
@@ -57,6 +57,7 @@ export function streamTransport(name: string, port: SerialPortStream<BindingInte
   return {
     name,
     simulated,
+    seconds: wallSeconds,
     write: (bytes) =>
       new Promise((resolve, reject) => {
         if (!port.isOpen) return reject(lost(failure));

@@ -73,6 +73,7 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
     const transport = streamTransport(`sim:${board.name}`, port, true);
     return {
       ...transport,
+      seconds: () => live.board.now / 1e9,
       close: async () => {
         await transport.close();
         onClose();

@@ -1,7 +1,7 @@
 // tcp://host:port: a raw byte stream, as ser2net, QEMU's serial server and `tritkit sim --port tcp:PORT` offer it.
 import { connect } from "node:net";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
-import type { Transport } from "./transport.ts";
+import { type Transport, wallSeconds } from "./transport.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -37,6 +37,7 @@ export async function openTcp(name: string, host: string, port: number): Promise
   return {
     name,
     simulated: false,
+    seconds: wallSeconds,
     write: (bytes) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(new TritkitError("E_LINK_LOST", `${name} is closed.`, "", EXIT_LINK_LOST));

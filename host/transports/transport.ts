@@ -5,6 +5,8 @@ export interface Transport {
   readonly name: string;
   /** True when the other end is our simulator in this process: time there is simulated. */
   readonly simulated: boolean;
+  /** Seconds that pass at the device: the wall clock's, or simulated ones. Only differences mean anything. */
+  seconds(): number;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Bytes as they come, in pieces of any size. One listener. */
@@ -14,4 +16,8 @@ export interface Transport {
   /** Changes the speed of the line; a pipe without a speed (TCP) does nothing. */
   setBaud(baud: number): Promise<void>;
   close(): Promise<void>;
+}
+
+export function wallSeconds(): number {
+  return performance.now() / 1000;
 }

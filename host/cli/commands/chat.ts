@@ -20,6 +20,7 @@ export const chat: Command = {
       return talk(context, {
         label: "board",
         generate: (prompt, options) => generateOnDevice(device, prompt, options),
+        noSpeed: device.session.transport.simulated ? "no speed: simulated, without the chip's cycles" : undefined,
       });
     });
   },

@@ -58,7 +58,7 @@ export const demo: Command = {
           {
             label: "board",
             generate: (prompt, options) => generateOnDevice(device, prompt, options),
-            figures: () => "the simulator's own speed: it does not model the chip's cycles yet",
+            noSpeed: "no speed: the simulator does not model the chip's cycles yet",
           },
           scripted,
         );
