@@ -27,6 +27,8 @@ import {
   token_text_len,
 } from "./engine_text.ts";
 import { repack_int4_int8, repack_simd, repack_trits_int8 } from "./kernels/repack.ts";
+import { columns_int8 } from "./kernels/columns_int8.ts";
+import { columns_int8_simd } from "./kernels/columns_int8_simd.ts";
 import { rows_int4 } from "./kernels/rows_int4.ts";
 import { rows_int8 } from "./kernels/rows_int8.ts";
 import { rows_int8_simd } from "./kernels/rows_int8_simd.ts";
@@ -58,6 +60,8 @@ import { repack_bytes, repack_model } from "./model/repack_model.ts";
 export {
   apply,
   attend_head,
+  columns_int8,
+  columns_int8_simd,
   forward,
   gated,
   gen_begin,

@@ -2,11 +2,15 @@
  * One attention head on an int8 KV cache with an integer softmax: a function of pointers. The letters are those of NUMERICS.md, "Attention".
  */
 import { TAB_EXP2 } from "../../spec/image.ts";
+import { columns_int8 } from "../kernels/columns_int8.ts";
+import { columns_int8_simd } from "../kernels/columns_int8_simd.ts";
+import { ENGINE_SIMD } from "../kernels/engine.ts";
+import { rows_int8 } from "../kernels/rows_int8.ts";
+import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
+import { run } from "../memory/run_state.ts";
 import { kv_exp, kv_mant } from "./kv.ts";
 import { absmax, bitlen, bitlen64, exponent, mant, round_shift64, Scale, sat32, scale, scale_of } from "./numeric.ts";
 
-/** Weights of 15 bits times values of 7 bits: sums of this many positions fit 32 bits. */
-const CHUNK = 512;
 /** Bits of a head's output. */
 const OUTPUT_BITS = 24;
 
@@ -50,32 +54,31 @@ export function attend_head(
 
 /** z[j] = log2 of e^(q . k / sqrt(head_dim)) with 16 fraction bits; returns the largest. */
 function score(q: usize, C: Scale, n: i32, head_dim: i32, keys: usize, key_scales: usize, scores: usize): i32 {
+  products(q, n, head_dim, keys, scores);
   let largest = i32.MIN_VALUE;
   for (let j = 0; j < n; j++) {
     const word = load<u16>(key_scales + ((<usize>j) << 1));
+    const at = scores + ((<usize>j) << 2);
     let z = 0;
     if (word != 0) {
-      const product = <i64>dot(q, keys, head_dim) * <i64>(kv_mant(word) * mant(C));
+      const product = <i64>load<i32>(at) * <i64>(kv_mant(word) * mant(C));
       z = sat32(round_shift64(product, -(exponent(C) + kv_exp(word) + 16)));
     }
-    store<i32>(scores + ((<usize>j) << 2), z);
+    store<i32>(at, z);
     largest = max(largest, z);
-    keys += <usize>head_dim;
   }
   return largest;
 }
 
-/** q i16[n] . k i8[n]; n is even. */
-@inline
-function dot(q: usize, k: usize, n: i32): i32 {
-  let sum = 0;
-  const end = k + <usize>n;
-  while (k < end) {
-    sum += <i32>load<i16>(q) * <i32>load<i8>(k) + <i32>load<i16>(q, 2) * <i32>load<i8>(k, 1);
-    q += 4;
-    k += 2;
+/** scores[j] = q . k[j]. */
+function products(q: usize, n: i32, head_dim: i32, keys: usize, scores: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    if (run.engine == ENGINE_SIMD) {
+      rows_int8_simd(keys, n, head_dim, q, scores);
+      return;
+    }
   }
-  return sum;
+  rows_int8(keys, n, head_dim, q, scores);
 }
 
 /** z -> p = 2^(z - largest) with 15 fraction bits; returns their sum. */
@@ -121,30 +124,15 @@ function shorten_weights(scores: usize, n: i32): i32 {
   return sh;
 }
 
-/** sums[i] = sum of w[j] * v[j][i]: two columns at a time in registers, in chunks that fit 32 bits. head_dim is even. */
+/** sums[i] = sum of w[j] * v[j][i]. */
 function sum_values(w: usize, n: i32, head_dim: i32, values: usize, sums: usize): void {
-  memory.fill(sums, 0, (<usize>head_dim) << 3);
-  for (let start = 0; start < n; start += CHUNK) {
-    const end = w + ((<usize>min(CHUNK, n - start)) << 2);
-    for (let i = 0; i < head_dim; i += 2) {
-      let a = 0;
-      let b = 0;
-      let v = values + <usize>i;
-      for (let p = w; p < end; p += 4) {
-        const weight = load<i32>(p);
-        if (weight != 0) {
-          a += weight * <i32>load<i8>(v);
-          b += weight * <i32>load<i8>(v, 1);
-        }
-        v += <usize>head_dim;
-      }
-      const at = sums + ((<usize>i) << 3);
-      store<i64>(at, load<i64>(at) + <i64>a);
-      store<i64>(at, load<i64>(at, 8) + <i64>b, 8);
+  if (ASC_FEATURE_SIMD) {
+    if (run.engine == ENGINE_SIMD) {
+      columns_int8_simd(values, n, head_dim, w, sums);
+      return;
     }
-    w = end;
-    values += <usize>(CHUNK * head_dim);
   }
+  columns_int8(values, n, head_dim, w, sums);
 }
 
 /** The sums with at most 24 bits; returns by how many they were shortened. */

@@ -168,6 +168,33 @@ test("int8 and int4 rows equal the product", () => {
   }
 });
 
+test("weighted sums of int8 rows equal the product, at the most that 512 rows of 32 bits can hold too", () => {
+  const random = new Random(5);
+  for (const [rows, cols] of [
+    [1, 2],
+    [3, 8],
+    [512, 16],
+    [513, 24],
+    [1500, 10],
+    [1500, 64],
+  ])
+    for (const loud of [false, true]) {
+      heap.reset();
+      const weights = random.vector(rows, () => (loud ? 32767 : random.pick([0, random.between(0, 32767)])));
+      const values = random.vector(rows * cols, () => (loud ? -127 : random.between(-127, 127)));
+      const wanted = Array.from({ length: cols }, (_, col) => {
+        let sum = 0;
+        for (let row = 0; row < rows; row++) sum += weights[row] * values[row * cols + col];
+        return BigInt(sum);
+      });
+      const sums = heap.room(8 * cols);
+      for (const kernel of [engine.columns_int8, engine.columns_int8_simd]) {
+        kernel(heap.i8(values), rows, cols, heap.i32(weights), sums);
+        assert.deepEqual([...new BigInt64Array(engine.memory.buffer, sums, cols)], wanted, `${rows} x ${cols}`);
+      }
+    }
+});
+
 test("the widest head: 4128 columns of 127 times 4095 stay below 2^31", () => {
   heap.reset();
   const cols = 4128;

@@ -45,6 +45,8 @@ export interface EngineExports {
   rows_int8(w: number, rows: number, cols: number, x: number, acc: number): void;
   rows_int8_simd(w: number, rows: number, cols: number, x: number, acc: number): void;
   rows_int4(w: number, rows: number, cols: number, x: number, acc: number): void;
+  columns_int8(w: number, rows: number, cols: number, y: number, sums: number): void;
+  columns_int8_simd(w: number, rows: number, cols: number, y: number, sums: number): void;
   unpack_trits_row(w: number, trits: number, cols: number, row: number, out: number): void;
 
   round_shift64(v: bigint, s: number): bigint;
