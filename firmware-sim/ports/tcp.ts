@@ -1,11 +1,11 @@
 /**
  * The board's serial line as a TCP port of this machine, for programs that can open a socket (`socket://127.0.0.1:PORT` of pySerial).
- * One client at a time: a second one is closed at once. While nobody is connected what the board sends is lost.
+ * One client at a time: a second one is closed at once, and so is any while the line is in use elsewhere. While nobody is connected what the board sends is lost.
  *
  * NOT IMPLEMENTED: RFC 2217 (baud over TCP): the line follows the board's speed.
  */
 import type { Socket } from "node:net";
-import { openLine } from "../line.ts";
+import { type Line, openLine } from "../line.ts";
 import type { LiveBoard } from "../live.ts";
 import { SimError } from "../sim_error.ts";
 
@@ -25,12 +25,12 @@ export async function serveTcp(live: LiveBoard, port = 0, host = "127.0.0.1"): P
   let client: Socket | null = null;
   const server = net.createServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    if (client !== null) {
+    const line = freeLine(live);
+    if (line === null) {
       socket.destroy();
       return;
     }
     client = socket;
-    const line = openLine(live);
     line.onData((bytes) => socket.write(bytes));
     socket.on("data", (bytes) => line.write(bytes));
     socket.on("close", () => {
@@ -54,4 +54,14 @@ export async function serveTcp(live: LiveBoard, port = 0, host = "127.0.0.1"): P
         server.close(() => resolve());
       }),
   };
+}
+
+/** null: somebody has it. */
+function freeLine(live: LiveBoard): Line | null {
+  try {
+    return openLine(live);
+  } catch (error) {
+    if (error instanceof SimError && error.code === "E_SIM_LINE_BUSY") return null;
+    throw error;
+  }
 }

@@ -1,8 +1,8 @@
 /** Boards and toy firmware for the tests: small modules in AssemblyScript that know nothing but the HAL. */
 import { readdirSync, readFileSync } from "node:fs";
 import { type Board, memoryPages, parseBoard } from "../../boards/board.ts";
-import { compile } from "../../scripts/lib/asc.mjs";
 import { SimBoard, type SimBoardOptions } from "../sim_board.ts";
+import { compile } from "./compiler.ts";
 
 export const BOARDS: Board[] = readdirSync("boards")
   .filter((file) => file.endsWith(".json"))
@@ -94,7 +94,7 @@ export function build(source: string, board: Board): Promise<Uint8Array> {
     const memory = ["--memoryBase", String(board.memory.base), "--initialMemory", pages, "--maximumMemory", pages];
     const used = HAL.split("\n").filter((line) => source.includes(`${/function (\w+)/.exec(line)?.[1]}(`));
     const files = { "toy.ts": `${used.join("\n")}\n${source}` };
-    wasm = compile(["toy.ts", "--runtime", "stub", "--use", "abort=", ...memory], files).then((out) => out.wasm);
+    wasm = compile(["toy.ts", "--runtime", "stub", "--use", "abort=", ...memory], files);
     built.set(key, wasm);
   }
   return wasm;

@@ -63,7 +63,8 @@ export function erase(sector: Sector): void {
 }
 
 export function isBlank(cells: Uint8Array): boolean {
-  return cells.every((byte) => byte === 0xff);
+  for (let i = 0; i < cells.length; i++) if (cells[i] !== 0xff) return false;
+  return true;
 }
 
 /** 1 for each unit that is not blank. */
