@@ -88,6 +88,11 @@ export class FakeBoard {
     return exports as Record<string, Call>;
   }
 
+  /** The transmitter has sent what it holds. */
+  makeRoom(): void {
+    this.txFree = this.txRoom;
+  }
+
   /** Linear memory of the running instance. */
   get bytes(): Uint8Array {
     return this.memory;
@@ -119,7 +124,7 @@ export class FakeBoard {
       wait: (us) => {
         this.waited++;
         this.now += us;
-        this.txFree = this.txRoom;
+        this.makeRoom();
         return 0;
       },
       reset: () => {
