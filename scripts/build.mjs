@@ -10,7 +10,6 @@
  * Running it twice costs a second: asc, the slow part, runs only for targets whose sources changed.
  */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -63,11 +62,9 @@ async function filesIn(folder, extension) {
 /** @param {(line: string) => void} log */
 async function bundleHost(log) {
   const start = performance.now();
-  const entries = Object.entries(ENTRY_POINTS).filter(([, source]) => present(source, log));
-  if (entries.length === 0) return;
   const { outputFiles } = await esbuild.build({
     absWorkingDir: ROOT,
-    entryPoints: Object.fromEntries(entries),
+    entryPoints: ENTRY_POINTS,
     outdir: "dist",
     bundle: true,
     splitting: true,
@@ -89,18 +86,19 @@ async function bundleHost(log) {
   }
   // Chunks before the entry points that import them: a command may start at any moment.
   for (const folder of [...folders.keys()].sort().reverse()) await syncFolder(folder, folders.get(folder) ?? new Map());
-  if (existsSync(join(DIST, "cli.js"))) {
-    // esbuild keeps the source's first line; without it the installed command would be run by the shell.
-    if (!(await readFile(join(DIST, "cli.js"), "utf8")).startsWith("#!/usr/bin/env node\n"))
-      throw new Error(`${ENTRY_POINTS.cli} must begin with #!/usr/bin/env node`);
-    await chmod(join(DIST, "cli.js"), 0o755);
-  }
-  log(`host  ${entries.map(([name]) => `dist/${name}.js`).join(", ")} ${seconds(start)}`);
+  // esbuild keeps the source's first line; without it the installed command would be run by the shell.
+  if (!(await readFile(join(DIST, "cli.js"), "utf8")).startsWith("#!/usr/bin/env node\n"))
+    throw new Error(`${ENTRY_POINTS.cli} must begin with #!/usr/bin/env node`);
+  await chmod(join(DIST, "cli.js"), 0o755);
+  log(
+    `host  ${Object.keys(ENTRY_POINTS)
+      .map((name) => `dist/${name}.js`)
+      .join(", ")} ${seconds(start)}`,
+  );
 }
 
 /** @param {(line: string) => void} log */
 async function emitTypes(log) {
-  if (!present("host/index.ts", log)) return;
   const start = performance.now();
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   await rm(join(DIST, "types"), { recursive: true, force: true });
@@ -111,16 +109,6 @@ async function emitTypes(log) {
     throw new Error(`declarations: ${stdout.trim() || message}`);
   }
   log(`types dist/types ${seconds(start)}`);
-}
-
-/**
- * @param {string} source
- * @param {(line: string) => void} log
- */
-function present(source, log) {
-  if (existsSync(join(ROOT, source))) return true;
-  log(`SKIP  ${source} is not there yet`);
-  return false;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -2,11 +2,13 @@
  * dist/wasm/*.wasm from as/: `device` once per memory map of boards/*.json, every other target of asconfig.json once,
  * from the entry file of its name (target `engine` -> as/engine.ts -> dist/wasm/engine.wasm).
  *
+ * asconfig.json asks for `converge` (optimise until nothing shrinks) in the engine only: on the device it takes four
+ * times the compile time, 6.3 s instead of 1.6 s a memory map, for 79 bytes of 54,849 and the same table kernels.
+ *
  * asc takes seconds a target, so each build leaves a stamp in build/cache: its flags, the compiler, and the SHA-256 of
  * every file it read. While those are unchanged the target is skipped.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compile } from "./asc.mjs";
@@ -52,10 +54,6 @@ export async function buildWasm(log) {
 
   for (const { name, entry, flags, note } of targets) {
     const file = join(OUT, name);
-    if (!existsSync(join(ROOT, entry))) {
-      log(`SKIP  ${entry} is not there yet`);
-      continue;
-    }
     const stampFile = join(CACHE, `${name}.json`);
     const key = await ascKey(flags);
     if (await isFresh(file, stampFile, key)) {
