@@ -37,6 +37,7 @@ import {
   UPLOAD_HASHING,
   UPLOAD_MATCH,
   UPLOAD_MISMATCH,
+  UPLOAD_OPEN,
   upload_begin,
   upload_cancel,
   upload_off,
@@ -192,8 +193,10 @@ function upload(): i32 {
     return reply_error(IMG_RC_BAD_ARGUMENT);
   if (image == IMAGE_NUMBER_FIRMWARE) return reply_rc(RC_NOT_SUPPORTED);
   if (off == 0 && has(F_SHA)) {
-    const rc = begin();
+    const rc = begin(n);
     if (rc != 0) return reply_error(rc);
+  } else if (off == 0 && has(F_LEN) && !continues(want_uint(F_LEN, 0))) {
+    return reply_error(IMG_RC_BAD_ARGUMENT);
   }
   const rc = upload_write(off, data, n);
   if (rc != 0) return reply_error(rc);
@@ -204,11 +207,20 @@ function upload(): i32 {
   return put_progress();
 }
 
-function begin(): u32 {
+/**
+ * Whether a first chunk without sha can belong to the upload under way. Anything else would get the answers of an upload that
+ * is done, and its sender would take another file for uploaded.
+ */
+function continues(len: u32): bool {
+  return !fields_wrong() && upload_phase() == UPLOAD_OPEN && slot_len(upload_slot()) == len;
+}
+
+/** The first chunk, which carries `n` bytes. */
+function begin(n: u32): u32 {
   const sha = want_bytes(F_SHA);
   const len = want_uint(F_LEN, 0);
   const single = want_bool(F_SINGLE, false);
-  if (fields_wrong() || want_len(F_SHA) != SHA_BYTES || len == 0) return IMG_RC_BAD_ARGUMENT;
+  if (fields_wrong() || want_len(F_SHA) != SHA_BYTES || len == 0 || n > len) return IMG_RC_BAD_ARGUMENT;
   const rc = upload_begin(len, sha, single);
   // It may have taken the place of the model that ran.
   if (running_slot() != NO_SLOT && slots_running() != running_slot()) running_close();
