@@ -114,6 +114,32 @@ describe("simulated time beside the wall clock", () => {
     }
   });
 
+  it("is never ahead at speed 1: what follows half a second of erasing is not heard before", async () => {
+    const source = says("", "if (uart_read(word, 1) == 0) return 0; flash_erase(0, 49152); say(1); return 1;");
+    const { running, line, heard } = await live(source, { speed: 1 });
+    try {
+      const wall = performance.now();
+      line.write(Uint8Array.of(1));
+      await until(() => heard.length > 0);
+      const ms = performance.now() - wall;
+      assert.ok(ms >= 12 * 45, `${ms} ms`);
+    } finally {
+      running.close();
+    }
+  });
+
+  it("is never ahead at speed 1 by more than the poll that runs", async () => {
+    const wall = performance.now();
+    const { running } = await live(says("", "wait(2000); return 1;"), { speed: 1 });
+    try {
+      await sleep(300);
+      const [simulated, real] = [running.board.now / 1e6, performance.now() - wall];
+      assert.ok(simulated <= real + 3 && simulated > 10, `${simulated} ms in ${real} ms`);
+    } finally {
+      running.close();
+    }
+  });
+
   it("runs ahead at full speed: an erase of a minute of simulated time is over at once", async () => {
     const source = says(
       "",

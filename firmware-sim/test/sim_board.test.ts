@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { memoryPages, partitionRuns } from "../../boards/board.ts";
 import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
+import { byteTime } from "../clock.ts";
 import { SimBoard } from "../sim_board.ts";
 import { BOARDS, boardNamed, build, Ear, ECHO, numbers, PICO, says, smallFlash, start } from "./toy.ts";
 
@@ -157,11 +158,12 @@ describe("HAL", () => {
   });
 
   it("changes speed when the transmitter is empty", async () => {
-    const { sim, ear } = await start(says("say(5); say(uart_baud(99)); say(uart_baud(500000)); say(6)"));
+    const { sim, ear } = await start(says("say(5); say(uart_baud(99)); uart_baud(500000); gpio_write(1, 1); say(6)"));
     sim.uart.setHostBaud(115200);
     sim.run(IDLE);
     assert.deepEqual(ear.words().slice(0, 2), [5, HAL_EINVAL]);
     assert.equal(sim.uart.baud, 500_000);
+    assert.ok(sim.gpio.changes[0].at >= 8 * byteTime(115200), "after the eight bytes");
   });
 });
 
@@ -349,6 +351,20 @@ describe("snapshot", () => {
     assert.ok(core !== null && core.sram.size <= 4, `${core?.sram.size} pages of 4 KiB`);
     assert.ok(flash.sectors.filter(({ cells }) => cells !== null).length <= 1);
     assert.ok(core.globals.size >= 2, "total and the allocator's offset");
+  });
+
+  it("brings back zeros where the build has data", async () => {
+    const source = `
+      const before = memory.data(8192);
+      const data = memory.data<i32>([7]);
+      const after = memory.data(8192);
+      ${says("say(load<i32>(data)); store<i32>(data, 0)", "if (uart_read(after, 1) > 0) { store<u8>(after, 0); say(load<i32>(data)); } return 0;")}`;
+    const { sim, ear } = await start(source);
+    sim.run(IDLE);
+    sim.restore(sim.snapshot());
+    sim.uart.hostWrite(Uint8Array.of(0));
+    sim.run(IDLE);
+    assert.deepEqual(ear.words(), [7, 0]);
   });
 
   it("of a board that is off is off", async () => {
