@@ -42,7 +42,7 @@ export interface SimBoardOptions {
   readonly cost?: CpuCost;
 }
 
-/** busy, idle: what poll() answered. power-cut: the board is off now. */
+/** idle: poll() had nothing to do, or slept until a time was over. power-cut: the board is off now. */
 export type Step = "busy" | "idle" | "power-cut";
 export type RunEnd = "idle" | "time" | "power-cut";
 
@@ -71,6 +71,8 @@ export class SimBoard {
   readonly #hal: HalImports;
   #device: Device | null = null;
   #resetRequested = false;
+  /** The last poll() slept in wait(): it worked on nothing, whatever it answered. */
+  #slept = false;
 
   /**
    * A board without power.
@@ -103,6 +105,9 @@ export class SimBoard {
       memory: { bytes: () => this.#powered().bytes() },
       requestReset: () => {
         this.#resetRequested = true;
+      },
+      onSlept: () => {
+        this.#slept = true;
       },
     });
   }
@@ -148,7 +153,8 @@ export class SimBoard {
   step(): Step {
     const device = this.#powered();
     return this.#guarded(() => {
-      const worked = device.poll() !== 0;
+      this.#slept = false;
+      const worked = device.poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
       if (!this.#resetRequested) return worked ? "busy" : "idle";

@@ -41,6 +41,8 @@ export interface HalChips {
   readonly entropy: Entropy;
   /** The module asked for a reset, which follows when poll() has returned. */
   readonly requestReset: () => void;
+  /** The module slept until its time was over: nothing came and nothing had to leave. */
+  readonly onSlept: () => void;
 }
 
 export function halImports(chips: HalChips): HalImports {
@@ -73,8 +75,11 @@ export function halImports(chips: HalChips): HalImports {
       len < 0 || !inSram(map, ptr >>> 0, len) ? HAL_EINVAL : flash.program(offset, view(ptr, len)),
     ticks: () => timer.ticks(),
     wait(us) {
-      const wake = Math.min(clock.now + (us >>> 0) * US, uart.rxAt(), uart.txRoomAt());
-      if (uart.available === 0) clock.advanceTo(wake);
+      if (uart.available > 0) return 0;
+      const timeout = clock.now + (us >>> 0) * US;
+      const event = Math.min(uart.rxAt(), uart.txRoomAt());
+      if (timeout < event) chips.onSlept();
+      clock.advanceTo(Math.min(timeout, event));
       return 0;
     },
     reset() {
