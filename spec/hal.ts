@@ -18,5 +18,8 @@ export const INFO_UART_RX_BYTES = 11;
 export const INFO_LED_PIN = 12;
 export const INFO_CPU_HZ = 13;
 
+/** The arena begins at the first multiple of this that is not below heap_base, bytes. */
+export const ARENA_ALIGN = 16;
+
 /** Longest board name, bytes of UTF-8. */
 export const BOARD_NAME_MAX = 32;

@@ -2,7 +2,7 @@
  * The device as a program: boot() once after reset, then poll() for ever, each a bounded piece of work. An SMP server on the
  * UART; requests go to their group, one at a time and in order; a token is made between any two of them.
  */
-import { HAL_EINVAL, INFO_ARENA_END } from "../../spec/hal.ts";
+import { ARENA_ALIGN, HAL_EINVAL, INFO_ARENA_END } from "../../spec/hal.ts";
 import {
   FRAME_BUFFER_BYTES,
   GROUP_ENUM,
@@ -37,7 +37,6 @@ import { LATER, reply_begin, reply_end, reply_rc } from "./reply.ts";
 import { running_close, running_open } from "./running.ts";
 import { tritkit_request } from "./tritkit_group.ts";
 
-const ALIGN: usize = 16;
 /** Longest sleep while something has its time or the transmitter is full: the watchdog wants to be fed. */
 const NAP_US: u32 = 10000;
 
@@ -55,7 +54,7 @@ const app = changetype<App>(memory.data(offsetof<App>()));
  */
 export function boot(): i32 {
   watchdog_feed();
-  const base = (__heap_base + ALIGN - 1) & ~(ALIGN - 1);
+  const base = (__heap_base + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
   const end = <usize>board_info(INFO_ARENA_END, 0);
   if (end < base || !layout_arena(run, base, end, FRAME_BUFFER_BYTES + PROMPT_MAX, FRAME_BUFFER_BYTES))
     return HAL_EINVAL;

@@ -5,7 +5,7 @@ export function part_name(i: i32): string {
   if (i < 0 || i >= PARTS) return "";
   switch (i) {
     case 0:
-      return "receive frame";
+      return "receive frame, prompt";
     case 1:
       return "transmit frame";
     case 2:

@@ -63,7 +63,7 @@ test("256 positions of the bundled model need at most 192 KiB", async () => {
   const bytes = Object.fromEntries(parts(model).map((part) => [part.name, part.bytes]));
   assert.equal(bytes.keys + bytes.values, 163840);
   assert.equal(bytes["key scales"] + bytes["value scales"], 10240);
-  assert.equal(bytes["receive frame"], FRAME);
+  assert.equal(bytes["receive frame, prompt"], FRAME);
 });
 
 test("parts that live at the same time do not overlap, and all lie in the arena", async () => {

@@ -1,5 +1,6 @@
 // What a model takes of a board's SRAM, by part. The device's own layout code says so, run in the engine build: there is one truth.
 import type { Board } from "../../boards/board.ts";
+import { FRAME_BUFFER_BYTES, PROMPT_MAX } from "../../spec/wire.ts";
 import { deviceStatics } from "./device_statics.ts";
 import { engineInstance, place } from "./module.ts";
 
@@ -12,20 +13,22 @@ export interface ArenaPlan {
   fits: boolean;
   /** Why it does not fit and what would; "" when it does. */
   why: string;
-  /** Positions the figures are for; 0 when not even the smallest context fits. */
+  /** Positions the figures are for: the most that fits when more was asked for, 0 when not even the smallest context fits. */
   context: number;
   maxContext: number;
   /** Adds up to total. Parts that are never alive at the same time count once, as "work". */
   parts: ArenaPart[];
   total: number;
+  /** The arena alone, as the device's hello tells it: what the context takes with the smallest tables, and its size on this board. */
+  arena: { need: number; have: number };
   /** SRAM of the module and its stack on this board. */
   available: number;
 }
 
 /** A stack of the shim's, taken from the board's reserve (boards/README.md). */
 export const STACK_BYTES = 4096;
-/** Frame buffers of the firmware: an SMP message and its CRC (as/app). */
-const FRAME_BYTES = 1160;
+/** What the firmware keeps behind its receive buffer (as/app): the prompt. */
+const RX_BYTES = FRAME_BUFFER_BYTES + PROMPT_MAX;
 
 /** @param context positions; 0: the image's default, else the most that fits */
 export async function arenaParts(image: Uint8Array, board: Board, context = 0): Promise<ArenaPlan> {
@@ -34,10 +37,12 @@ export async function arenaParts(image: Uint8Array, board: Board, context = 0): 
   const error = engine.read(place(engine, image), image.length);
   if (error !== 0) throw new Error(`the engine refused an image that the reader took (${error})`);
   const arena = board.memory.end - board.memory.base - statics;
-  const fits = engine.plan_device(arena, context, FRAME_BYTES, FRAME_BYTES) === 1;
+  const runs = engine.plan_device(arena, context, RX_BYTES, FRAME_BUFFER_BYTES) === 1;
+  // The device takes the most that fits when more was asked for; that is no fit.
+  const fits = runs && engine.plan_context() >= context;
   const parts: ArenaPart[] = [];
   let end = 0;
-  if (fits) {
+  if (runs) {
     // Parts that overlap those before them share their bytes: what sticks out counts.
     for (let part = 0; part < engine.part_count(); part++) {
       const until = engine.part_offset(part) + engine.part_bytes(part);
@@ -57,10 +62,11 @@ export async function arenaParts(image: Uint8Array, board: Board, context = 0): 
   return {
     fits,
     why,
-    context: fits ? engine.plan_context() : 0,
+    context: runs ? engine.plan_context() : 0,
     maxContext,
     parts,
-    total: fits ? parts.reduce((sum, part) => sum + part.bytes, 0) : needed + statics + STACK_BYTES,
+    arena: { need: needed, have: arena },
+    total: runs ? parts.reduce((sum, part) => sum + part.bytes, 0) : needed + statics + STACK_BYTES,
     available: board.memory.end - board.memory.base + STACK_BYTES,
   };
 }
