@@ -16,7 +16,7 @@ const copies = join(ROOT, "build/format_as", String(process.pid));
 const files = existsSync(join(ROOT, "as"))
   ? readdirSync(join(ROOT, "as"), { recursive: true, encoding: "utf8" })
       .map((name) => `as/${name.replaceAll("\\", "/")}`)
-      .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
+      .filter((path) => path.endsWith(".ts") && !path.startsWith("as/test/"))
   : [];
 
 if (files.length > 0) {

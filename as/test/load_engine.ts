@@ -181,7 +181,7 @@ export function makeTables(inc: readonly number[] = []): Uint8Array {
   for (let f = 0; f < 256; f++) view.setUint16(2 * f, Math.round(2 ** (15 - f / 256)), true);
   for (let i = 0; i <= 256; i++) view.setUint16(512 + 2 * i, Math.round(32768 / (1 + Math.exp(-i / 16))), true);
   for (let k = 0; k <= 1024; k++) view.setInt16(1028 + 2 * k, Math.round(32767 * Math.sin((Math.PI * k) / 2048)), true);
-  inc.forEach((value, j) => view.setUint32(3080 + 4 * j, value, true));
+  for (let j = 0; j < inc.length; j++) view.setUint32(3080 + 4 * j, inc[j], true);
   return new Uint8Array(view.buffer);
 }
 
