@@ -61,18 +61,31 @@ async function once(context: Context, talker: Talker, prompt: string, sampling: 
   return signal.aborted ? EXIT_INTERRUPTED : 0;
 }
 
-async function speak(out: Output, talker: Talker, prompt: string, options: GenerateOptions): Promise<Answer> {
+/** @param label what stands before the first word, on a terminal */
+async function speak(
+  out: Output,
+  talker: Talker,
+  prompt: string,
+  options: GenerateOptions,
+  label = "",
+): Promise<Answer> {
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
+  let begun = false;
   const answer = await talker.generate(prompt, {
     ...options,
     seed,
     onPrefill: (done, total) => out.status(`reading the prompt, ${done} of ${total} tokens`),
     onToken: ({ text, id }) => {
-      out.status("");
+      if (!begun) {
+        out.clearStatus();
+        if (out.live) process.stderr.write(label);
+        begun = true;
+      }
       out.event({ event: "token", text, id });
       out.text(text);
     },
   });
+  out.clearStatus();
   const { text, tokenIds, stop, position, context, slides } = answer;
   const speed = talker.noSpeed === undefined;
   out.event({
@@ -151,8 +164,8 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
     } else if (text !== "") {
       answering = new AbortController();
       try {
-        if (terminal) process.stderr.write(out.style("green", talker.label.padEnd(7)));
-        const answer = await speak(out, talker, text, { ...sampling, keep, signal: answering.signal });
+        const label = out.style("green", talker.label.padEnd(7));
+        const answer = await speak(out, talker, text, { ...sampling, keep, signal: answering.signal }, label);
         out.text("\n");
         showFigures(out, talker, answer);
         keep = true;

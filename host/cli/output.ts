@@ -61,6 +61,13 @@ export class Output {
     this.#lineOpen = true;
   }
 
+  /** Takes a status line away, if there is one. */
+  clearStatus(): void {
+    if (!this.#lineOpen) return;
+    this.#lineOpen = false;
+    this.#streams.stderr.write("\r\x1b[2K");
+  }
+
   /** Leaves a status line standing. */
   endLine(): void {
     if (!this.#lineOpen) return;

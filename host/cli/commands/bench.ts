@@ -36,7 +36,7 @@ export const bench: Command = {
         rows.push([name, shape, gweights.toFixed(2), `${ratio.toFixed(2)} x ${peer}`]);
       }
     }
-    out.status("");
+    out.clearStatus();
     out.text(`${table(["kernel", "rows x cols", "Gweights/s", "against the peer"], rows)}\n`);
 
     const file = args.positionals[0] ?? "stories-1m";
@@ -60,7 +60,7 @@ export const bench: Command = {
         ratio: decode / peer.decode,
       });
     }
-    out.status("");
+    out.clearStatus();
     const lines = results.map(({ name, decode }) => [
       name,
       decode.toFixed(0),

@@ -52,7 +52,7 @@ export const evaluateCommand: Command = {
     try {
       const result = await evaluate(engine, ids, options);
       await npy?.finish();
-      out.status("");
+      out.clearStatus();
       out.event({
         event: "eval",
         tokens: result.tokens,
