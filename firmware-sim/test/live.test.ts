@@ -140,6 +140,19 @@ describe("simulated time beside the wall clock", () => {
     }
   });
 
+  it("follows the wall clock at full speed, too, while the firmware sleeps in wait()", async () => {
+    const { running } = await live(says("", "wait(5000); return 1;"));
+    try {
+      await sleep(100);
+      const [from, wall] = [running.board.now, performance.now()];
+      await sleep(300);
+      const [simulated, real] = [(running.board.now - from) / 1e6, performance.now() - wall];
+      assert.ok(simulated <= real + 30 && simulated > real / 3, `${simulated} ms in ${real} ms`);
+    } finally {
+      running.close();
+    }
+  });
+
   it("runs ahead at full speed: an erase of a minute of simulated time is over at once", async () => {
     const source = says(
       "",
