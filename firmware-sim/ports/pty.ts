@@ -11,18 +11,9 @@
 import { openLine } from "../line.ts";
 import type { LiveBoard } from "../live.ts";
 import { SimError } from "../sim_error.ts";
+import type { Pty } from "./pty_master.ts";
 import { nativePty } from "./pty_native.ts";
 import { socatPty } from "./pty_socat.ts";
-
-/** The master's side of a raw pseudo-terminal. */
-export interface Pty {
-  /** Of the slave. */
-  readonly path: string;
-  onData(listener: (bytes: Uint8Array) => void): void;
-  /** Drops the bytes when the client has stopped reading. */
-  write(bytes: Uint8Array): void;
-  close(): Promise<void>;
-}
 
 export interface PtyPort {
   readonly path: string;

@@ -2,7 +2,7 @@
  * A pseudo-terminal from @lydell/node-pty's prebuilt native part. Its JavaScript `open()` reads from the slave, which would
  * steal the client's bytes, so the native openpty() is called directly.
  */
-import type { Pty } from "./pty.ts";
+import type { Pty } from "./pty_master.ts";
 
 interface NativePty {
   open(columns: number, rows: number): { master: number; slave: number; pty: string };

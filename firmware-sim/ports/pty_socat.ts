@@ -1,5 +1,5 @@
 /** A pseudo-terminal made by a `socat` child, where node-pty has no binary. */
-import type { Pty } from "./pty.ts";
+import type { Pty } from "./pty_master.ts";
 
 /** socat announces it on its standard error: "N PTY is /dev/pts/3". */
 const ANNOUNCEMENT = /PTY is (\S+)/;

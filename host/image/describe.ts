@@ -21,8 +21,9 @@ import {
 import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { hex, uploadSha } from "./digest.ts";
 import { sectionName } from "./layout.ts";
-import type { Image, Tensor } from "./reader.ts";
+import type { Image } from "./reader.ts";
 import { scaleValue } from "./scale.ts";
+import type { Tensor } from "./section.ts";
 import { packingName } from "./sizes.ts";
 
 export interface TensorDescription {

@@ -9,10 +9,9 @@ export {
   type ImageHeader,
   type ReadOptions,
   readImage,
-  type Section,
-  type Tensor,
 } from "./reader.ts";
 export { type Scale, scaleValue } from "./scale.ts";
+export type { Section, Tensor } from "./section.ts";
 export { levelsOf, packedBytes, packingName, planesOf } from "./sizes.ts";
 export { rowScale } from "./tensor.ts";
 export type { Merge, Tokenizer } from "./tokenizer.ts";

@@ -51,7 +51,7 @@ import { type ImageConfig, parseConfig } from "./config.ts";
 import { checkDigests } from "./digest.ts";
 import { imageError } from "./errors.ts";
 import { isKnownKind, sectionName, tensorSlots } from "./layout.ts";
-import type { Scale } from "./scale.ts";
+import type { Section, Tensor } from "./section.ts";
 import { checkTensor } from "./tensor.ts";
 import { parseTokenizer, type Tokenizer } from "./tokenizer.ts";
 
@@ -65,32 +65,6 @@ export interface ImageHeader {
   readonly name: string;
   /** The one board the image was made for, "" for any. */
   readonly board: string;
-}
-
-/** One entry of the section table. */
-export interface Section {
-  readonly kind: number;
-  readonly layer: number;
-  readonly expert: number;
-  readonly packing: number;
-  readonly scaleKind: number;
-  readonly offset: number;
-  readonly bytes: number;
-  readonly rows: number;
-  readonly cols: number;
-  /** Scale kind 1: of the tensor. Kind 2: e is the largest row exponent, m 0. Gains: value = gain * 2^e, m 32768. */
-  readonly scale: Scale;
-  /** Offset of the row scales, 0 for none. */
-  readonly scales: number;
-}
-
-export interface Tensor extends Section {
-  /** "embed", "layer 0 attn_q". */
-  readonly name: string;
-  /** Packed weights or gains. */
-  readonly data: Uint8Array;
-  /** Row scales, rows x {u16 m, i16 e}; empty without. */
-  readonly rowScales: Uint8Array;
 }
 
 /** Token ids of a turn; -1 stands for the user's text. */

@@ -5,8 +5,8 @@ import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { isScale } from "./config.ts";
 import { imageError } from "./errors.ts";
 import type { TensorRole, TensorSlot } from "./layout.ts";
-import type { Tensor } from "./reader.ts";
 import type { Scale } from "./scale.ts";
+import type { Tensor } from "./section.ts";
 import { levelsOf, packedBytes, packingName } from "./sizes.ts";
 
 /** @throws TritkitError E_IMAGE_TENSOR naming the tensor and what is wrong */
