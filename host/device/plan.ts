@@ -57,7 +57,8 @@ export async function planSegments(
   const hashes = await slotHashes(device, slot, image.length, signal);
   const bounds = sectorBounds(device.hello.runs, device.hello.slots[slot].offset, image.length);
   const same = (start: number, end: number): boolean => {
-    for (let at = start; at < end; at += IMAGE_BLOCK_BYTES) {
+    // Sectors may be smaller than a block: then one is the same only when its whole block is.
+    for (let at = start - (start % IMAGE_BLOCK_BYTES); at < end; at += IMAGE_BLOCK_BYTES) {
       const block = image.subarray(at, at + IMAGE_BLOCK_BYTES);
       // The last block of an image is shorter than the flash block that was hashed.
       if (block.length < IMAGE_BLOCK_BYTES) return false;
