@@ -196,7 +196,7 @@ def run(config, sets, tok, args, log):
 
 SMOKE = dict(name="smoke", variant="relu2_subln", dim=64, n_layers=2, n_heads=2, n_kv_heads=1, head_dim=32, hidden_dim=128, vocab_size=384, seq_len=128,
              dropout=0.0, train=dict(batch=16, lr=4e-3, lr2=2e-3, wd=0.1, warmup=20, books=[0, 0], resplit=[0.0, 0.0], embed_quant=["float", "t3"]))
-SMOKE_LOSS = 3.9  # nats at a vocabulary of 384, held-out; an untrained model has 5.95, the token frequencies alone 5.0
+SMOKE_LOSS = 3.75  # nats, held-out, 384 ids: the token frequencies give 4.84, counts of pairs 3.77, this model 3.68 (measured)
 
 
 def smoke(args, log):
