@@ -7,7 +7,9 @@
  *     memory           | data | arena, ARENA_BYTES | flash, FLASH_BYTES |    so that flash_map copies nothing
  *
  * Traps: node:wasi answers EPERM to poll_oneoff on files and /dev/null, which are always readable; a clock subscription is
- * what keeps poll_oneoff from blocking. The end of stdin is seen as a readable descriptor that gives no bytes.
+ * what keeps poll_oneoff from blocking, but with less than a millisecond node:wasi never looks at the descriptor (seen with
+ * Node 20), so looking costs that much and is done rarely while there is something else to do. The end of stdin is seen as a
+ * readable descriptor that gives no bytes.
  *
  * NOT IMPLEMENTED: reset within the process. It ends it, and whoever started it may start it again.
  */
@@ -71,6 +73,10 @@ const OFLAGS_CREAT: u32 = 1;
 const RIGHTS: u64 = 0x46;
 const CLOCK_MONOTONIC: u32 = 1;
 
+/** Shortest look at stdin, and how long to leave it alone after a look that found nothing. */
+const LOOK_US: u64 = 1000;
+const BETWEEN_LOOKS_US: u64 = 8000;
+
 const PAGE_SHIFT: u32 = 16;
 const ARENA_BYTES: u32 = 4 << 20;
 const FLASH_BYTES: u32 = 2 << 20;
@@ -101,7 +107,9 @@ class Wasi {
   flash: usize;
   file: u32; // 0: none
   eof: u32;
+  ready: u32; // 1: a look found stdin readable, and it was not read since
   boot_us: u64;
+  looked_us: u64; // when the last look found nothing
   // results of calls
   word: u32;
   word2: u32;
@@ -199,23 +207,30 @@ export function board_info(key: i32, index: i32): i32 {
   return HAL_ABSENT;
 }
 
-/** Waits at most `us` microseconds for stdin; whether it can be read. */
-function readable(us: u64): bool {
+/** Waits at most `us` microseconds for stdin; notes whether it can be read. */
+function look(us: u64): void {
   memory.fill(subscriptions, 0, 2 * SUBSCRIPTION_BYTES);
   store<u8>(subscriptions + SUB_TAG, TAG_CLOCK);
   store<u32>(subscriptions + SUB_CLOCK, CLOCK_MONOTONIC);
-  store<u64>(subscriptions + SUB_TIMEOUT, us * 1000);
+  store<u64>(subscriptions + SUB_TIMEOUT, max<u64>(us, LOOK_US) * 1000);
   const input = subscriptions + SUBSCRIPTION_BYTES;
   store<u8>(input + SUB_TAG, TAG_FD_READ);
   store<u32>(input + SUB_FD, STDIN);
-  if (poll_oneoff(subscriptions, events, w.eof != 0 ? 1 : 2, address(WORD)) != 0) return w.eof == 0;
+  if (poll_oneoff(subscriptions, events, w.eof != 0 ? 1 : 2, address(WORD)) != 0) {
+    w.ready = 1;
+    return;
+  }
   for (let i: usize = 0; i < <usize>w.word; i++)
-    if (load<u8>(events + i * EVENT_BYTES + EVENT_TYPE) == TAG_FD_READ) return true;
-  return false;
+    if (load<u8>(events + i * EVENT_BYTES + EVENT_TYPE) == TAG_FD_READ) w.ready = 1;
+  if (w.ready == 0) w.looked_us = now_us();
 }
 
 export function uart_read(ptr: usize, max: i32): i32 {
-  if (w.eof != 0 || !readable(0)) return 0;
+  if (w.eof != 0) return 0;
+  if (w.ready == 0 && now_us() - w.looked_us >= BETWEEN_LOOKS_US) look(0);
+  if (w.ready == 0) return 0;
+  w.ready = 0;
+  w.looked_us = 0;
   set_iov(ptr, max);
   if (fd_read(STDIN, address(IOV), 1, address(WORD)) != 0 || w.word == 0) {
     w.eof = 1;
@@ -267,7 +282,7 @@ export function ticks(): u32 {
 }
 
 export function wait(us: u32): void {
-  readable(us);
+  if (w.ready == 0) look(us);
 }
 
 export function reset(): void {

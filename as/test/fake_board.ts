@@ -249,19 +249,19 @@ export async function halModule(functions: Record<string, string[]>): Promise<We
   const source = Object.entries(functions)
     .map(([file, names]) => `import { ${names} } from "./as/${file}";\nexport { ${names} };\n`)
     .join("");
-  return deviceModule("hal_module_entry.ts", { "hal_module_entry.ts": source });
+  return new WebAssembly.Module(await deviceWasm("hal_module_entry.ts", { "hal_module_entry.ts": source }));
 }
 
 /**
  * Compiles an entry with the device's flags.
  * @param pages of linear memory, SRAM and flash
  */
-export async function deviceModule(
+export async function deviceWasm(
   entry: string,
   virtual: Record<string, string> = {},
   pages = 4,
-): Promise<WebAssembly.Module> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const flags = ["--target", "device", "--initialMemory", String(pages), "--maximumMemory", String(pages)];
   const { wasm } = await compile([entry, ...flags], virtual);
-  return new WebAssembly.Module(wasm);
+  return wasm;
 }
