@@ -26,7 +26,7 @@ import { Gpio } from "./peripherals/gpio.ts";
 import { Timer } from "./peripherals/timer.ts";
 import { Uart } from "./peripherals/uart.ts";
 import { PowerCut, SimError } from "./sim_error.ts";
-import { loadCore, type Snapshot, saveCore } from "./snapshot.ts";
+import { type CoreState, loadCore, type Snapshot, saveCore } from "./snapshot.ts";
 import { type Device, deviceModule, type HalImports, instantiateDevice } from "./wasm_host.ts";
 
 export interface SimBoardOptions {
@@ -69,7 +69,12 @@ export class SimBoard {
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
   readonly #hal: HalImports;
+  /** null: no power. */
   #device: Device | null = null;
+  /** Made once: half a gigabyte of address space for each power-on would keep the garbage collector busy. */
+  #core: { device: Device; asMade: CoreState } | null = null;
+  /** Whether a snapshot holds everything, so that an instance can be put back to how it was made. */
+  readonly #complete: boolean;
   #resetRequested = false;
   /** The last poll() slept in wait(): it worked on nothing, whatever it answered. */
   #slept = false;
@@ -87,6 +92,7 @@ export class SimBoard {
     this.#cost = cost;
     this.#map = memoryMap(board);
     this.#module = deviceModule(wasm);
+    this.#complete = !(wasm instanceof WebAssembly.Module);
     this.uart = new Uart(board.uart, this.#clock);
     this.timer = new Timer(this.#clock);
     this.gpio = new Gpio(board.gpio.pins, this.#clock);
@@ -211,7 +217,7 @@ export class SimBoard {
   }
 
   /**
-   * Continues from a snapshot of this board, or of another one with the same JSON and module, in a new instance.
+   * Continues from a snapshot of this board, or of another one with the same JSON and module.
    * @throws SimError E_SIM_SNAPSHOT
    */
   restore(snapshot: Snapshot): void {
@@ -221,8 +227,7 @@ export class SimBoard {
     this.#resetRequested = false;
     this.flash.connect(0, null);
     if (snapshot.core !== null) {
-      this.#device = instantiateDevice(this.#module, this.#hal, this.#map);
-      loadCore(this.#device, this.#map, snapshot.core);
+      this.#device = this.#freshCore(snapshot.core);
       this.flash.connect(this.#map.xip, this.#device);
     }
     this.#clock.set(snapshot.now);
@@ -238,10 +243,23 @@ export class SimBoard {
     return this.#device;
   }
 
-  /** A new instance, every chip reset, boot(). */
+  /** The module as after power-on, or in `state`. */
+  #freshCore(state?: CoreState): Device {
+    if (this.#core === null || !this.#complete) {
+      const device = instantiateDevice(this.#module, this.#hal, this.#map);
+      this.#core = { device, asMade: saveCore(device, this.#map) };
+      if (state !== undefined) loadCore(device, this.#map, state);
+      return device;
+    }
+    const { device, asMade } = this.#core;
+    loadCore(device, this.#map, state ?? asMade);
+    return device;
+  }
+
+  /** The module as it was made, every chip reset, boot(). */
   #start(): void {
     this.#resetRequested = false;
-    this.#device = instantiateDevice(this.#module, this.#hal, this.#map);
+    this.#device = this.#freshCore();
     this.flash.connect(this.#map.xip, this.#device);
     this.uart.reset();
     this.gpio.reset();
