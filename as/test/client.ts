@@ -46,8 +46,13 @@ export class Client {
 
   poll(): number {
     const worked = this.call.poll();
-    const sent = Buffer.from(this.board.fromDevice.splice(0));
-    this.inbox.push(...(this.framing === FRAMING_COBS ? cobsMessages(sent) : consoleMessages(sent)));
+    // Until the end of a line or frame, and until a frame is whole, the bytes stay where they are.
+    const sent = Buffer.from(this.board.fromDevice);
+    const isCobs = this.framing === FRAMING_COBS;
+    if (sent[sent.length - 1] !== (isCobs ? 0x00 : 0x0a)) return worked;
+    const messages = isCobs ? cobsMessages(sent) : consoleMessages(sent);
+    if (messages.length > 0) this.board.fromDevice.length = 0;
+    this.inbox.push(...messages);
     return worked;
   }
 
