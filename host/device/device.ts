@@ -4,7 +4,9 @@ import {
   FRAMING_CONSOLE,
   GROUP_OS,
   GROUP_TRITKIT,
+  LINK_IDLE_US,
   LINK_KEEP_ALIVE_US,
+  LINK_REVERT_US,
   OS_ECHO,
   OS_RESET,
   TK_HELLO,
@@ -15,7 +17,7 @@ import type { Transport } from "../transports/transport.ts";
 import { cobsFraming } from "../wire/cobs_framing.ts";
 import { consoleFraming } from "../wire/console_framing.ts";
 import type { Framing } from "../wire/framing.ts";
-import { type RequestOptions, SmpSession } from "../wire/session.ts";
+import { isTimeout, type RequestOptions, SmpSession } from "../wire/session.ts";
 import type { CborMap } from "../wire/smp.ts";
 import { type Hello, parseHello } from "./hello.ts";
 import { check } from "./refusals.ts";
@@ -24,6 +26,11 @@ import { check } from "./refusals.ts";
 export const FAST_BAUD = 921600;
 const PROBE = { deadlineMs: 400, attempts: 2 } satisfies RequestOptions;
 const FIRST_PROBE = { deadlineMs: 700, attempts: 2 } satisfies RequestOptions;
+
+/** In a mode that was agreed on. */
+const HELLO_MS = 250;
+/** Where something answers, but damaged, it is asked more often. */
+const ROUNDS = 3;
 
 export interface ConnectOptions {
   /** Speed to negotiate; 0 keeps the line as it is found. Default FAST_BAUD. */
@@ -113,11 +120,11 @@ export class Device {
         await this.#hello(signal);
       } catch (error) {
         if (!isTimeout(error)) throw error;
-        // The line does not carry this speed: the device goes back after 1 s, and so do we.
+        // The line does not carry this speed: the device goes back after 1 s, and so do we. After 10 s, if it heard us.
         await this.session.transport.setBaud(rest);
         this.session.setFraming(before);
-        await new Promise((resolve) => setTimeout(resolve, 1200));
-        await this.#hello(signal);
+        await new Promise((resolve) => setTimeout(resolve, LINK_REVERT_US / 1000 + 200));
+        await this.#hello(signal, Math.ceil(LINK_IDLE_US / 1000 / HELLO_MS) + 4);
         return;
       }
     }
@@ -130,15 +137,11 @@ export class Device {
     this.#keepAlive.unref();
   }
 
-  async #hello(signal?: AbortSignal): Promise<void> {
-    const reply = await this.read(TK_HELLO, {}, { deadlineMs: 250, attempts: 3, signal });
+  async #hello(signal?: AbortSignal, attempts = 3): Promise<void> {
+    const reply = await this.read(TK_HELLO, {}, { deadlineMs: HELLO_MS, attempts, signal });
     this.hello = parseHello(reply);
     this.session.window = this.hello.window;
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof TritkitError && error.code === "E_LINK_TIMEOUT";
 }
 
 async function findHello(session: SmpSession, signal?: AbortSignal): Promise<Hello> {
@@ -148,17 +151,21 @@ async function findHello(session: SmpSession, signal?: AbortSignal): Promise<Hel
     [cobsFraming, FAST_BAUD, PROBE],
     [cobsFraming, null, PROBE],
   ];
-  for (const [framing, baud, probe] of modes) {
-    session.setFraming(framing);
-    if (baud !== null) await transport.setBaud(baud);
-    try {
-      const reply = await session.read(GROUP_TRITKIT, TK_HELLO, {}, { ...probe, signal });
-      return parseHello(check(reply));
-    } catch (error) {
-      if (!isTimeout(error) && !isUnknownGroup(error)) throw error;
-      if (isUnknownGroup(error)) throw notTritkit(transport.name, "an SMP server that is no tritkit");
+  for (let round = 1; round <= ROUNDS; round++) {
+    const { damaged } = session;
+    for (const [framing, baud, probe] of modes) {
+      session.setFraming(framing);
+      if (baud !== null) await transport.setBaud(baud);
+      try {
+        const reply = await session.read(GROUP_TRITKIT, TK_HELLO, {}, { ...probe, signal });
+        return parseHello(check(reply));
+      } catch (error) {
+        if (!isTimeout(error) && !isUnknownGroup(error)) throw error;
+        if (isUnknownGroup(error)) throw notTritkit(transport.name, "an SMP server that is no tritkit");
+      }
+      if (baud !== null) await transport.setBaud(115200);
     }
-    if (baud !== null) await transport.setBaud(115200);
+    if (session.damaged === damaged) break;
   }
   throw notTritkit(transport.name, "nothing that speaks tritkit");
 }

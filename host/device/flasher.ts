@@ -1,12 +1,13 @@
 // A model into a device's flash: plan, write what differs, verify, activate. Can be cut at any byte and run again: the device keeps what
 // arrived, the plan finds it. Nothing here makes a model active whose digest the device has not verified.
 import { createHash } from "node:crypto";
-import { GROUP_IMAGE, IMAGE_NUMBER_MODEL, IMG_UPLOAD, SMP_HEADER_BYTES } from "../../spec/wire.ts";
+import { CONSOLE_LINE_BYTES, GROUP_IMAGE, IMAGE_NUMBER_MODEL, IMG_UPLOAD, SMP_HEADER_BYTES } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
+import { isTimeout, type RequestOptions } from "../wire/session.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
 import { activateModel, listModels, type SlotInfo } from "./models.ts";
-import { planSegments, type Segment } from "./plan.ts";
+import { planSegments, type Segment, sectorBounds } from "./plan.ts";
 import { check } from "./refusals.ts";
 
 export type FlashPhase = "plan" | "erase" | "write" | "verify" | "activate" | "done";
@@ -37,10 +38,20 @@ export interface FlashOptions {
 
 /** Room that the CBOR map of a chunk needs beside its data: {"off": u32, "data": bytes}. */
 const CHUNK_OVERHEAD = SMP_HEADER_BYTES + 24;
-/** A chunk may wait for the erase of a large sector (2 s on an STM32F4, 4 s worst case on an H743). */
-const CHUNK = { deadlineMs: 10_000, attempts: 4 };
+/**
+ * An answer may wait for the erase of a large sector (2 s on an STM32F4, 4 s worst case on an H743). Well below the 10 s
+ * of silence after which the device gives up a negotiated link, so that resending keeps it.
+ */
+const ERASE_MS = 5000;
+const OPEN = { deadlineMs: ERASE_MS, attempts: 8 };
 /** The last chunk's answer waits until the device has hashed the whole slot. */
-const VERIFY = { deadlineMs: 60_000, attempts: 3 };
+const VERIFY_ATTEMPTS = 12;
+/** Where nothing is erased a chunk is answered in the time that the line takes and this much. */
+const PROGRAM_MS = 400;
+/** Chunks become smaller while they get lost, down to this, and larger again. */
+const CHUNK_MIN = 64;
+/** So many chunks lost without any progress between them: the link is gone. */
+const LOSSES_MAX = 16;
 
 /**
  * @returns what was done; `skipped` equals `total` when the model was there already
@@ -122,14 +133,10 @@ async function upload(
 ): Promise<void> {
   const { signal } = options;
   const single = options.single && image.length > device.hello.slots[slot].bytes;
-  const send = async (offset: number, data: Uint8Array, lost?: AbortSignal, first?: CborMap) => {
-    const timing = offset + data.length === image.length ? VERIFY : CHUNK;
-    const signals = [signal, lost].filter((each) => each !== undefined);
-    const given = { ...timing, signal: signals.length > 0 ? AbortSignal.any(signals) : undefined };
-    return check(await device.session.write(GROUP_IMAGE, IMG_UPLOAD, { ...first, off: offset, data }, given));
-  };
+  const send = async (body: CborMap, timing: RequestOptions) =>
+    check(await device.session.write(GROUP_IMAGE, IMG_UPLOAD, body, timing));
   const head = { image: IMAGE_NUMBER_MODEL, len: image.length, sha, single: single ? true : undefined };
-  const opened = await send(0, new Uint8Array(), undefined, head);
+  const opened = await send({ ...head, off: 0, data: new Uint8Array() }, { ...OPEN, signal });
   if (opened.match === true) {
     progress.bytes = image.length;
     progress.skipped = image.length;
@@ -141,52 +148,104 @@ async function upload(
   progress.skipped = image.length - toSend;
   progress.bytes = progress.skipped;
   report("write");
-  await sendSegments(device, image, segments, send, (bytes) => {
+  const starts = new Set(sectorBounds(device.hello.runs, device.hello.slots[slot].offset, image.length));
+  const sendChunk: SendChunk = (offset, data, timing) => {
+    const last = offset + data.length === image.length;
+    const given = last ? { ...timing, deadlineMs: ERASE_MS, attempts: VERIFY_ATTEMPTS } : timing;
+    const signals = [signal, timing.signal].filter((each) => each !== undefined);
+    return send({ off: offset, data }, { ...given, signal: AbortSignal.any(signals) });
+  };
+  await sendSegments(device, image, segments, starts, sendChunk, (bytes) => {
     progress.bytes = progress.skipped + bytes;
     report("write");
   });
 }
 
+type SendChunk = (offset: number, data: Uint8Array, timing: RequestOptions) => Promise<CborMap>;
+
+interface Chunk {
+  lost: AbortController;
+  settled: Promise<void>;
+  /** A sector is erased when it arrives. */
+  erases: boolean;
+}
+
 /**
  * Keeps as many chunks under way as the device's window allows. The device answers in order with the offset it wants next: whatever
  * was sent before an answered chunk and has no answer itself is lost and given up; when the offset is not the end of the
- * chunk just answered, sending starts again from there.
+ * chunk just answered, sending starts again from there. So it does when no answer comes in time, with smaller chunks: they
+ * pass where the line damages large ones.
  */
 async function sendSegments(
   device: Device,
   image: Uint8Array,
   segments: readonly Segment[],
-  send: (offset: number, data: Uint8Array, signal: AbortSignal) => Promise<CborMap>,
+  sectorStarts: ReadonlySet<number>,
+  send: SendChunk,
   onBytes: (sent: number) => void,
 ): Promise<void> {
+  const { mtu, page, baud } = device.hello;
   // Whole program pages where possible: each page is then programmed once, from one chunk.
-  const room = device.hello.mtu - CHUNK_OVERHEAD;
-  const size = Math.min(room, Math.max(device.hello.page, room - (room % device.hello.page)));
+  const room = mtu - CHUNK_OVERHEAD;
+  const largest = Math.min(room, Math.max(page, room - (room % page)));
+  let size = largest;
+  let losses = 0;
+  let slowestMs = 0;
   let done = 0;
+  const erases = (from: number, to: number): boolean => {
+    for (let at = from; at < to; at++) if (sectorStarts.has(at)) return true;
+    return false;
+  };
+  /** For a chunk that nothing keeps waiting: twice what a full window takes on the line, thrice the slowest answer so far. */
+  const patience = (): number => {
+    const lineMs = (2 * device.session.window * CONSOLE_LINE_BYTES * 10_000) / baud;
+    return Math.min(ERASE_MS, Math.max(PROGRAM_MS + lineMs, 3 * slowestMs) * 2 ** Math.min(losses, 4));
+  };
   for (const { start, end } of segments) {
-    const flight = new Map<number, { lost: AbortController; settled: Promise<void> }>();
+    const flight = new Map<number, Chunk>();
     let failure: unknown = null;
     let next = 0;
     let at = start;
     let acknowledged = start;
+    const giveUp = (before: number) => {
+      const lost = [...flight].filter(([number]) => number < before);
+      for (const [, chunk] of lost) chunk.lost.abort();
+      if (lost.length > 0) size = Math.max(CHUNK_MIN, size >> 1);
+    };
+    const answered = (number: number, chunkEnd: number, reply: CborMap, ms: number) => {
+      const off = Number(reply.off);
+      if (reply.match === false) throw verifyError();
+      giveUp(number);
+      if (off > acknowledged) {
+        losses = 0;
+        size = Math.min(size + CHUNK_MIN, largest);
+      }
+      slowestMs = Math.max(slowestMs * 0.9, ms);
+      acknowledged = Math.min(Math.max(acknowledged, off), end);
+      if (off < chunkEnd) at = Math.min(at, Math.max(off, start));
+      onBytes(done + acknowledged - start);
+    };
     const launch = () => {
       const number = next++;
+      const chunkStart = at;
       const chunkEnd = Math.min(at + size, end);
       const lost = new AbortController();
-      const settled = send(at, image.subarray(at, chunkEnd), lost.signal)
-        .then((reply) => {
-          const off = Number(reply.off);
-          if (reply.match === false) throw verifyError();
-          for (const [earlier, chunk] of flight) if (earlier < number) chunk.lost.abort();
-          acknowledged = Math.min(Math.max(acknowledged, off), end);
-          if (off < chunkEnd) at = Math.min(at, Math.max(off, start));
-          onBytes(done + acknowledged - start);
-        })
+      const waits = erases(chunkStart, chunkEnd) || [...flight.values()].some((chunk) => chunk.erases);
+      const sentAt = performance.now();
+      const timing = { deadlineMs: waits ? ERASE_MS : patience(), attempts: 1, signal: lost.signal };
+      const settled = send(chunkStart, image.subarray(chunkStart, chunkEnd), timing)
+        .then((reply) => answered(number, chunkEnd, reply, waits ? 0 : performance.now() - sentAt))
         .catch((error) => {
-          if (!lost.signal.aborted) failure ??= error;
+          if (lost.signal.aborted) return;
+          if (!isTimeout(error) || ++losses > LOSSES_MAX) {
+            failure ??= error;
+            return;
+          }
+          giveUp(next);
+          at = acknowledged;
         })
         .finally(() => flight.delete(number));
-      flight.set(number, { lost, settled });
+      flight.set(number, { lost, settled, erases: waits });
       at = chunkEnd;
     };
     while (acknowledged < end && failure === null) {
@@ -194,7 +253,7 @@ async function sendSegments(
       await Promise.race([...flight.values()].map((chunk) => chunk.settled));
       if (flight.size === 0 && at >= end) at = acknowledged;
     }
-    for (const chunk of flight.values()) chunk.lost.abort();
+    giveUp(next);
     await Promise.allSettled([...flight.values()].map((chunk) => chunk.settled));
     if (failure !== null) throw failure;
     done += end - start;

@@ -33,6 +33,11 @@ interface Pending {
   fail(error: Error): void;
 }
 
+/** No answer came; the line itself may be all right. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof TritkitError && error.code === "E_LINK_TIMEOUT";
+}
+
 export class SmpSession {
   readonly transport: Transport;
   readonly counters: SessionCounters = { sent: 0, received: 0, resent: 0, damaged: 0 };
