@@ -357,6 +357,20 @@ test("next is a long poll: answered after 250 ms at the latest, and the older of
     client.inbox.map((bytes) => bytes[6]),
     [newer[6]],
   );
+
+  // Also when the newer one is answered at once.
+  client.inbox.length = 0;
+  client.write(W.TK_GEN, { id: 2, off: 0, len: p.length, p, max: 60, temp: 0 });
+  const { length } = client.read(W.TK_NEXT, { id: 2, ack: 0 }).ids as number[];
+  const ask = (ack: number) => client.message(W.OP_READ, W.GROUP_TRITKIT, W.TK_NEXT, encode({ id: 2, ack }));
+  const [waiting, repeated] = [ask(length + 1), ask(0)]; // a token was made since
+  client.deliver(waiting);
+  client.deliver(repeated);
+  client.settle();
+  assert.deepEqual(
+    client.inbox.map((bytes) => bytes[6]),
+    [repeated[6]],
+  );
 });
 
 test("without a seed the board's entropy is asked", () => {
