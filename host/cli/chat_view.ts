@@ -21,7 +21,7 @@ export const SAMPLING_OPTIONS: Record<string, OptionSpec> = {
     value: "N",
     help: "most tokens of an answer (default 200, 0: until the model ends)",
   },
-  temp: { type: "string", value: "X", help: "temperature, 0: greedy (default 0.8)" },
+  temp: { type: "string", value: "X", help: "temperature, 0: greedy (default 0.6)" },
   "top-k": { type: "string", value: "N", help: "keep the N likeliest tokens, 0: all (default)" },
   "top-p": { type: "string", value: "X", help: "keep the likeliest tokens that hold this share (default 0.95)" },
   repeat: { type: "string", value: "X", help: "repetition penalty (default 1: off)" },
@@ -37,7 +37,7 @@ const HELP = `/new       begin anew: forget the conversation
 function samplingFrom({ args }: Context): GenerateOptions {
   return {
     maxTokens: args.integer("max", 200),
-    temperature: args.number("temp", 0.8),
+    temperature: args.number("temp", 0.6),
     topK: args.integer("top-k", 0),
     topP: args.number("top-p", 0.95),
     repeat: args.number("repeat", 1),
