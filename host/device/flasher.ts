@@ -108,13 +108,22 @@ export async function flashModel(
   return progress;
 }
 
-/** The slot an upload goes to: the one that is not in use. @throws TritkitError E_FLASH_FULL */
-function freeSlot(device: Device, models: readonly SlotInfo[], bytes: number, single: boolean): number {
+interface Target {
+  slot: number;
+  /** The model that is there is given up. */
+  single: boolean;
+}
+
+/**
+ * The slot an upload goes to: the one that is not in use; slot 0, whatever is there, when it has to be given up.
+ * @throws TritkitError E_FLASH_FULL
+ */
+function freeSlot(device: Device, models: readonly SlotInfo[], bytes: number, single: boolean): Target {
   const area = device.hello.slots.reduce((sum, slot) => sum + slot.bytes, 0);
   const used = models.find((info) => info.state === "active" || info.state === "test")?.slot;
   const slot = used === 0 ? 1 : 0;
-  if (bytes <= device.hello.slots[slot].bytes) return slot;
-  if (single && bytes <= area) return 0;
+  if (bytes <= device.hello.slots[slot].bytes) return { slot, single: false };
+  if (single && bytes <= area) return { slot: 0, single: true };
   const kib = (n: number) => `${Math.ceil(n / 1024)} KiB`;
   const message = `The image has ${kib(bytes)}, the free slot ${kib(device.hello.slots[slot].bytes)}.`;
   const hint =
@@ -126,13 +135,12 @@ async function upload(
   device: Device,
   image: Uint8Array,
   sha: Uint8Array,
-  slot: number,
+  { slot, single }: Target,
   options: FlashOptions,
   progress: FlashProgress,
   report: (phase: FlashPhase) => void,
 ): Promise<void> {
   const { signal } = options;
-  const single = options.single && image.length > device.hello.slots[slot].bytes;
   const send = async (body: CborMap, timing: RequestOptions) =>
     check(await device.session.write(GROUP_IMAGE, IMG_UPLOAD, body, timing));
   const head = { image: IMAGE_NUMBER_MODEL, len: image.length, sha, single: single ? true : undefined };

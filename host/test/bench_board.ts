@@ -97,6 +97,7 @@ export function bench(sim: SimBoard, { onWrite, unplugAfter = Number.POSITIVE_IN
     left -= bytes.length;
     return passed;
   };
+  sim.uart.setHostBaud(null);
   const stop = sim.uart.onHostData((bytes) => {
     if (open) onData(through(bytes));
   });
