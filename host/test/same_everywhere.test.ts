@@ -14,7 +14,7 @@ import { Engine, type EngineKind } from "../engine/engine.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
 import { openSim } from "../transports/sim.ts";
 import { readModel, readTranscript, VECTOR_MODELS } from "./transcripts.ts";
-import { startWasiBoard, type WasiBoard } from "./wasi_board.ts";
+import { startWasiBoard, wasmtimeCommand } from "./wasi_board.ts";
 
 const TOKENS = 200;
 
@@ -50,9 +50,8 @@ async function simulatedBoard(): Promise<Place> {
   return { load: (image, context) => onDevice(device, image, context), close: () => device.close() };
 }
 
-let wasi: WasiBoard;
-async function wasiBoard(): Promise<Place> {
-  wasi = startWasiBoard(flashFile);
+async function wasiBoard(file: string, command?: string[]): Promise<Place> {
+  const wasi = startWasiBoard(file, command);
   const device = await Device.connect(wasi.transport);
   return {
     load: (image, context) => onDevice(device, image, context),
@@ -68,8 +67,12 @@ const places: Record<string, () => Promise<Place>> = {
   "scalar engine": async () => engine("scalar"),
   "SIMD engine": async () => engine("simd"),
   "simulated rp2040-pico": simulatedBoard,
-  "WASI build under node:wasi": wasiBoard,
+  "WASI build under node:wasi": () => wasiBoard(flashFile),
 };
+// Another runtime where there is one, for example TRITKIT_WASMTIME_PYTHON=python3 with `pip install wasmtime`.
+const wasmtimePython = process.env.TRITKIT_WASMTIME_PYTHON;
+if (wasmtimePython !== undefined)
+  places["WASI build under Wasmtime"] = () => wasiBoard(join(folder, "wasmtime.bin"), wasmtimeCommand(wasmtimePython));
 
 after(() => rm(folder, { recursive: true }));
 

@@ -17,13 +17,25 @@ export interface WasiBoard {
 }
 
 export function startProcess(...options: string[]): ChildProcess {
-  const argv = ["--no-warnings", BOARD_SCRIPT, ...options];
-  return spawn(process.execPath, argv, { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  return startCommand([process.execPath, "--no-warnings", BOARD_SCRIPT, ...options]);
 }
 
-/** @param flashFile keeps the flash */
-export function startWasiBoard(flashFile: string): WasiBoard {
-  const child = startProcess("--flash", flashFile);
+/** @param python a Python with the package wasmtime: runs the same board in another WASI runtime */
+export function wasmtimeCommand(python: string): string[] {
+  return [python, join(ROOT, "examples/wasi/board_wasmtime.py")];
+}
+
+function startCommand([program, ...argv]: string[]): ChildProcess {
+  return spawn(program, argv, { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+}
+
+/**
+ * @param flashFile keeps the flash
+ * @param command what takes --flash FILE and serves the board; default: node
+ */
+export function startWasiBoard(flashFile: string, command?: string[]): WasiBoard {
+  const options = ["--flash", flashFile];
+  const child = command === undefined ? startProcess(...options) : startCommand([...command, ...options]);
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error("no pipes");
   const gone = once(child, "exit");
