@@ -34,7 +34,7 @@ def load(checkpoint):
     ck = torch.load(checkpoint, map_location="cpu")
     model = Model(ck["config"])
     model.load_state_dict(ck["model"])
-    model.embed_quant = ck["embed_quant"]
+    model.embed_quant = ck.get("embed_quant", "float")  # a resume checkpoint does not say
     return model.eval()
 
 
