@@ -51,14 +51,19 @@ for (const speed of [1, "max"] as const) {
       const { running, line, heard } = await live(source, { speed });
       try {
         const wall = performance.now();
-        const cpu = process.cpuUsage();
+        // Counted in polls: seconds of CPU would be those of everything else that this machine does.
+        let polls = 0;
+        const { board } = running;
+        const step = board.step.bind(board);
+        board.step = () => {
+          polls++;
+          return step();
+        };
         line.write(Uint8Array.of(1));
         await until(() => heard.length > 0);
         const seconds = (performance.now() - wall) / 1000;
         assert.ok(seconds > 0.49, `after ${seconds} s`);
-        const used = process.cpuUsage(cpu);
-        const share = (used.user + used.system) / 1e6 / seconds;
-        assert.ok(share < 0.5, `${share} of a CPU`);
+        assert.ok(polls < 2000, `${polls} polls in half a second, a thousand would do`);
       } finally {
         running.close();
       }
