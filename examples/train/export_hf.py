@@ -68,7 +68,8 @@ def export(checkpoint, tok, out, linear_class, embed=None):
         config["mlp_bias"] = False
         del config["quantization_config"]["quantization_mode"]  # as in the published Llama checkpoints
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (out / "generation_config.json").write_text(json.dumps({"_from_model_config": True, **ids, "do_sample": True, "temperature": 0.8, "top_p": 0.95}, indent=2) + "\n")
+    generation = {"_from_model_config": True, **ids, "do_sample": True, "temperature": 0.8, "top_p": 0.95}
+    (out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     (out / "tokenizer_config.json").write_text(json.dumps({
         "added_tokens_decoder": {str(i): {"content": s, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
                                  for i, s in ((tok.bos, tokenizer.BOS), (tok.eos, tokenizer.EOS))},

@@ -80,7 +80,7 @@ class _Relu2Glu(torch.autograd.Function):
 class _Attention(torch.autograd.Function):
     """softmax(alpha * q k^T + mask) v for q (N, G*T, D), k and v (N, T, D), mask (G*T, T).
 
-    The row sums of the softmax gradient are taken from dO * O; torch 1.13's own softmax backward took 15x the forward (measured).
+    The row sums of the softmax gradient are taken from dO * O (N, G*T, D), which saves two passes over (N, G*T, T).
     """
 
     @staticmethod

@@ -168,3 +168,18 @@ def train(weighted_texts, vocab_size):
                 where[p].add(k)
         del pairs[best]
     return Tokenizer(merges)
+
+
+def main():
+    """python3 tokenizer.py DIR OUT.json: the tokenizer of the example models, from the training part of DIR's text."""
+    import sys
+
+    import data
+
+    texts = data.load(sys.argv[1])
+    parts = [("\n".join(texts["stories_train"]).encode(), 1), ("\n".join(texts["books_train"]).encode(), 0.25)]
+    train(parts, 1024).save_hf(sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()

@@ -144,7 +144,8 @@ def run(config, sets, tok, args, log):
         mark = ""
         if best is None or a < best["heldout"] or best["embed"] != model.embed_quant:
             best, mark = row, " *"
-            torch.save(dict(config=config, model=model.state_dict(), embed_quant=model.embed_quant, row=row, tokens=step * t["batch"] * model.c["seq_len"]), out / "best.pt")
+            keep = dict(config=config, model=model.state_dict(), embed_quant=model.embed_quant, row=row)
+            torch.save(keep, out / "best.pt")
         log(f"  eval {step}: held-out {a:.4f} nats {abpb:.4f} bpb, train {c:.4f}, public {b:.4f} nats {bbpb:.4f} bpb{mark}")
 
     model.train()
