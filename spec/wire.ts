@@ -51,13 +51,14 @@ export const GROUP_IMAGE = 1;
 export const IMG_STATE = 0;
 export const IMG_UPLOAD = 1;
 export const IMG_ERASE = 5;
-export const IMG_RC_NO_ENTRY = 2;
-export const IMG_RC_BAD_ARGUMENT = 3;
-export const IMG_RC_BAD_STATE = 6;
-export const IMG_RC_TOO_LARGE = 7;
-export const IMG_RC_CORRUPT = 9;
-export const IMG_RC_FLASH = 10;
-export const IMG_RC_REFUSED = 11;
+// As in Zephyr's image management (img_mgmt.h), so that foreign clients name them rightly.
+export const IMG_RC_NO_ENTRY = 8;
+export const IMG_RC_BAD_ARGUMENT = 20;
+export const IMG_RC_BAD_STATE = 32;
+export const IMG_RC_TOO_LARGE = 30;
+export const IMG_RC_CORRUPT = 24;
+export const IMG_RC_FLASH = 12;
+export const IMG_RC_REFUSED = 22;
 export const IMAGE_NUMBER_FIRMWARE = 0;
 export const IMAGE_NUMBER_MODEL = 1;
 

@@ -172,8 +172,11 @@ function activate(slot: u32, ctx: u32, confirm: bool): i32 {
       if (old != NO_SLOT) running_open(old, old_ctx);
       else running_close();
       reply_error(IMG_RC_REFUSED);
-      put_key(K_IMG);
-      put_uint(error);
+      // Some foreign clients take no key beside `err`; ours always sends ctx.
+      if (has(F_CTX)) {
+        put_key(K_IMG);
+        put_uint(error);
+      }
       return ANSWERED;
     }
   }

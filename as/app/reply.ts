@@ -2,7 +2,26 @@
  * The answer to the request under way: version, group, command and seq come from the request, the map from whoever handles
  * it. An answer that has to wait is put aside under a name and taken up again.
  */
-import { MTU, OP_READ, OP_READ_RSP, OP_WRITE_RSP, RC_TOO_LARGE, SMP_HEADER_BYTES, SMP_V1 } from "../../spec/wire.ts";
+import {
+  GROUP_IMAGE,
+  IMG_RC_BAD_ARGUMENT,
+  IMG_RC_BAD_STATE,
+  IMG_RC_CORRUPT,
+  IMG_RC_NO_ENTRY,
+  IMG_RC_TOO_LARGE,
+  MTU,
+  OP_READ,
+  OP_READ_RSP,
+  OP_WRITE_RSP,
+  RC_BAD_ARGUMENT,
+  RC_BAD_STATE,
+  RC_CORRUPT,
+  RC_NO_ENTRY,
+  RC_TOO_LARGE,
+  RC_UNKNOWN,
+  SMP_HEADER_BYTES,
+  SMP_V1,
+} from "../../spec/wire.ts";
 import { cbor_begin, cbor_end, put_key, put_map, put_uint, put_word } from "../wire/cbor_write.ts";
 import { tx_message } from "../wire/frame.ts";
 import { K_ERR, K_GROUP, K_RC } from "../wire/keys.ts";
@@ -78,7 +97,7 @@ export function reply_rc(rc: u32): i32 {
 
 /** Makes the answer an error of the group: {err: {group, rc}}, in version 1 {rc}. Further keys may follow. */
 export function reply_error(rc: u32): i32 {
-  if (reply.version == SMP_V1) return reply_rc(rc);
+  if (reply.version == SMP_V1) return reply_rc(reply.group == GROUP_IMAGE ? general_rc(rc) : rc);
   map_begin();
   put_key(K_ERR);
   put_map(2);
@@ -87,4 +106,22 @@ export function reply_error(rc: u32): i32 {
   put_word(K_RC);
   put_uint(rc);
   return ANSWERED;
+}
+
+/** Version 1 knows no codes of a group: the general one that comes nearest to an IMG_RC_*. */
+function general_rc(rc: u32): u32 {
+  switch (rc) {
+    case IMG_RC_NO_ENTRY:
+      return RC_NO_ENTRY;
+    case IMG_RC_BAD_ARGUMENT:
+      return RC_BAD_ARGUMENT;
+    case IMG_RC_BAD_STATE:
+      return RC_BAD_STATE;
+    case IMG_RC_TOO_LARGE:
+      return RC_TOO_LARGE;
+    case IMG_RC_CORRUPT:
+      return RC_CORRUPT;
+    default:
+      return RC_UNKNOWN;
+  }
 }

@@ -415,8 +415,10 @@ test("an image that cannot run is refused with its error, and the old model goes
     [wrongBoard, I.IMAGE_WRONG_BOARD],
   ] as const) {
     assert.deepEqual(upload(client, image), { off: image.length, match: true });
-    const reply = client.image(W.IMG_STATE, { hash: sha256(image), confirm: true });
-    assert.deepEqual(reply, { err: { group: 1, rc: W.IMG_RC_REFUSED }, img: error });
+    const refused = { err: { group: 1, rc: W.IMG_RC_REFUSED } };
+    const state = { hash: sha256(image), confirm: true };
+    assert.deepEqual(client.image(W.IMG_STATE, state), refused, "no key that foreign clients do not know");
+    assert.deepEqual(client.image(W.IMG_STATE, { ...state, ctx: 0 }), { ...refused, img: error });
     assert.equal(client.read(W.TK_HELLO).model, modelName(relu2));
     assert.deepEqual(generate(client, error, transcript.prompt, { max: 9 }).ids, transcript.greedy.ids.slice(0, 9));
     assert.deepEqual(client.image(W.IMG_ERASE, {}), {});
@@ -440,12 +442,14 @@ test("an upload for the firmware is not supported, a malformed one is refused, a
   const client = fresh();
   const head = { len: 5000, sha: Buffer.alloc(32), off: 0, data: Buffer.alloc(100) };
   assert.deepEqual(client.image(W.IMG_UPLOAD, { ...head, image: 0 }), { rc: 8 });
-  const refused = { err: { group: 1, rc: 3 } };
+  const refused = { err: { group: 1, rc: W.IMG_RC_BAD_ARGUMENT } };
   for (const bad of [{ sha: Buffer.alloc(31) }, { len: 0 }, { image: 2 }, { data: "text" }, { off: -1 }, { len: 50 }])
     assert.deepEqual(client.image(W.IMG_UPLOAD, { ...head, ...bad }), refused, JSON.stringify(bad));
   assert.equal(client.board.operations, 0, "nothing was begun");
-  assert.deepEqual(client.image(W.IMG_UPLOAD, { off: 100, data: Buffer.alloc(10) }), { err: { group: 1, rc: 6 } });
-  assert.deepEqual(client.image(W.IMG_UPLOAD, { ...head, len: 200000 }), { err: { group: 1, rc: 7 } });
+  assert.deepEqual(client.image(W.IMG_UPLOAD, { off: 100, data: Buffer.alloc(10) }), {
+    err: { group: 1, rc: W.IMG_RC_BAD_STATE },
+  });
+  assert.deepEqual(client.image(W.IMG_UPLOAD, { ...head, len: 200000 }), { err: { group: 1, rc: W.IMG_RC_TOO_LARGE } });
   const image = Buffer.from(llama);
   assert.deepEqual(upload(client, image, { sha: Buffer.alloc(32, 1) }), { off: image.length, match: false });
   const last = { off: image.length - 100, data: image.subarray(-100) };

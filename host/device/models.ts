@@ -65,7 +65,7 @@ export async function listModels(device: Device, signal?: AbortSignal): Promise<
  * @throws TritkitError E_NO_MODEL, E_WRONG_BOARD, E_NO_MEMORY, ...
  */
 export async function activateModel(device: Device, sha: Uint8Array, confirm: boolean, context = 0): Promise<void> {
-  const body = { hash: sha, confirm, ctx: context === 0 ? undefined : context };
+  const body = { hash: sha, confirm, ctx: context };
   check(await device.session.write(GROUP_IMAGE, IMG_STATE, body, FLASH_DEADLINE));
   await device.refresh();
 }
