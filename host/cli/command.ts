@@ -109,7 +109,7 @@ export function readArguments(command: Command, argv: string[]): Arguments {
     try {
       return parseArgs({ args: argv, options, allowPositionals: true, strict: true });
     } catch (error) {
-      const text = (error as Error).message.split(". ")[0].replace(/\.?$/, ".");
+      const text = (error as Error).message.split(/\. |\n/)[0].replace(/\.?$/, ".");
       throw usage(text);
     }
   })();

@@ -99,3 +99,14 @@ export async function end(running: Running, signal: NodeJS.Signals = "SIGKILL"):
   running.signal(signal);
   return running.ended;
 }
+
+/** Whether this machine has pseudo-terminals. Any other failure than their absence is one. */
+export async function hasPty(): Promise<boolean> {
+  try {
+    await end((await startSimulator(["--port", "pty"])).running, "SIGINT");
+    return true;
+  } catch (error) {
+    if (String(error).includes("E_SIM_PORT_MISSING")) return false;
+    throw error;
+  }
+}

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { ROOT } from "../../scripts/lib/root.mjs";
-import { end, json, run, startSimulator } from "./command.ts";
+import { end, hasPty, json, run, startSimulator } from "./command.ts";
 
 const MODEL = join(ROOT, "spec/vectors/llama.trit");
 const PROMPT = ["-p", "ab", "--temp", "0", "-n", "12"];
@@ -15,16 +15,6 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tritkit-"));
 });
 after(() => rm(folder, { recursive: true, force: true }));
-
-async function hasPty(): Promise<boolean> {
-  try {
-    await end((await startSimulator(["--port", "pty"])).running, "SIGINT");
-    return true;
-  } catch (error) {
-    if (String(error).includes("E_SIM_PORT_MISSING")) return false;
-    throw error;
-  }
-}
 
 describe("two terminals", () => {
   for (const port of ["pty", "tcp:0"]) {

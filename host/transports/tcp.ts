@@ -31,7 +31,10 @@ export async function openTcp(name: string, host: string, port: number): Promise
   socket.on("close", () => {
     if (closed) return onClose();
     closed = true;
-    onClose(new TritkitError("E_LINK_LOST", `${name} closed the connection.`, "", EXIT_LINK_LOST, { cause: failure }));
+    const hint = "Is the other end still running? It may also serve somebody else now.";
+    onClose(
+      new TritkitError("E_LINK_LOST", `${name} closed the connection.`, hint, EXIT_LINK_LOST, { cause: failure }),
+    );
   });
 
   return {
