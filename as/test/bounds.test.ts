@@ -167,6 +167,24 @@ function exactHead({ q, C, keys, keyWords, values, valueWords }: Head) {
   };
 }
 
+const MIDDLE = 31;
+const loud = (_: Random, bound: number) => bound;
+const ends = (random: Random, bound: number) => random.pick([bound, -bound]);
+const anyWord = (random: Random) => random.pick([0, 1, word(1, 0), word(30, 0), word(63, 1023)]);
+/** exponent: of C. With a head of d the largest score is about 2^(exponent + log2 d - 5 + E), E of the key's word. */
+const TEMPERS = [
+  { name: "all alike", entry: loud, key: () => word(63, 1023), value: () => word(63, 1023), exponent: () => -40 },
+  {
+    name: "scores up to 8",
+    entry: ends,
+    key: (random: Random) => word(random.between(MIDDLE - 2, MIDDLE), random.between(0, 1023)),
+    value: (random: Random) => word(random.between(MIDDLE - 9, MIDDLE), random.between(0, 1023)),
+    exponent: (d: number) => 8 - Math.ceil(Math.log2(d)) - MIDDLE,
+  },
+  { name: "saturated scores", entry: ends, key: anyWord, value: anyWord, exponent: () => 0 },
+  { name: "tiny scores", entry: ends, key: anyWord, value: anyWord, exponent: () => -60 },
+];
+
 test("attention of heads and contexts as large as they get, all entries at their ends", () => {
   const random = new Random(32);
   for (const [n, d] of [
@@ -176,23 +194,20 @@ test("attention of heads and contexts as large as they get, all entries at their
     [4096, 8],
     [40, 64],
   ])
-    for (let round = 0; round < 4; round++) {
+    for (const { name, key, value, exponent, entry } of TEMPERS) {
       heap.reset();
-      const loud = round === 0;
-      const ends = (bound: number) => () => (loud ? bound : random.pick([bound, -bound]));
-      // Scores that all count, scores that saturate, scores of which one wins.
-      const C: Scale = [65535, [-40, -10, 0, -16][round]];
+      const C: Scale = [65535, exponent(d)];
       const head: Head = {
-        q: random.vector(d, ends(Q_MAX)),
+        q: random.vector(d, () => entry(random, Q_MAX)),
         C,
-        keys: random.vector(n * d, ends(KV_MAX)),
-        keyWords: random.vector(n, () => (loud ? word(40, 1023) : random.pick([0, word(30, 0), word(63, 1023), 1]))),
-        values: random.vector(n * d, ends(KV_MAX)),
-        valueWords: random.vector(n, () => (loud ? word(63, 1023) : random.pick([0, word(63, 1023), word(1, 0), 1]))),
+        keys: random.vector(n * d, () => entry(random, KV_MAX)),
+        keyWords: random.vector(n, () => key(random)),
+        values: random.vector(n * d, () => entry(random, KV_MAX)),
+        valueWords: random.vector(n, () => value(random)),
       };
       // One position that certainly contributes.
-      head.keyWords[0] = word(63, 1023);
-      head.valueWords[0] = word(63, 1023);
+      head.keyWords[0] = word(MIDDLE, 1023);
+      head.valueWords[0] = word(MIDDLE, 1023);
       for (let i = 0; i < d; i++) head.keys[i] = KV_MAX * Math.sign(head.q[i]);
       const o = heap.room(4 * d);
       const so = engine.attend_head(
@@ -210,7 +225,7 @@ test("attention of heads and contexts as large as they get, all entries at their
         o,
       );
       const wanted = exactHead(head);
-      const label = `${n} positions of ${d}, round ${round}`;
+      const label = `${n} positions of ${d}, ${name}`;
       assert.deepEqual(heap.readI32(o, d), wanted.o.map(Number), label);
       assert.deepEqual(fromWord(so), [Number(wanted.so[0]), wanted.so[1]], label);
     }
