@@ -19,6 +19,8 @@ export interface ArenaPlan {
   /** Adds up to total. Parts that are never alive at the same time count once, as "work". */
   parts: ArenaPart[];
   total: number;
+  /** The total with the smallest kernel tables; they take what the board has left. */
+  least: number;
   /** The arena alone, as the device's hello tells it: what the context takes with the smallest tables, and its size on this board. */
   arena: { need: number; have: number };
   /** SRAM of the module and its stack on this board. */
@@ -54,6 +56,7 @@ export async function arenaParts(image: Uint8Array, board: Board, context = 0): 
   parts.push({ name: "data segments", bytes: statics }, { name: "stack", bytes: STACK_BYTES });
   const needed = engine.plan_needed();
   const maxContext = engine.plan_max_context();
+  const least = needed + statics + STACK_BYTES;
   const why = fits
     ? ""
     : maxContext > 0
@@ -66,7 +69,8 @@ export async function arenaParts(image: Uint8Array, board: Board, context = 0): 
     maxContext,
     parts,
     arena: { need: needed, have: arena },
-    total: runs ? parts.reduce((sum, part) => sum + part.bytes, 0) : needed + statics + STACK_BYTES,
+    total: runs ? parts.reduce((sum, part) => sum + part.bytes, 0) : least,
+    least,
     available: board.memory.end - board.memory.base + STACK_BYTES,
   };
 }

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { readImage } from "../../image/reader.ts";
 import { BAUD_OPTION, type Command, PORT_OPTION, usage } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
 import { withDevice } from "../port.ts";
+import { readModel } from "./run.ts";
 
 export const flash: Command = {
   name: "flash",
@@ -17,14 +17,11 @@ export const flash: Command = {
     test: { type: "boolean", help: "use it until the next reset only; `tritkit models confirm` keeps it" },
     single: { type: "boolean", help: "use both slots for one large model; gives up the model that is there" },
   },
-  examples: [
-    "tritkit flash stories-1m.trit --port /dev/ttyACM0",
-    "tritkit flash stories-1m.trit --port tcp://127.0.0.1:7000",
-  ],
+  examples: ["tritkit flash stories-1m --port /dev/ttyACM0", "tritkit flash stories-1m --port tcp://127.0.0.1:7000"],
   positionals: [1, 1],
   async run(context) {
     const { args, out, signal } = context;
-    const bytes = new Uint8Array(await readFile(args.positionals[0]));
+    const bytes = await readModel(args.positionals[0]);
     // The whole file is checked here before a byte travels.
     const image = readImage(bytes);
     const positions = args.integer("context", 0);

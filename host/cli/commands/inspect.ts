@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { loadBoard } from "../../assets.ts";
 import { arenaParts } from "../../engine/arena.ts";
 import { describeImage } from "../../image/describe.ts";
@@ -7,6 +6,7 @@ import { verifyCodes } from "../../image/verify_codes.ts";
 import type { Command } from "../command.ts";
 import { bytesText } from "../progress.ts";
 import { table } from "../table.ts";
+import { readModel } from "./run.ts";
 
 export const inspect: Command = {
   name: "inspect",
@@ -17,11 +17,11 @@ export const inspect: Command = {
     context: { type: "string", value: "N", help: "positions of the context (default: the most that fits)" },
     tensors: { type: "boolean", help: "list every tensor" },
   },
-  examples: ["tritkit inspect stories-1m.trit", "tritkit inspect stories-1m.trit --tensors --json"],
+  examples: ["tritkit inspect stories-1m", "tritkit inspect my-model.trit --tensors --json"],
   positionals: [1, 1],
   async run({ args, out }) {
     const board = await loadBoard(args.text("board") ?? "rp2040-pico");
-    const image = readImage(new Uint8Array(await readFile(args.positionals[0])));
+    const image = readImage(await readModel(args.positionals[0]));
     verifyCodes(image);
     const about = describeImage(image);
     const sram = await arenaParts(image.bytes, board, args.integer("context", 0));
@@ -51,6 +51,7 @@ export const inspect: Command = {
       `${share(sram.total, sram.available)} of ${board.name}'s ${bytesText(sram.available)}`,
     ]);
     out.text(`${table([`SRAM, ${sram.context} positions`, "bytes", ""], rows)}`);
+    if (sram.least < sram.total) out.text(`at least ${sram.least} bytes: the kernel's tables take what is left\n`);
     if (!sram.fits) out.text(`does not fit ${board.name}: ${sram.why}\n`);
     if (args.flag("tensors")) {
       const tensors = about.tensors.map((tensor) => [
