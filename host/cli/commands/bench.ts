@@ -2,8 +2,8 @@ import { benchKernels, SHAPES } from "../../bench/kernels.ts";
 import { machine } from "../../bench/machine.ts";
 import { benchBoard, benchEngines } from "../../bench/models.ts";
 import type { Command } from "../command.ts";
+import { readModel } from "../model_file.ts";
 import { table } from "../table.ts";
-import { readModel } from "./run.ts";
 
 export const bench: Command = {
   name: "bench",

@@ -1,4 +1,4 @@
-import { loadBoard, modelPath } from "../../assets.ts";
+import { loadBoard } from "../../assets.ts";
 import { generateOnDevice } from "../../device/chat.ts";
 import { Device } from "../../device/device.ts";
 import { readImage } from "../../image/reader.ts";
@@ -7,8 +7,8 @@ import { version } from "../../version.ts";
 import { SAMPLING_OPTIONS, talk } from "../chat_view.ts";
 import type { Command } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
+import { readModel } from "../model_file.ts";
 import { bytesText } from "../progress.ts";
-import { readModel } from "./run.ts";
 
 const MODEL = "stories-1m";
 /** What the demo says by itself when nobody sits at a terminal. */
@@ -29,7 +29,6 @@ export const demo: Command = {
     const { args, out, signal, stdin } = context;
     const board = await loadBoard(args.text("board") ?? "rp2040-pico");
     const name = args.text("model") ?? MODEL;
-    if (!/[./\\]/.test(name)) await modelPath(name);
     const bytes = await readModel(name);
     const image = readImage(bytes);
 

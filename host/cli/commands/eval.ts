@@ -2,9 +2,9 @@ import { open, readFile } from "node:fs/promises";
 import { Engine, LOGIT_UNIT } from "../../engine/engine.ts";
 import { type EvalOptions, evaluate } from "../../engine/eval.ts";
 import { type Command, usage } from "../command.ts";
+import { ENGINE_OPTION, engineKind, readModel } from "../model_file.ts";
 import { NpyRows } from "../npy.ts";
 import { secondsText } from "../progress.ts";
-import { ENGINE_OPTION, engineKind, readModel } from "./run.ts";
 
 export const evaluateCommand: Command = {
   name: "eval",

@@ -2,8 +2,8 @@ import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { readImage } from "../../image/reader.ts";
 import { BAUD_OPTION, type Command, PORT_OPTION, usage } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
+import { readModel } from "../model_file.ts";
 import { withDevice } from "../port.ts";
-import { readModel } from "./run.ts";
 
 export const flash: Command = {
   name: "flash",

@@ -4,9 +4,9 @@ import { describeImage } from "../../image/describe.ts";
 import { readImage } from "../../image/reader.ts";
 import { verifyCodes } from "../../image/verify_codes.ts";
 import type { Command } from "../command.ts";
+import { readModel } from "../model_file.ts";
 import { bytesText } from "../progress.ts";
 import { table } from "../table.ts";
-import { readModel } from "./run.ts";
 
 export const inspect: Command = {
   name: "inspect",
