@@ -46,7 +46,8 @@ async function copyAssets(log) {
     .map((entry) => filesIn(join(ROOT, "examples/models", entry.name), ".trit"));
   await syncFolder(join(DIST, "boards"), await readFiles(boards));
   const models = (await Promise.all(folders)).flat();
-  await syncFolder(join(DIST, "models"), await readFiles(models));
+  // The images ship with the page that names what they were trained on, and its licences.
+  await syncFolder(join(DIST, "models"), await readFiles([...models, join(ROOT, "examples/models/README.md")]));
   log(`copy  ${boards.length} boards, ${models.length} models`);
 }
 
