@@ -8,6 +8,7 @@ import {
   GEN_DONE,
   GEN_PREFILL,
   IDS_MAX,
+  LINK_IDLE_US,
   NEXT_POLL_US,
   NEXT_TOKENS_MAX,
   PROMPT_MAX,
@@ -114,6 +115,7 @@ class Turn {
   next_open: u32; // 1: a `next` waits
   next_ack: u32;
   next_at: u32; // ticks at which it came
+  heard: u32; // ticks at which its host asked for something last
   lit: u32; // the LED
   prompt: usize; // PROMPT_MAX bytes
 }
@@ -137,6 +139,14 @@ export function generation_reset(): i32 {
 function busy(): bool {
   const state = gen_state();
   return state == GEN_PREFILL || state == GEN_DECODE;
+}
+
+/**
+ * An answer that nobody fetches any more: its host was unplugged or killed. It ends only when another one asks, because it
+ * may also come back. Without this a device that had filled its ring would refuse everybody until its reset.
+ */
+function abandoned(): bool {
+  return ticks() - turn.heard >= <u32>LINK_IDLE_US;
 }
 
 function light(level: u32): void {
@@ -169,6 +179,7 @@ export function gen_request(): i32 {
   if (fields_wrong() || id == 0) return reply_error(TK_RC_BAD_ARGUMENT);
   if (run.context == 0) return reply_error(TK_RC_NO_MODEL);
   if (id != turn.id) return reply_error(busy() ? TK_RC_BUSY : TK_RC_BAD_STATE);
+  turn.heard = ticks();
   if (turn.begun == 0 && off == turn.off) {
     if (n > turn.len - turn.off) return reply_error(TK_RC_BAD_ARGUMENT);
     memory.copy(turn.prompt + turn.off, piece, n);
@@ -200,7 +211,11 @@ function begin_turn(id: u32, len: u32): bool {
   const seed = want_uint(F_SEED, 0);
   if (fields_wrong() || id == 0) return refuse(TK_RC_BAD_ARGUMENT);
   if (run.context == 0) return refuse(TK_RC_NO_MODEL);
-  if (busy()) return refuse(TK_RC_BUSY);
+  if (busy()) {
+    if (!abandoned()) return refuse(TK_RC_BUSY);
+    gen_stop();
+    light(0);
+  }
   if (len > <u32>PROMPT_MAX) return refuse(TK_RC_TOO_LONG);
   const prompt = turn.prompt;
   memory.fill(changetype<usize>(turn), 0, offsetof<Turn>());
@@ -261,6 +276,7 @@ export function next_request(): i32 {
   turn.acked = max(turn.acked, ack);
   turn.next_ack = ack;
   turn.next_at = ticks();
+  turn.heard = turn.next_at;
   turn.next_open = 0;
   if (next_ready()) return next_answer();
   turn.next_open = 1;

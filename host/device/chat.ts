@@ -1,7 +1,16 @@
 // An answer from the board: the prompt travels in pieces, tokens come back by polling with acknowledgement, stop works within one token.
 import { randomInt } from "node:crypto";
-import { GEN_DONE, GEN_PREFILL, NEXT_POLL_US, TK_GEN, TK_NEXT, TK_STOP, WHY_ERROR } from "../../spec/wire.ts";
-import { EXIT_REFUSED, TritkitError } from "../errors.ts";
+import {
+  GEN_DONE,
+  GEN_PREFILL,
+  LINK_IDLE_US,
+  NEXT_POLL_US,
+  TK_GEN,
+  TK_NEXT,
+  TK_STOP,
+  WHY_ERROR,
+} from "../../spec/wire.ts";
+import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
@@ -10,6 +19,8 @@ import type { Device } from "./device.ts";
 const PROMPT_PIECE = 768;
 /** A device answers `next` within 250 ms of its own time, or when the token that it computes is done. */
 const NEXT = { deadlineMs: 5000 + NEXT_POLL_US / 1000, attempts: 4 };
+/** While the device still works for a host that is gone. */
+const BUSY_STEP_MS = 500;
 
 /**
  * @param prompt text, or bytes of any kind
@@ -25,7 +36,13 @@ export async function generateOnDevice(
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
   const id = randomInt(1, 2 ** 32);
   const started = performance.now();
-  const opened = await sendPrompt(device, id, bytes, { ...samplerIntegers(options), keep: options.keep ?? false });
+  const opened = await sendPrompt(
+    device,
+    id,
+    bytes,
+    { ...samplerIntegers(options), keep: options.keep ?? false },
+    signal,
+  );
 
   const joiner = new TextJoiner(options.onToken);
   let firstTokenSeconds = 0;
@@ -82,12 +99,36 @@ async function orAbort(reply: Promise<CborMap>, signal: AbortSignal | undefined)
   }
 }
 
-async function sendPrompt(device: Device, id: number, bytes: Uint8Array, options: CborMap): Promise<CborMap> {
+/**
+ * A host that was unplugged or killed in mid-answer leaves the device busy until it has been silent for 10 s (WIRE.md): nobody
+ * else can be at the other end of a line that is ours now.
+ */
+async function patiently(ask: () => Promise<CborMap>, signal?: AbortSignal): Promise<CborMap> {
+  for (let waited = 0; ; waited += BUSY_STEP_MS) {
+    try {
+      return await ask();
+    } catch (error) {
+      const busy = error instanceof TritkitError && error.code === "E_BUSY";
+      if (!busy || waited > LINK_IDLE_US / 1000) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_STEP_MS));
+      throwIfAborted(signal);
+    }
+  }
+}
+
+async function sendPrompt(
+  device: Device,
+  id: number,
+  bytes: Uint8Array,
+  options: CborMap,
+  signal?: AbortSignal,
+): Promise<CborMap> {
   let off = 0;
   for (;;) {
     const piece = bytes.subarray(off, off + PROMPT_PIECE);
     const head = off === 0 ? options : {};
-    const reply = await device.write(TK_GEN, { id, off, len: bytes.length, p: piece, ...head });
+    const request = { id, off, len: bytes.length, p: piece, ...head };
+    const reply = await patiently(() => device.write(TK_GEN, request), signal);
     const next = Number(reply.off);
     if (next >= bytes.length) return reply;
     if (!(next > off)) {

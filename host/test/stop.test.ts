@@ -70,4 +70,25 @@ describe("an answer that is stopped", () => {
     // The token under way when the request came, and the poll that answers it.
     assert.ok(polls <= 2, `${polls} polls`);
   });
+
+  it("by pulling the plug: whoever comes next waits 10 s at most, then is answered", async () => {
+    const sim = newBoard(BOARD, WASM);
+    await withBench(sim, (device) => flashModel(device, image("relu2")));
+    await inBoardTime(sim, async () => {
+      const line = virtualLine(sim);
+      const first = await Device.connect(line);
+      let tokens = 0;
+      const onToken = () => {
+        if (++tokens === 3) line.unplug();
+      };
+      const options = { maxTokens: 100_000, temperature: 0, onToken };
+      await assert.rejects(generateOnDevice(first, "ab", options), { code: "E_LINK_LOST" });
+      const asked = sim.now;
+      const second = await Device.connect(virtualLine(sim));
+      assert.equal((await greedy(second, "ab", 5)).length, 5);
+      const seconds = (sim.now - asked) / 1e9;
+      assert.ok(seconds > 9 && seconds < 13, `${seconds} s`);
+      await second.close();
+    });
+  });
 });
