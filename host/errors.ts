@@ -27,8 +27,12 @@ export class TritkitError extends Error {
   }
 }
 
+/** E_INTERRUPTED: the caller gave up. */
+export function interruption(signal: AbortSignal | undefined): TritkitError {
+  return new TritkitError("E_INTERRUPTED", "Interrupted.", "", EXIT_INTERRUPTED, { cause: signal?.reason });
+}
+
 /** @throws TritkitError E_INTERRUPTED once the caller has given up */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw new TritkitError("E_INTERRUPTED", "Interrupted.", "", EXIT_INTERRUPTED, { cause: signal.reason });
+  if (signal?.aborted) throw interruption(signal);
 }

@@ -1,16 +1,16 @@
 // Request and reply over a line that may lose or damage frames: sequence numbers, deadlines, resends, a window.
 // Every command of WIRE.md may be repeated, so resending is always safe.
 import { OP_READ, OP_WRITE } from "../../spec/wire.ts";
-import { EXIT_LINK_LOST, TritkitError, throwIfAborted } from "../errors.ts";
+import { EXIT_LINK_LOST, interruption, TritkitError, throwIfAborted } from "../errors.ts";
 import type { Transport } from "../transports/transport.ts";
 import { consoleFraming } from "./console_framing.ts";
 import type { Decoder, Framing } from "./framing.ts";
 import { type CborMap, decodeMessage, encodeMessage, type SmpMessage } from "./smp.ts";
 
 export interface RequestOptions {
-  /** Time for one answer before the request is sent again, milliseconds. */
+  /** Time for one answer before the request is sent again, milliseconds; default 1000. */
   deadlineMs?: number;
-  /** How often it is sent in all. */
+  /** How often it is sent in all; default 5. */
   attempts?: number;
   signal?: AbortSignal;
 }
@@ -24,6 +24,12 @@ export interface SessionCounters {
 
 const DEADLINE_MS = 1000;
 const ATTEMPTS = 5;
+
+/** A request that waits for a place in the window. */
+interface Waiting {
+  enter(): void;
+  fail(error: Error): void;
+}
 
 interface Pending {
   group: number;
@@ -41,8 +47,6 @@ export function isTimeout(error: unknown): boolean {
 export class SmpSession {
   readonly transport: Transport;
   readonly counters: SessionCounters = { sent: 0, received: 0, resent: 0, damaged: 0 };
-  /** Requests that may be unanswered at the same time; 1 until a hello allowed more. */
-  window = 1;
   /** Text that shares the line with frames (console framing). */
   onText: (bytes: Uint8Array) => void = () => {};
 
@@ -50,7 +54,10 @@ export class SmpSession {
   #decoder: Decoder;
   #seq = Math.floor(Math.random() * 256);
   readonly #pending = new Map<number, Pending>();
-  readonly #waiting: (() => void)[] = [];
+  #window = 1;
+  /** Places of the window that are taken. A place is taken in the moment in which it is given, not when its request is sent. */
+  #taken = 0;
+  #waiting: Waiting[] = [];
   #lost: Error | null = null;
 
   constructor(transport: Transport) {
@@ -58,6 +65,16 @@ export class SmpSession {
     this.#decoder = this.#makeDecoder();
     transport.onData((bytes) => this.#decoder.push(bytes));
     transport.onClose((error) => this.#close(error));
+  }
+
+  /** Requests that may be unanswered at the same time; 1 until a hello allowed more. */
+  get window(): number {
+    return this.#window;
+  }
+
+  set window(frames: number) {
+    this.#window = frames;
+    this.#admit();
   }
 
   get framing(): Framing {
@@ -71,10 +88,16 @@ export class SmpSession {
     this.#decoder = this.#makeDecoder();
   }
 
+  /**
+   * @param body of the request; a key with the value undefined is left out
+   * @throws TritkitError E_LINK_TIMEOUT when no attempt was answered, E_LINK_LOST, E_INTERRUPTED. An answer that carries an error is an
+   *   answer.
+   */
   read(group: number, command: number, body: CborMap = {}, options?: RequestOptions): Promise<SmpMessage> {
     return this.#request(OP_READ, group, command, body, options);
   }
 
+  /** As read(). */
   write(group: number, command: number, body: CborMap = {}, options?: RequestOptions): Promise<SmpMessage> {
     return this.#request(OP_WRITE, group, command, body, options);
   }
@@ -111,12 +134,39 @@ export class SmpSession {
     if (this.#lost !== null) return;
     this.#lost = error ?? new TritkitError("E_LINK_LOST", `${this.transport.name} is closed.`, "", EXIT_LINK_LOST);
     for (const pending of [...this.#pending.values()]) pending.fail(this.#lost);
-    for (const wake of this.#waiting.splice(0)) wake();
+    for (const waiting of [...this.#waiting]) waiting.fail(this.#lost);
   }
 
-  async #turn(): Promise<void> {
-    while (this.#lost === null && this.#pending.size >= this.window) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Takes a place in the window, in the order of asking. @throws what ends the line, or E_INTERRUPTED */
+  #place(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        signal?.removeEventListener("abort", onAbort);
+        this.#waiting = this.#waiting.filter((each) => each !== waiting);
+      };
+      const waiting: Waiting = {
+        enter: () => {
+          leave();
+          resolve();
+        },
+        fail: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const onAbort = () => waiting.fail(interruption(signal));
+      if (signal?.aborted) return onAbort();
+      if (this.#lost !== null) return waiting.fail(this.#lost);
+      signal?.addEventListener("abort", onAbort);
+      this.#waiting.push(waiting);
+      this.#admit();
+    });
+  }
+
+  #admit(): void {
+    while (this.#taken < this.#window && this.#waiting.length > 0) {
+      this.#taken++;
+      this.#waiting[0].enter();
     }
   }
 
@@ -127,8 +177,17 @@ export class SmpSession {
   }
 
   async #request(op: number, group: number, command: number, body: CborMap, options: RequestOptions = {}) {
+    await this.#place(options.signal);
+    try {
+      return await this.#exchange(op, group, command, body, options);
+    } finally {
+      this.#taken--;
+      this.#admit();
+    }
+  }
+
+  async #exchange(op: number, group: number, command: number, body: CborMap, options: RequestOptions) {
     const { deadlineMs = DEADLINE_MS, attempts = ATTEMPTS, signal } = options;
-    await this.#turn();
     throwIfAborted(signal);
     if (this.#lost !== null) throw this.#lost;
     const seq = this.#nextSeq();
@@ -140,19 +199,12 @@ export class SmpSession {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(seq);
-        this.#waiting.shift()?.();
       };
       const fail = (error: Error) => {
         done();
         reject(error);
       };
-      const onAbort = () => {
-        try {
-          throwIfAborted(signal);
-        } catch (error) {
-          fail(error as Error);
-        }
-      };
+      const onAbort = () => fail(interruption(signal));
       const send = () => {
         if (sent === attempts) {
           const message = `${this.transport.name} did not answer within ${(deadlineMs * attempts) / 1000} s.`;
