@@ -3,6 +3,8 @@
 /** Scales: 16-bit mantissa in [SCALE_ONE, 2 * SCALE_ONE). */
 export const SCALE_BITS = 16;
 export const SCALE_ONE = 1 << 15;
+/** Largest |exponent| of a scale in an image (IMAGE.md): sums of a few stay within the 16 bits in which they are kept. */
+export const SCALE_EXP_MAX = 1000;
 
 export const ACT_MAX = 127;
 export const Q_MAX = 2047;

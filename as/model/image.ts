@@ -55,6 +55,7 @@ import {
   HEAD_DIM_MAX,
   K_MAX,
   RESIDUAL_FRAC_MAX,
+  SCALE_EXP_MAX,
   VOCAB_MAX,
   VOCAB_MIN,
 } from "../../spec/numerics.ts";
@@ -67,8 +68,6 @@ const SEQ_LEN_MAX = 131072;
 const LAYERS_MAX = 1024;
 /** Columns of the head for which 127 * 4095 * cols stays below 2^31. */
 const WIDE_HEAD_COLS_MAX = 4128;
-/** Sums of a few exponents must stay within the 16 bits in which they are kept. */
-export const SCALE_EXP_MAX = 1000;
 const NO_TOKEN: u32 = 0xffffffff;
 
 /**

@@ -36,6 +36,7 @@ import {
   SEC_SCALES,
   SECTION_ENTRY_BYTES,
 } from "../../spec/image.ts";
+import { SCALE_EXP_MAX } from "../../spec/numerics.ts";
 import {
   PACK_GAIN,
   PACK_INT4,
@@ -46,7 +47,7 @@ import {
   TRITS_PER_BYTE,
 } from "../../spec/packing.ts";
 import { config, kv_dim, q_dim } from "./config.ts";
-import { is_inside, SCALE_EXP_MAX, sections_end } from "./image.ts";
+import { is_inside, sections_end } from "./image.ts";
 import { embed, final_norm, head, LAYER_TENSORS, layer_tensor, Tensor, weights } from "./weights.ts";
 
 /**

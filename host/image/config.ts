@@ -36,6 +36,7 @@ import {
   HEAD_DIM_MAX,
   K_MAX,
   RESIDUAL_FRAC_MAX,
+  SCALE_EXP_MAX,
   SCALE_ONE,
   VOCAB_MAX,
   VOCAB_MIN,
@@ -202,13 +203,13 @@ export function checkConfig(config: ImageConfig): void {
   if (config.nExpertsUsed !== 0) throw bad("n_experts_used", config.nExpertsUsed, "0 for a dense model");
 }
 
-/** Mantissa 0 with exponent 0, or a mantissa of 16 bits. */
-export function isScale(scale: Scale): boolean {
-  return scale.m === 0 ? scale.e === 0 : scale.m >= SCALE_ONE && scale.m < 2 * SCALE_ONE;
+/** Mantissa 0 with exponent 0, or a mantissa of 16 bits and an exponent within the bound of IMAGE.md. */
+export function isScale({ m, e }: Scale): boolean {
+  return m === 0 ? e === 0 : m >= SCALE_ONE && m < 2 * SCALE_ONE && Math.abs(e) <= SCALE_EXP_MAX;
 }
 
 function checkScale(name: string, scale: Scale): void {
-  if (!isScale(scale)) throw bad(name, scale.m, "a scale with a 16-bit mantissa");
+  if (!isScale(scale)) throw bad(name, scale.m, "a scale with a 16-bit mantissa and an exponent within +-1000");
 }
 
 function range(name: string, value: number, low: number, high: number): void {

@@ -22,6 +22,7 @@ export function checkTensor(tensor: Tensor, slot: TensorSlot): void {
   if (!kinds.includes(scaleKind)) throw bad(name, `has scales of kind ${scaleKind}`);
   if (slot.role === "gain" && tensor.scale.m !== SCALE_ONE)
     throw bad(name, `has the mantissa ${tensor.scale.m} for its gains`);
+  if (slot.role === "gain" && !isScale(tensor.scale)) throw bad(name, "has a damaged exponent for its gains");
   if (slot.role === "linear" && scaleKind === SCALE_TENSOR && !isScale(tensor.scale))
     throw bad(name, "has a damaged scale");
   if ((scaleKind === SCALE_ROWS) !== tensor.scales > 0) throw bad(name, "has row scales in the wrong place");
