@@ -349,10 +349,10 @@ describe("failures, told", () => {
     if (!(await hasPty())) return t.skip("no pseudo-terminal here");
     const other = await startSimulator(["--port", "pty"]);
     const monitor = start(["monitor", "--port", other.port], "open");
-    const attempt = () => run(["models", "--port", other.port, "--quiet"]);
-    // It takes a moment until the monitor has the port.
-    let ended = await attempt();
-    for (let i = 0; i < 20 && ended.status === 0; i++) ended = await attempt();
+    // Its first words say that it has the port.
+    assert.ok(monitor.child.stderr !== null);
+    await once(monitor.child.stderr, "data");
+    const ended = await run(["models", "--port", other.port, "--quiet"]);
     checkWords(ended, "E_PORT_BUSY", 1);
     assert.match(ended.stderr, new RegExp(`\\(pid (${monitor.child.pid}|${other.running.child.pid})\\)`));
     checkObject(await run(["models", "--port", other.port, "--json"]), "E_PORT_BUSY", 1);
