@@ -34,7 +34,16 @@ export async function openFlashFile(path: string, board: Board): Promise<FlashFi
 
   const isNew = !fs.existsSync(path);
   const file = attempt(() => fs.openSync(path, isNew ? "wx+" : "r+"));
-  if (isNew) attempt(() => fs.writeSync(file, new Uint8Array(bytes).fill(0xff), 0, bytes, 0));
+  if (isNew) {
+    try {
+      // Unlike writeSync it does not stop half way when the disk is full.
+      attempt(() => fs.writeFileSync(file, new Uint8Array(bytes).fill(0xff)));
+    } catch (error) {
+      fs.closeSync(file);
+      fs.unlinkSync(path);
+      throw error;
+    }
+  }
   const content = attempt(() => new Uint8Array(fs.readFileSync(path)));
   if (content.length !== bytes) {
     fs.closeSync(file);

@@ -1,4 +1,4 @@
-import { EXIT_FAILED } from "../../errors.ts";
+import { EXIT_FAILED, TritkitError } from "../../errors.ts";
 import { serveSim, startSim } from "../../transports/sim.ts";
 import { type Command, usage } from "../command.ts";
 import { bytesText } from "../progress.ts";
@@ -45,7 +45,8 @@ export const sim: Command = {
     await served.close();
     running.close();
     if (end === undefined) return 0;
-    out.info(end === null ? "The board lost its power." : `The board stopped: ${end.message}`);
-    return EXIT_FAILED;
+    if (end === null) throw new TritkitError("E_SIM_POWER", "The board lost its power.", "Start it again.");
+    const text = `The board stopped: ${end.message.split("\n")[0].replace(/\.?$/, ".")}`;
+    throw new TritkitError("E_SIM_STOPPED", text, "Start it again; --debug says more.", EXIT_FAILED, { cause: end });
   },
 };
