@@ -18,7 +18,7 @@ import type { Device } from "./device.ts";
 /** Prompt bytes of one gen request beside its header and options. */
 const PROMPT_PIECE = 768;
 /** A device answers `next` within 250 ms of its own time, or when the token that it computes is done. */
-const NEXT = { deadlineMs: 5000 + NEXT_POLL_US / 1000, attempts: 4 };
+const NEXT = { deadlineMs: 2000 + NEXT_POLL_US / 1000, attempts: 5 };
 /** While the device still works for a host that is gone. */
 const BUSY_STEP_MS = 500;
 
@@ -53,8 +53,7 @@ export async function generateOnDevice(
       stopSent = true;
       await device.write(TK_STOP, { id });
     }
-    const waiting = device.read(TK_NEXT, { id, ack: joiner.tokenIds.length }, NEXT);
-    const reply = await (stopSent ? waiting : orAbort(waiting, signal));
+    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal);
     if (reply === null) continue;
     if (reply.st === GEN_PREFILL) options.onPrefill?.(Number(reply.pd ?? 0), Number(reply.pt ?? 0));
     const before = joiner.tokenIds.length;
@@ -83,19 +82,13 @@ export async function generateOnDevice(
   }
 }
 
-/** The reply, or null as soon as the caller gives up; the late reply is then of no use to anybody. */
-async function orAbort(reply: Promise<CborMap>, signal: AbortSignal | undefined): Promise<CborMap | null> {
-  if (signal === undefined) return reply;
-  let onAbort = () => {};
-  const aborted = new Promise<null>((resolve) => {
-    onAbort = () => resolve(null);
-    signal.addEventListener("abort", onAbort);
-  });
-  reply.catch(() => {});
+/** The reply, or null as soon as the caller gives up: a poll that is open must not keep `stop` waiting for a place in the window. */
+async function next(device: Device, body: CborMap, signal: AbortSignal | undefined): Promise<CborMap | null> {
   try {
-    return await Promise.race([reply, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+    return await device.read(TK_NEXT, body, { ...NEXT, signal });
+  } catch (error) {
+    if (signal?.aborted) return null;
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@
 import {
   FRAMING_COBS,
   FRAMING_CONSOLE,
+  GROUP_IMAGE,
   GROUP_OS,
   GROUP_TRITKIT,
   LINK_IDLE_US,
@@ -18,7 +19,7 @@ import { cobsFraming } from "../wire/cobs_framing.ts";
 import { consoleFraming } from "../wire/console_framing.ts";
 import type { Framing } from "../wire/framing.ts";
 import { isTimeout, type RequestOptions, SmpSession } from "../wire/session.ts";
-import type { CborMap } from "../wire/smp.ts";
+import type { CborMap, SmpMessage } from "../wire/smp.ts";
 import { type Hello, parseHello } from "./hello.ts";
 import { check } from "./refusals.ts";
 
@@ -29,6 +30,8 @@ const FIRST_PROBE = { deadlineMs: 700, attempts: 2 } satisfies RequestOptions;
 
 /** In a mode that was agreed on. */
 const HELLO_MS = 250;
+/** How often a silent device is looked for in each mode: it may be busy with flash, or with its model after a reset. */
+const LOOKS = 10;
 /** Where something answers, but damaged, it is asked more often. */
 const ROUNDS = 3;
 
@@ -38,17 +41,25 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
+interface Mode {
+  framing: Framing;
+  baud: number;
+}
+
 export class Device {
   readonly session: SmpSession;
+  /** As it was read last; `baud` is the speed of the line now. */
   hello: Hello;
+  /** Speed to negotiate, 0: none. */
+  readonly #wanted: number;
   #keepAlive: NodeJS.Timeout | undefined;
-  #restBaud: number;
   #negotiated = false;
+  #looking: Promise<boolean> | null = null;
 
-  private constructor(session: SmpSession, hello: Hello) {
+  private constructor(session: SmpSession, hello: Hello, wanted: number) {
     this.session = session;
     this.hello = hello;
-    this.#restBaud = hello.baud;
+    this.#wanted = wanted;
   }
 
   /**
@@ -60,9 +71,9 @@ export class Device {
     const session = new SmpSession(transport);
     try {
       const hello = await findHello(session, signal);
-      const device = new Device(session, hello);
+      const device = new Device(session, hello, Math.min(baud, hello.maxBaud));
       session.window = hello.window;
-      if (baud !== 0) await device.#negotiate(Math.min(baud, hello.maxBaud), signal);
+      await device.#negotiate(signal);
       return device;
     } catch (error) {
       await session.close();
@@ -74,28 +85,77 @@ export class Device {
     return this.session.transport.name;
   }
 
-  async read(command: number, body: CborMap = {}, options?: RequestOptions): Promise<CborMap> {
-    return check(await this.session.read(GROUP_TRITKIT, command, body, options));
+  /**
+   * A command of the TRITKIT group; returns the body of a good answer. Where the line stays silent, the device is looked for once
+   * (see revive) and asked again.
+   * @throws TritkitError what it refused (exit status 3), E_LINK_TIMEOUT, E_LINK_LOST, E_INTERRUPTED
+   */
+  read(command: number, body: CborMap = {}, options?: RequestOptions): Promise<CborMap> {
+    return this.#asked(() => this.session.read(GROUP_TRITKIT, command, body, options), options);
   }
 
-  async write(command: number, body: CborMap = {}, options?: RequestOptions): Promise<CborMap> {
-    return check(await this.session.write(GROUP_TRITKIT, command, body, options));
+  /** As read(). */
+  write(command: number, body: CborMap = {}, options?: RequestOptions): Promise<CborMap> {
+    return this.#asked(() => this.session.write(GROUP_TRITKIT, command, body, options), options);
   }
 
-  /** Asks who it is again: the state of slots and model may have changed. */
+  /** As read(), a write to the image group. */
+  writeImage(command: number, body: CborMap, options?: RequestOptions): Promise<CborMap> {
+    return this.#asked(() => this.session.write(GROUP_IMAGE, command, body, options), options);
+  }
+
+  async #asked(ask: () => Promise<SmpMessage>, options: RequestOptions = {}): Promise<CborMap> {
+    try {
+      return check(await ask());
+    } catch (error) {
+      if (!isTimeout(error) || !(await this.revive(options.signal))) throw error;
+      return check(await ask());
+    }
+  }
+
+  /**
+   * For a line that fell silent: the board was reset, or heard nothing for 10 s because this machine slept. Looks for the device where
+   * it was and where that leaves it, and negotiates anew. What a reset ended (an answer, an upload in SRAM) is gone.
+   * @returns true when it was found in the mode after reset, false when it is where it was
+   * @throws TritkitError E_LINK_TIMEOUT when it is in neither
+   */
+  revive(signal?: AbortSignal): Promise<boolean> {
+    this.#looking ??= this.#look(signal).finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  async #look(signal?: AbortSignal): Promise<boolean> {
+    const here = this.#mode();
+    const rest = this.#rest();
+    if (same(here, rest)) return false;
+    if ((await this.#find([here, rest], LOOKS, signal)) === here) return false;
+    await this.#negotiate(signal);
+    return true;
+  }
+
+  /** Asks who it is again: the state of slots and model may have changed. @throws TritkitError as read() */
   async refresh(signal?: AbortSignal): Promise<Hello> {
     this.hello = parseHello(await this.read(TK_HELLO, {}, { signal }));
     this.session.window = this.hello.window;
     return this.hello;
   }
 
-  /** Resets the board; the line returns to the mode after reset. */
+  /** Resets the board; the line returns to the mode after reset. @throws TritkitError as read() */
   async reset(): Promise<void> {
-    check(await this.session.write(GROUP_OS, OS_RESET));
-    this.#negotiated = false;
     clearInterval(this.#keepAlive);
-    await this.session.transport.setBaud(this.#restBaud);
-    this.session.setFraming(consoleFraming);
+    const here = this.#mode();
+    const rest = this.#rest();
+    try {
+      check(await this.session.write(GROUP_OS, OS_RESET, {}, { attempts: 3 }));
+    } catch (error) {
+      // The answer may have got lost: then the board was reset all the same.
+      if (!isTimeout(error) || same(here, rest) || (await this.#find([here, rest], LOOKS)) === here) throw error;
+    }
+    this.#negotiated = false;
+    await this.#enter(rest);
+    this.hello = { ...this.hello, baud: rest.baud };
     this.session.window = 1;
   }
 
@@ -103,45 +163,83 @@ export class Device {
   async close(): Promise<void> {
     clearInterval(this.#keepAlive);
     if (this.#negotiated) {
-      const back = { f: FRAMING_CONSOLE, b: this.#restBaud };
-      await this.write(TK_LINK, back, { deadlineMs: 300, attempts: 2 }).catch(() => {});
+      const back = { f: FRAMING_CONSOLE, b: this.hello.restBaud };
+      await this.session.write(GROUP_TRITKIT, TK_LINK, back, { deadlineMs: 300, attempts: 2 }).catch(() => {});
     }
     await this.session.close();
   }
 
-  async #negotiate(baud: number, signal?: AbortSignal): Promise<void> {
-    if (this.session.framing !== cobsFraming || this.hello.baud !== baud) {
-      const before: Framing = this.session.framing;
-      await this.write(TK_LINK, { f: FRAMING_COBS, b: baud }, { signal });
-      await this.session.transport.setBaud(baud);
-      this.session.setFraming(cobsFraming);
-      const rest = this.hello.restBaud;
+  #mode(): Mode {
+    return { framing: this.session.framing, baud: this.hello.baud };
+  }
+
+  /** The mode after reset. */
+  #rest(): Mode {
+    return { framing: consoleFraming, baud: this.hello.restBaud };
+  }
+
+  /** Changes this end of the line. */
+  async #enter({ framing, baud }: Mode): Promise<void> {
+    await this.session.transport.setBaud(baud);
+    this.session.setFraming(framing);
+  }
+
+  async #negotiate(signal?: AbortSignal): Promise<void> {
+    clearInterval(this.#keepAlive);
+    this.#negotiated = false;
+    if (this.#wanted === 0) return;
+    const before = this.#mode();
+    const rest = this.#rest();
+    const fast = { framing: cobsFraming, baud: this.#wanted };
+    if (!same(before, fast)) {
+      check(await this.session.write(GROUP_TRITKIT, TK_LINK, { f: FRAMING_COBS, b: fast.baud }, { signal }));
+      await this.#enter(fast);
       try {
-        await this.#hello(signal);
+        await this.#hello(3, signal);
       } catch (error) {
         if (!isTimeout(error)) throw error;
         // The line does not carry this speed: the device goes back after 1 s, and so do we. After 10 s, if it heard us.
-        await this.session.transport.setBaud(rest);
-        this.session.setFraming(before);
+        await this.#enter(before);
         await new Promise((resolve) => setTimeout(resolve, LINK_REVERT_US / 1000 + 200));
-        await this.#hello(signal, Math.ceil(LINK_IDLE_US / 1000 / HELLO_MS) + 4);
-        return;
+        const modes = same(before, rest) ? [rest] : [before, rest];
+        if ((await this.#find(modes, Math.ceil(LINK_IDLE_US / 1000 / HELLO_MS) + 4, signal)) === rest) return;
       }
     }
-    this.#restBaud = this.hello.restBaud;
     this.#negotiated = true;
-    // Without a frame for 10 s the device would end the negotiated link (WIRE.md).
+    // Without a frame for 10 s the device would end the negotiated link (WIRE.md). One that gets lost is not sent again: the next one comes.
     this.#keepAlive = setInterval(() => {
-      this.session.write(GROUP_OS, OS_ECHO, { d: "" }).catch(() => {});
+      this.session.write(GROUP_OS, OS_ECHO, { d: "" }, { attempts: 1 }).catch(() => {});
     }, LINK_KEEP_ALIVE_US / 1000);
     this.#keepAlive.unref();
   }
 
-  async #hello(signal?: AbortSignal, attempts = 3): Promise<void> {
-    const reply = await this.read(TK_HELLO, {}, { deadlineMs: HELLO_MS, attempts, signal });
-    this.hello = parseHello(reply);
+  /** Says hello in each of the modes by turns until it is answered; returns that mode. @throws TritkitError E_LINK_TIMEOUT */
+  async #find(modes: readonly Mode[], rounds: number, signal?: AbortSignal): Promise<Mode> {
+    for (let turn = 1; ; turn++) {
+      const mode = modes[(turn - 1) % modes.length];
+      await this.#enter(mode);
+      try {
+        await this.#hello(1, signal);
+        return mode;
+      } catch (error) {
+        if (!isTimeout(error)) throw error;
+        if (turn === rounds * modes.length) {
+          const hint = "Check the cable and the board.";
+          throw new TritkitError("E_LINK_TIMEOUT", `${this.name} fell silent.`, hint, EXIT_LINK_LOST, { cause: error });
+        }
+      }
+    }
+  }
+
+  async #hello(attempts: number, signal?: AbortSignal): Promise<void> {
+    const options = { deadlineMs: HELLO_MS, attempts, signal };
+    this.hello = parseHello(check(await this.session.read(GROUP_TRITKIT, TK_HELLO, {}, options)));
     this.session.window = this.hello.window;
   }
+}
+
+function same(a: Mode, b: Mode): boolean {
+  return a.framing === b.framing && a.baud === b.baud;
 }
 
 async function findHello(session: SmpSession, signal?: AbortSignal): Promise<Hello> {

@@ -2,7 +2,7 @@
 // arrived, the plan finds it. Nothing here makes a model active whose digest the device has not verified.
 import { createHash } from "node:crypto";
 import { CONSOLE_LINE_BYTES, GROUP_IMAGE, IMAGE_NUMBER_MODEL, IMG_UPLOAD, SMP_HEADER_BYTES } from "../../spec/wire.ts";
-import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
+import { EXIT_LINK_LOST, EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { isTimeout, type RequestOptions } from "../wire/session.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
@@ -52,6 +52,10 @@ const PROGRAM_MS = 400;
 const CHUNK_MIN = 64;
 /** So many chunks lost without any progress between them: the link is gone. */
 const LOSSES_MAX = 16;
+/** After so many of them it is time to see whether the device was reset. */
+const LOSSES_LOOK = 2;
+/** A board that resets more often during one upload has another problem. */
+const RESETS_MAX = 5;
 
 /**
  * @returns what was done; `skipped` equals `total` when the model was there already
@@ -135,38 +139,62 @@ async function upload(
   device: Device,
   image: Uint8Array,
   sha: Uint8Array,
-  { slot, single }: Target,
+  target: Target,
   options: FlashOptions,
   progress: FlashProgress,
   report: (phase: FlashPhase) => void,
 ): Promise<void> {
-  const { signal } = options;
-  const send = async (body: CborMap, timing: RequestOptions) =>
-    check(await device.session.write(GROUP_IMAGE, IMG_UPLOAD, body, timing));
+  for (let resets = 0; !(await uploadOnce(device, image, sha, target, options, progress, report)); resets++) {
+    if (resets === RESETS_MAX) {
+      const message = `The board reset itself ${resets + 1} times during the upload.`;
+      throw new TritkitError("E_LINK_LOST", message, "Check its power supply.", EXIT_LINK_LOST);
+    }
+  }
+}
+
+/** Begins an upload, or goes on with it. Returns false when the board was reset meanwhile: what is in flash by then stays. */
+async function uploadOnce(
+  device: Device,
+  image: Uint8Array,
+  sha: Uint8Array,
+  { slot, single }: Target,
+  { signal }: FlashOptions,
+  progress: FlashProgress,
+  report: (phase: FlashPhase) => void,
+): Promise<boolean> {
   const head = { image: IMAGE_NUMBER_MODEL, len: image.length, sha, single: single ? true : undefined };
-  const opened = await send({ ...head, off: 0, data: new Uint8Array() }, { ...OPEN, signal });
+  const opened = await device.writeImage(IMG_UPLOAD, { ...head, off: 0, data: new Uint8Array() }, { ...OPEN, signal });
   if (opened.match === true) {
+    progress.skipped = image.length - (progress.bytes - progress.skipped);
     progress.bytes = image.length;
-    progress.skipped = image.length;
-    return;
+    return true;
   }
   if (single) await device.refresh(signal);
-  const segments = await planSegments(device, slot, image, signal);
+  const segments = await planSegments(device, slot, image, Number(opened.off), signal);
   const toSend = segments.reduce((sum, segment) => sum + segment.end - segment.start, 0);
   progress.skipped = image.length - toSend;
   progress.bytes = progress.skipped;
   report("write");
   const starts = new Set(sectorBounds(device.hello.runs, device.hello.slots[slot].offset, image.length));
-  const sendChunk: SendChunk = (offset, data, timing) => {
+  const sendChunk: SendChunk = async (offset, data, timing) => {
     const last = offset + data.length === image.length;
     const given = last ? { ...timing, deadlineMs: ERASE_MS, attempts: VERIFY_ATTEMPTS } : timing;
     const signals = [signal, timing.signal].filter((each) => each !== undefined);
-    return send({ off: offset, data }, { ...given, signal: AbortSignal.any(signals) });
+    const options = { ...given, signal: AbortSignal.any(signals) };
+    return check(await device.session.write(GROUP_IMAGE, IMG_UPLOAD, { off: offset, data }, options));
   };
-  await sendSegments(device, image, segments, starts, sendChunk, (bytes) => {
-    progress.bytes = progress.skipped + bytes;
-    report("write");
-  });
+  return sendSegments(
+    device,
+    image,
+    segments,
+    starts,
+    sendChunk,
+    () => device.revive(signal),
+    (bytes) => {
+      progress.bytes = progress.skipped + bytes;
+      report("write");
+    },
+  );
 }
 
 type SendChunk = (offset: number, data: Uint8Array, timing: RequestOptions) => Promise<CborMap>;
@@ -183,6 +211,8 @@ interface Chunk {
  * was sent before an answered chunk and has no answer itself is lost and given up; when the offset is not the end of the
  * chunk just answered, sending starts again from there. So it does when no answer comes in time, with smaller chunks: they
  * pass where the line damages large ones.
+ * @param revive whether the device had to be found anew
+ * @returns false when it had: then the upload has to be opened again
  */
 async function sendSegments(
   device: Device,
@@ -190,8 +220,9 @@ async function sendSegments(
   segments: readonly Segment[],
   sectorStarts: ReadonlySet<number>,
   send: SendChunk,
+  revive: () => Promise<boolean>,
   onBytes: (sent: number) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { mtu, page, baud } = device.hello;
   // Whole program pages where possible: each page is then programmed once, from one chunk.
   const room = mtu - CHUNK_OVERHEAD;
@@ -212,6 +243,7 @@ async function sendSegments(
   for (const { start, end } of segments) {
     const flight = new Map<number, Chunk>();
     let failure: unknown = null;
+    let silent = false;
     let next = 0;
     let at = start;
     let acknowledged = start;
@@ -251,6 +283,7 @@ async function sendSegments(
           }
           giveUp(next);
           at = acknowledged;
+          silent = losses % LOSSES_LOOK === 0;
         })
         .finally(() => flight.delete(number));
       flight.set(number, { lost, settled, erases: waits });
@@ -260,12 +293,17 @@ async function sendSegments(
       while (at < end && flight.size < device.session.window) launch();
       await Promise.race([...flight.values()].map((chunk) => chunk.settled));
       if (flight.size === 0 && at >= end) at = acknowledged;
+      if (silent && failure === null) {
+        silent = false;
+        if (await revive()) return false;
+      }
     }
     giveUp(next);
     await Promise.allSettled([...flight.values()].map((chunk) => chunk.settled));
     if (failure !== null) throw failure;
     done += end - start;
   }
+  return true;
 }
 
 function verifyError(): TritkitError {

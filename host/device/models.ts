@@ -1,6 +1,5 @@
 // The models in a device's flash: list, activate, confirm, roll back, erase (spec/WIRE.md, groups 1 and TRITKIT).
 import {
-  GROUP_IMAGE,
   IMG_ERASE,
   IMG_STATE,
   SLOT_ACTIVE,
@@ -12,7 +11,6 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
 import type { Device } from "./device.ts";
-import { check } from "./refusals.ts";
 
 /** Erasing a slot of large sectors takes a chip seconds; verifying a model before it is used too. */
 const FLASH_DEADLINE = { deadlineMs: 30_000, attempts: 3 };
@@ -66,13 +64,13 @@ export async function listModels(device: Device, signal?: AbortSignal): Promise<
  */
 export async function activateModel(device: Device, sha: Uint8Array, confirm: boolean, context = 0): Promise<void> {
   const body = { hash: sha, confirm, ctx: context };
-  check(await device.session.write(GROUP_IMAGE, IMG_STATE, body, FLASH_DEADLINE));
+  await device.writeImage(IMG_STATE, body, FLASH_DEADLINE);
   await device.refresh();
 }
 
 /** Confirms the model that runs under test. */
 export async function confirmModel(device: Device): Promise<void> {
-  check(await device.session.write(GROUP_IMAGE, IMG_STATE, { confirm: true }, FLASH_DEADLINE));
+  await device.writeImage(IMG_STATE, { confirm: true }, FLASH_DEADLINE);
 }
 
 /** Activates the other verified model. @throws TritkitError E_NO_MODEL when there is none */
@@ -88,6 +86,6 @@ export async function rollBack(device: Device): Promise<SlotInfo> {
 
 /** Gives up what a slot holds. */
 export async function eraseModel(device: Device, slot: number): Promise<void> {
-  check(await device.session.write(GROUP_IMAGE, IMG_ERASE, { slot }, FLASH_DEADLINE));
+  await device.writeImage(IMG_ERASE, { slot }, FLASH_DEADLINE);
   await device.refresh();
 }

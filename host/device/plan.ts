@@ -47,11 +47,17 @@ async function slotHashes(device: Device, slot: number, bytes: number, signal?: 
   return hashes;
 }
 
-/** Segments of `image` that differ from the slot's flash. The last sector is always sent: its arrival makes the device verify. */
+/**
+ * Segments of `image` that differ from the slot's flash. The last sector is always sent: its arrival makes the device verify.
+ * @param wanted the byte that the device asks for. Its sector is sent from there on even when flash has it already (erased flash is what an
+ *   image of 0xFF has): from the middle of a sector the device jumps nowhere.
+ * @throws TritkitError as Device.read(), E_PROTOCOL
+ */
 export async function planSegments(
   device: Device,
   slot: number,
   image: Uint8Array,
+  wanted: number,
   signal?: AbortSignal,
 ): Promise<Segment[]> {
   const hashes = await slotHashes(device, slot, image.length, signal);
@@ -71,7 +77,8 @@ export async function planSegments(
   for (let i = 0; i + 1 < bounds.length; i++) {
     const start = bounds[i];
     const end = Math.min(bounds[i + 1], image.length);
-    if (end < image.length && same(start, end)) continue;
+    const begun = wanted > start && wanted < end;
+    if (end < image.length && !begun && same(start, end)) continue;
     const last = segments[segments.length - 1];
     if (last !== undefined && last.end === start) last.end = end;
     else segments.push({ start, end });
