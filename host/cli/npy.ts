@@ -16,7 +16,8 @@ export class NpyRows {
   }
 
   static async create(file: FileHandle, cols: number): Promise<NpyRows> {
-    await file.write(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
+    // Without a position, so that the rows come behind it: a write at a position leaves the file's own where it was.
+    await file.write(Buffer.alloc(HEADER_BYTES));
     return new NpyRows(file, cols);
   }
 
