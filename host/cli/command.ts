@@ -40,6 +40,8 @@ const COMMON: Record<string, OptionSpec> = {
   help: { type: "boolean", short: "h", help: "this text" },
 };
 
+/** Where a port is to be had from. */
+export const PORT_HINT = "`tritkit devices` lists serial ports, `tritkit sim` makes one without a board.";
 /** Options that several commands share, worded once. */
 export const PORT_OPTION: OptionSpec = {
   type: "string",
@@ -71,9 +73,10 @@ export class Arguments {
     return typeof value === "string" ? value : undefined;
   }
 
-  required(name: string): string {
+  /** @param hint where a value is to be had from */
+  required(name: string, hint?: string): string {
     const value = this.text(name);
-    if (value === undefined) throw usage(`--${name} is missing.`);
+    if (value === undefined) throw usage(`--${name} is missing.`, hint);
     return value;
   }
 
@@ -88,18 +91,37 @@ export class Arguments {
     return number;
   }
 
-  /** A whole number of at least `low`. */
-  integer(name: string, fallback: number, low = 0): number {
+  /** A number from `low` to `high`. */
+  within(name: string, low: number, high: number): number {
+    const number = this.number(name, low);
+    if (number < low || number > high) {
+      throw usage(`--${name} takes a number from ${low} to ${high}, not "${this.text(name)}".`);
+    }
+    return number;
+  }
+
+  /** A whole number of at least `low` and at most `high`. */
+  integer(name: string, fallback: number, low = 0, high = Number.MAX_SAFE_INTEGER): number {
     const number = this.number(name, fallback);
     if (!Number.isInteger(number) || number < low) {
       throw usage(`--${name} takes a whole number of at least ${low}, not "${this.text(name)}".`);
     }
+    if (number > high) throw usage(`--${name} takes at most ${high}, not "${this.text(name)}".`);
     return number;
   }
 }
 
-export function usage(message: string): TritkitError {
-  return new TritkitError("E_USAGE", message, "--help shows how it is used.", EXIT_USAGE);
+export function usage(message: string, hint = "--help shows how it is used."): TritkitError {
+  return new TritkitError("E_USAGE", message, hint, EXIT_USAGE);
+}
+
+/** What Node's parser has against the arguments, in one sentence. */
+function parserWords(error: Error): string {
+  // Its own words take three lines here: the next argument may be the value or another option.
+  const dash = /^Option '(.+?)' argument is ambiguous.*'(--[\w-]+)=/s.exec(error.message);
+  if (dash !== null)
+    return `What stands behind ${dash[1]} begins with a dash: as a value it is written ${dash[2]}=VALUE.`;
+  return error.message.split(/\. |\n/)[0].replace(/\.?$/, ".");
 }
 
 /** @throws TritkitError E_USAGE */
@@ -109,8 +131,7 @@ export function readArguments(command: Command, argv: string[]): Arguments {
     try {
       return parseArgs({ args: argv, options, allowPositionals: true, strict: true });
     } catch (error) {
-      const text = (error as Error).message.split(/\. |\n/)[0].replace(/\.?$/, ".");
-      throw usage(text);
+      throw usage(parserWords(error as Error));
     }
   })();
   const { positionals, values } = parsed;
@@ -132,6 +153,9 @@ export function helpText(command: Command): string {
     `tritkit ${command.name} ${command.usage}`.trimEnd(),
     "",
     command.summary,
+    ...(command.usage.includes("MODEL")
+      ? ["MODEL is a .trit file or the name of a bundled model, e.g. stories-1m"]
+      : []),
     "",
     ...rows.map(([left, right]) => left.padEnd(width) + right),
     "",

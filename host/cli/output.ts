@@ -26,6 +26,7 @@ export class Output {
   debug = false;
   readonly #streams: OutputStreams;
   #lineOpen = false;
+  #textOpen = false;
 
   constructor(streams: OutputStreams) {
     this.#streams = streams;
@@ -57,7 +58,8 @@ export class Output {
   /** A line that the next one replaces on a terminal; elsewhere nothing. */
   status(line: string): void {
     if (!this.live) return;
-    this.#streams.stderr.write(`\r\x1b[2K${line}`);
+    // A line that wraps could not be taken back.
+    this.#streams.stderr.write(`\r\x1b[2K${line.slice(0, this.columns - 1)}`);
     this.#lineOpen = true;
   }
 
@@ -77,7 +79,9 @@ export class Output {
 
   /** The result itself, as text; not with --json. */
   text(text: string): void {
-    if (!this.json) this.#streams.stdout.write(text);
+    if (this.json || text === "") return;
+    this.#streams.stdout.write(text);
+    this.#textOpen = !text.endsWith("\n");
   }
 
   /** One object a line; only with --json. */
@@ -89,6 +93,9 @@ export class Output {
   failure(thrown: unknown): number {
     const error = asTritkitError(thrown);
     this.endLine();
+    // An answer that broke off in the middle of a line on the same terminal.
+    if (this.#textOpen && this.live) this.#streams.stderr.write("\n");
+    this.#textOpen = false;
     this.event({ event: "error", code: error.code, message: error.message, hint: error.hint });
     const hint = error.hint === "" ? "" : ` ${error.hint}`;
     if (!this.json) this.#streams.stderr.write(`tritkit: ${error.message}${hint} [${error.code}]\n`);
@@ -109,7 +116,8 @@ function asTritkitError(thrown: unknown): TritkitError {
   const { code, path } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return wrap("E_FILE_NOT_FOUND", `There is no file ${path}.`, "Check the path.", error);
   if (code === "EACCES") return wrap("E_FILE_PERMISSION", `You may not open ${path}.`, "Check its permissions.", error);
-  if (code === "EISDIR") return wrap("E_FILE_IS_FOLDER", "A folder was given where a file is needed.", "", error);
+  if (code === "EISDIR")
+    return wrap("E_FILE_IS_FOLDER", "A folder was given where a file is needed.", "Give a file.", error);
   if (code === "ENOSPC") return wrap("E_DISK_FULL", "The disk is full.", "Free some space.", error);
   const message = error.message.split("\n")[0].replace(/\.?$/, ".");
   return wrap("E_INTERNAL", message, "This is a defect of tritkit: --debug shows where.", error);

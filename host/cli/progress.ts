@@ -1,7 +1,9 @@
 // A progress line with rate and ETA: redrawn on a terminal, a line per phase elsewhere.
 import type { Output } from "./output.ts";
 
+/** Longest bar, and what stands beside it. */
 const BAR = 38;
+const BESIDE_BAR = 80;
 
 export function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
@@ -40,7 +42,8 @@ export class ProgressLine {
     const seconds = this.#seconds() - this.#started;
     const rate = seconds > 0 ? (done - this.#from) / seconds : 0;
     const left = rate > 0 && done < total ? `ETA ${secondsText((total - done) / rate)}` : "";
-    const bar = "#".repeat(Math.round(share * BAR)).padEnd(BAR, ".");
+    const width = Math.max(8, Math.min(BAR, this.#out.columns - BESIDE_BAR));
+    const bar = "#".repeat(Math.round(share * width)).padEnd(width, ".");
     const rateText = rate > 0 ? `${bytesText(rate)}/s` : "";
     this.#out.status(
       [`${this.#label}${bar}`, `${bytesText(done)} of ${bytesText(total)}`, rateText, left, note]
@@ -51,8 +54,7 @@ export class ProgressLine {
 
   /** Replaces the bar by what it came to. */
   end(text: string): void {
-    if (this.#out.live) this.#out.status(`${this.#label}${text}`);
-    else this.#out.info(`${this.#label}${text}`);
-    this.#out.endLine();
+    this.#out.clearStatus();
+    this.#out.info(`${this.#label}${text}`);
   }
 }

@@ -1,19 +1,20 @@
 import { openPort } from "../../transports/open.ts";
 import { consoleFraming } from "../../wire/console_framing.ts";
-import { type Command, PORT_OPTION } from "../command.ts";
+import { type Command, PORT_HINT, PORT_OPTION } from "../command.ts";
 
-const LEAVE = 0x1d; // Ctrl-]
+/** Ctrl-] and Ctrl-C, which a terminal in raw mode hands over as bytes. */
+const LEAVE = [0x1d, 0x03];
 
 export const monitor: Command = {
   name: "monitor",
-  summary: "show the log of a device; Ctrl-] leaves",
+  summary: "show the log of a device, what its firmware prints; Ctrl-] or Ctrl-C leaves",
   usage: "",
   options: { port: PORT_OPTION },
   examples: ["tritkit monitor --port /dev/ttyACM0"],
   positionals: [0, 0],
   async run({ args, out, signal, stdin, stdout }) {
-    const transport = await openPort(args.required("port"));
-    out.info(`monitor ${transport.name}, Ctrl-] leaves`);
+    const transport = await openPort(args.required("port", PORT_HINT));
+    out.info(`monitor ${transport.name}, Ctrl-] or Ctrl-C leaves`);
     // Frames of other programs are no text for people: the decoder takes them out of the log.
     const decoder = consoleFraming.decoder({ frame: () => {}, text: (bytes) => void stdout.write(bytes) });
     transport.onData((bytes) => decoder.push(bytes));
@@ -21,7 +22,7 @@ export const monitor: Command = {
       transport.onClose((error) => (error === undefined ? resolve() : reject(error)));
       signal.addEventListener("abort", () => resolve());
       stdin.on("data", (keys: Buffer) => {
-        if (keys.includes(LEAVE)) resolve();
+        if (LEAVE.some((key) => keys.includes(key))) resolve();
       });
       if (stdin.isTTY) stdin.setRawMode(true);
       stdin.resume();
