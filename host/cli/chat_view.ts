@@ -32,22 +32,41 @@ const HELP = `/new       begin anew: forget the conversation
 /temp X    temperature, 0 is greedy      /top-p X   /top-k N   /repeat X
 /seed N    the same seed, the same answer
 /max N     most tokens of an answer
-/quit      leave (also Ctrl-D, or Ctrl-C twice)`;
+/quit      leave (also Ctrl-D, or Ctrl-C when nothing is being said)`;
 
-function samplingFrom({ args }: Context): GenerateOptions {
-  return {
-    maxTokens: args.integer("max", 200),
-    temperature: args.number("temp", 0.6),
-    topK: args.integer("top-k", 0),
-    topP: args.number("top-p", 0.95),
-    repeat: args.number("repeat", 1),
-    seed: args.text("seed") === undefined ? undefined : args.integer("seed", 0),
-  };
+const U32_MAX = 2 ** 32 - 1;
+
+type Setting = "maxTokens" | "temperature" | "topK" | "topP" | "repeat" | "seed";
+
+/** The ranges are those of generation.ts. */
+const SETTINGS: Record<string, { key: Setting; low: number; high: number; whole: boolean }> = {
+  max: { key: "maxTokens", low: 0, high: U32_MAX, whole: true },
+  temp: { key: "temperature", low: 0, high: 100, whole: false },
+  "top-k": { key: "topK", low: 0, high: U32_MAX, whole: true },
+  "top-p": { key: "topP", low: 0, high: 1, whole: false },
+  repeat: { key: "repeat", low: 0.1, high: 10, whole: false },
+  seed: { key: "seed", low: 0, high: U32_MAX, whole: true },
+};
+
+const DEFAULTS: GenerateOptions = { maxTokens: 200, temperature: 0.6, topK: 0, topP: 0.95, repeat: 1 };
+
+/** Read before a device or a model is opened, so that a slip costs no waiting. @throws TritkitError E_USAGE */
+export function samplingFrom({ args }: Context): GenerateOptions {
+  const sampling = { ...DEFAULTS };
+  for (const [name, { key, low, high, whole }] of Object.entries(SETTINGS)) {
+    if (args.text(name) === undefined) continue;
+    sampling[key] = whole ? args.integer(name, 0, low, high) : args.within(name, low, high);
+  }
+  return sampling;
 }
 
 /** A prompt given by -p, lines piped in, or a conversation on the terminal. */
-export async function talk(context: Context, talker: Talker, scripted?: string): Promise<number> {
-  const sampling = samplingFrom(context);
+export async function talk(
+  context: Context,
+  talker: Talker,
+  sampling: GenerateOptions,
+  scripted?: string,
+): Promise<number> {
   const prompt = context.args.text("prompt") ?? scripted;
   if (prompt !== undefined) return once(context, talker, prompt, sampling);
   return converse(context, talker, sampling);
@@ -109,12 +128,12 @@ async function speak(
 function showFigures(out: Output, talker: Talker, answer: Answer): void {
   const { tokenIds, firstTokenSeconds, position, context, slides, stop } = answer;
   const perSecond = decodeRate(answer);
-  const speed = [`first ${firstTokenSeconds.toFixed(2)} s`, perSecond === null ? "" : `${perSecond} tok/s`];
+  const speed = [`first token ${waitText(firstTokenSeconds)}`, perSecond === null ? "" : `${perSecond} tok/s`];
   const parts = [
-    `${tokenIds.length} tokens`,
+    tokenIds.length === 1 ? "1 token" : `${tokenIds.length} tokens`,
     ...(talker.noSpeed === undefined ? speed : []),
     `context ${position}/${context}`,
-    slides > 0 ? `slid ${slides} times: the oldest words are forgotten` : "",
+    slides > 0 ? `slid ${slides === 1 ? "once" : `${slides} times`}: the oldest words are forgotten` : "",
     stop === "eos" ? "" : stop === "max" ? "stopped at --max" : "stopped",
     talker.noSpeed ?? "",
   ];
@@ -131,6 +150,10 @@ function rate(tokens: number, seconds: number): number | null {
   return tokens > 0 && seconds > 0 ? Math.round((tokens / seconds) * 10) / 10 : null;
 }
 
+function waitText(seconds: number): string {
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(2)} s`;
+}
+
 function round(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }
@@ -142,6 +165,7 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
   const you = out.style("cyan", "you    ");
   let answering: AbortController | null = null;
   let keep = false;
+  let quit = false;
   let status = 0;
   const interrupt = () => {
     if (answering === null || answering.signal.aborted) {
@@ -159,7 +183,10 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
     const text = line.trimEnd();
     if (text.startsWith("/")) {
       const verdict = slash(out, text, sampling);
-      if (verdict === "quit") break;
+      if (verdict === "quit") {
+        quit = true;
+        break;
+      }
       if (verdict === "new") keep = false;
     } else if (text !== "") {
       answering = new AbortController();
@@ -184,26 +211,31 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
   }
   release();
   lines.close();
+  if (terminal && !quit) process.stderr.write("\n");
   return status;
 }
 
 /** Carries out a line that begins with a slash. */
 function slash(out: Output, line: string, sampling: GenerateOptions): "quit" | "new" | "done" {
   const [name, value = ""] = line.slice(1).split(/\s+/, 2);
-  const number = Number(value);
-  const valid = value !== "" && Number.isFinite(number) && number >= 0;
   if (name === "quit" || name === "exit" || name === "bye") return "quit";
   if (name === "new") {
     out.info("a new conversation");
     return "new";
   }
-  if (name === "temp" && valid) sampling.temperature = number;
-  else if (name === "top-p" && valid && number <= 1) sampling.topP = number;
-  else if (name === "top-k" && Number.isInteger(number) && valid) sampling.topK = number;
-  else if (name === "repeat" && valid) sampling.repeat = number;
-  else if (name === "seed" && Number.isInteger(number) && valid) sampling.seed = number;
-  else if (name === "max" && Number.isInteger(number) && valid) sampling.maxTokens = number;
-  else if (name === "help") out.info(HELP);
-  else out.failure(usage(`"${line}" is no command of the chat; /help lists them.`));
+  if (name === "help") out.info(HELP);
+  else if (Object.hasOwn(SETTINGS, name)) set(out, name, value, sampling);
+  else out.failure(usage(`"${line}" is no command of the chat.`, "/help lists them."));
   return "done";
+}
+
+function set(out: Output, name: string, value: string, sampling: GenerateOptions): void {
+  const { key, low, high, whole } = SETTINGS[name];
+  const number = Number(value);
+  if (value === "" || !(number >= low && number <= high) || (whole && !Number.isInteger(number))) {
+    out.failure(usage(`/${name} takes a ${whole ? "whole " : ""}number from ${low} to ${high}.`, ""));
+    return;
+  }
+  sampling[key] = number;
+  out.info(`${name} ${number}`);
 }

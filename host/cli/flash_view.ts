@@ -28,7 +28,7 @@ export async function flashWithProgress(
   const sent = done.total - done.skipped;
   const what =
     sent === 0
-      ? `${bytesText(done.total)} were there already`
+      ? `${bytesText(done.total)} was there already`
       : `${bytesText(sent)}${done.skipped > 0 ? ` (${bytesText(done.skipped)} were there already)` : ""} in ${secondsText(done.seconds)}, ${bytesText(sent / done.seconds)}/s`;
   line.end(`${what}, ${note}  verified sha256 ${done.sha256.slice(0, 8)}`);
   return done;

@@ -3,10 +3,12 @@ import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import type { Transport } from "./transport.ts";
 
 /**
- * `/dev/ttyACM0`, `COM3`, `tcp://host:port`, `sim:BOARD`, `sim:BOARD:FILE` (flash kept in FILE).
+ * `/dev/ttyACM0`, `COM3`, `tcp://host:port`, `tcp:port` on this machine, `sim:BOARD`, `sim:BOARD:FILE` (flash kept in FILE).
  * @throws TritkitError E_PORT_* as the transport says, E_USAGE for a port that is none
  */
 export async function openPort(port: string): Promise<Transport> {
+  // As `tritkit sim --port` takes it.
+  if (/^tcp:\d+$/.test(port)) return openPort(`tcp://127.0.0.1:${port.slice(4)}`);
   const scheme = /^([a-z0-9]+):\/\//.exec(port)?.[1];
   if (scheme === "tcp") {
     const url = URL.canParse(port) ? new URL(port) : null;

@@ -8,7 +8,7 @@ import { table } from "../table.ts";
 export const bench: Command = {
   name: "bench",
   summary: "kernels and whole models on this machine, beside a peer in the same run",
-  usage: "[FILE]",
+  usage: "[MODEL]",
   options: {
     board: { type: "string", short: "b", value: "NAME", help: "the simulated board (default rp2040-pico)" },
   },

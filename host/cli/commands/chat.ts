@@ -1,5 +1,6 @@
 import { generateOnDevice } from "../../device/chat.ts";
-import { SAMPLING_OPTIONS, talk } from "../chat_view.ts";
+import type { GenerateOptions } from "../../generation.ts";
+import { SAMPLING_OPTIONS, samplingFrom, talk } from "../chat_view.ts";
 import { BAUD_OPTION, type Command, PORT_OPTION } from "../command.ts";
 import { withDevice } from "../port.ts";
 
@@ -14,14 +15,16 @@ export const chat: Command = {
   ],
   positionals: [0, 0],
   async run(context) {
+    const sampling = samplingFrom(context);
     return withDevice(context, async (device) => {
       const { hello } = device;
       context.out.info(`${hello.board}  ${hello.model || "no model"}  port ${device.name} at ${hello.baud} baud`);
-      return talk(context, {
+      const talker = {
         label: "board",
-        generate: (prompt, options) => generateOnDevice(device, prompt, options),
+        generate: (prompt: string | Uint8Array, options: GenerateOptions) => generateOnDevice(device, prompt, options),
         noSpeed: device.session.transport.simulated ? "no speed: simulated, without the chip's cycles" : undefined,
-      });
+      };
+      return talk(context, talker, sampling);
     });
   },
 };

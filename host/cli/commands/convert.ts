@@ -7,12 +7,24 @@ export const convert: Command = {
   summary: "make an image from a Hugging Face directory or .safetensors file",
   usage: "SRC",
   options: {
-    out: { type: "string", short: "o", value: "FILE.trit", help: "the image" },
+    out: { type: "string", short: "o", value: "FILE.trit", help: "where the image goes; must be given" },
     name: { type: "string", value: "NAME", help: "of the model, at most 32 bytes (default: the source's)" },
     board: { type: "string", value: "NAME", help: "for this board only" },
-    context: { type: "string", value: "N", help: "default context, positions" },
-    quantize: { type: "string", value: "absmean", help: "make ternary weights of float ones" },
-    embed: { type: "string", value: "PACKING", help: `embedding and head: ${Object.keys(EMBED_PACKINGS).join(", ")}` },
+    context: {
+      type: "string",
+      value: "N",
+      help: "context the board uses unless told otherwise, in positions, one a token",
+    },
+    quantize: {
+      type: "string",
+      value: "absmean",
+      help: "round float weights to -1, 0, +1 by their mean magnitude; costs quality",
+    },
+    embed: {
+      type: "string",
+      value: "PACKING",
+      help: `how embedding and output head are stored: ${Object.keys(EMBED_PACKINGS).join(", ")}`,
+    },
   },
   examples: ["tritkit convert my-model/hf -o my-model.trit"],
   positionals: [1, 1],
@@ -26,7 +38,7 @@ export const convert: Command = {
     const report = await convertModel(args.positionals[0], target, {
       name: args.text("name"),
       board: args.text("board"),
-      context: args.text("context") === undefined ? undefined : args.integer("context", 16),
+      context: args.text("context") === undefined ? undefined : args.integer("context", 16, 16),
       quantize,
       embedPacking: embed as EmbedPacking | undefined,
       signal,

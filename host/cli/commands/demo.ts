@@ -4,7 +4,7 @@ import { Device } from "../../device/device.ts";
 import { readImage } from "../../image/reader.ts";
 import { openSimLine, startSim } from "../../transports/sim.ts";
 import { version } from "../../version.ts";
-import { SAMPLING_OPTIONS, talk } from "../chat_view.ts";
+import { SAMPLING_OPTIONS, samplingFrom, talk } from "../chat_view.ts";
 import type { Command } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
 import { readModel } from "../model_file.ts";
@@ -19,7 +19,7 @@ export const demo: Command = {
   summary: "the first thing to try: a simulated board is flashed with the bundled model and answers",
   usage: "",
   options: {
-    board: { type: "string", short: "b", value: "NAME", help: "default rp2040-pico" },
+    board: { type: "string", short: "b", value: "NAME", help: "default rp2040-pico; `tritkit boards` lists them" },
     model: { type: "string", short: "m", value: "NAME", help: `a bundled model or a .trit file (default ${MODEL})` },
     ...SAMPLING_OPTIONS,
   },
@@ -27,6 +27,7 @@ export const demo: Command = {
   positionals: [0, 0],
   async run(context) {
     const { args, out, signal, stdin } = context;
+    const sampling = samplingFrom(context);
     const board = await loadBoard(args.text("board") ?? "rp2040-pico");
     const name = args.text("model") ?? MODEL;
     const bytes = await readModel(name);
@@ -59,6 +60,7 @@ export const demo: Command = {
             generate: (prompt, options) => generateOnDevice(device, prompt, options),
             noSpeed: "no speed: the simulator does not model the chip's cycles yet",
           },
+          sampling,
           scripted,
         );
       } finally {

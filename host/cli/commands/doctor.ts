@@ -16,7 +16,8 @@ export const doctor: Command = {
       out.event({ event: "finding", check, state, detail, advice });
       const style = state === "ok" ? "green" : state === "warn" ? "yellow" : "red";
       const line = `${out.style(style, MARKS[state].padEnd(5))} ${check.padEnd(12)} ${detail}`;
-      out.text(`${line}${advice === "" ? "" : ` ${advice}`}\n`);
+      const stop = detail.endsWith(".") ? "" : ".";
+      out.text(`${line}${advice === "" ? "" : `${stop} ${advice}`}\n`);
     }
     return findings.some((finding) => finding.state === "fail") ? 1 : 0;
   },

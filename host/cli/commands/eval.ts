@@ -1,21 +1,26 @@
 import { open, readFile } from "node:fs/promises";
 import { Engine, LOGIT_UNIT } from "../../engine/engine.ts";
 import { type EvalOptions, evaluate } from "../../engine/eval.ts";
+import { readImage } from "../../image/reader.ts";
 import { type Command, usage } from "../command.ts";
-import { ENGINE_OPTION, engineKind, readModel } from "../model_file.ts";
+import { CONTEXT_OPTION, contextFrom, ENGINE_OPTION, engineKind, readModel } from "../model_file.ts";
 import { NpyRows } from "../npy.ts";
 import { secondsText } from "../progress.ts";
 
 export const evaluateCommand: Command = {
   name: "eval",
   summary: "loss, perplexity and bits per byte of a model on a text",
-  usage: "FILE",
+  usage: "MODEL",
   options: {
     text: { type: "string", value: "FILE", help: "the text" },
     tokens: { type: "string", value: "FILE", help: "a JSON list of token ids instead of a text" },
-    window: { type: "string", value: "N", help: "tokens of a window, BOS included (default: the context)" },
-    context: { type: "string", value: "N", help: "positions of the context (default: the model's longest)" },
-    logits: { type: "string", value: "FILE.npy", help: "write float32 logits, positions x vocab_size" },
+    window: {
+      type: "string",
+      value: "N",
+      help: "tokens read at a time, the begin-of-text token included (default: the context)",
+    },
+    context: CONTEXT_OPTION,
+    logits: { type: "string", value: "FILE.npy", help: "write the logits for NumPy: float32, positions x vocabulary" },
     engine: ENGINE_OPTION,
   },
   examples: [
@@ -29,7 +34,7 @@ export const evaluateCommand: Command = {
     if ((text === undefined) === (tokens === undefined)) throw usage("eval needs either --text or --tokens.");
     const bytes = await readModel(args.positionals[0]);
     const engine = await Engine.open(bytes, {
-      context: args.integer("context", 0),
+      context: contextFrom(args, readImage(bytes).config.seqLen),
       engine: engineKind(args.text("engine")),
     });
     const ids = text === undefined ? await readIds(tokens as string) : engine.encode(await readFile(text));
@@ -69,9 +74,9 @@ export const evaluateCommand: Command = {
           `${result.bitsPerByte.toFixed(4)} bits/byte\n`,
       );
       const { bos, addBos } = engine.image.config;
-      const start = addBos && bos >= 0 ? "each begins with BOS" : "no BOS";
+      const start = addBos && bos >= 0 ? "each begins with the begin-of-text token" : "no begin-of-text token";
       out.info(
-        `${result.tokens} tokens, ${result.bytes} bytes, in ${result.windows} windows of ${window}, not overlapping (stride ${window}), ${start}`,
+        `${result.tokens} tokens, ${result.bytes} bytes, in ${result.windows} ${result.windows === 1 ? "window" : "windows"} of ${window}, not overlapping (stride ${window}), ${start}`,
       );
     } finally {
       await npy?.close();

@@ -1,19 +1,22 @@
 import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { readImage } from "../../image/reader.ts";
-import { BAUD_OPTION, type Command, PORT_OPTION, usage } from "../command.ts";
+import { BAUD_OPTION, type Command, PORT_OPTION } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
-import { readModel } from "../model_file.ts";
+import { CONTEXT_OPTION, contextFrom, readModel } from "../model_file.ts";
 import { withDevice } from "../port.ts";
 
 export const flash: Command = {
   name: "flash",
   summary: "put a model into a device's flash: skips what is there, resumes, verifies, activates",
-  usage: "FILE",
+  usage: "MODEL",
   options: {
     port: PORT_OPTION,
     baud: BAUD_OPTION,
-    board: { type: "string", value: "NAME", help: "refuse any other board" },
-    context: { type: "string", value: "N", help: "positions of the context (default: the image's, else what fits)" },
+    board: { type: "string", value: "NAME", help: "refuse any other board (default: what the image says)" },
+    context: {
+      ...CONTEXT_OPTION,
+      help: "positions of the context, one a token (default: the image's, else the most that fits)",
+    },
     test: { type: "boolean", help: "use it until the next reset only; `tritkit models confirm` keeps it" },
     single: { type: "boolean", help: "use both slots for one large model; gives up the model that is there" },
   },
@@ -24,26 +27,24 @@ export const flash: Command = {
     const bytes = await readModel(args.positionals[0]);
     // The whole file is checked here before a byte travels.
     const image = readImage(bytes);
-    const positions = args.integer("context", 0);
-    if (positions > image.config.seqLen)
-      throw usage(`--context is larger than the model's ${image.config.seqLen} positions.`);
+    const positions = contextFrom(args, image.config.seqLen);
     await withDevice(context, async (device) => {
       const { board } = device.hello;
-      const wanted = [args.text("board"), image.header.board].find(
-        (name) => name !== undefined && name !== "" && name !== board,
-      );
-      if (wanted !== undefined) {
-        const message = `At ${device.name} is a ${board}, not a ${wanted}.`;
-        throw new TritkitError(
-          "E_IMAGE_BOARD",
-          message,
-          "Convert the model for this board, or choose another port.",
-          EXIT_REFUSED,
-        );
+      const asked = args.text("board");
+      const made = image.header.board;
+      if (asked !== undefined && asked !== board) {
+        const message = `The board at ${device.name} is ${board}, not ${asked} as --board says.`;
+        throw new TritkitError("E_IMAGE_BOARD", message, "Choose another port or another --board.", EXIT_REFUSED);
+      }
+      if (made !== "" && made !== board) {
+        const message = `The board at ${device.name} is ${board}, the model was made for ${made} only.`;
+        const hint = "Convert it without --board, or choose another port.";
+        throw new TritkitError("E_IMAGE_BOARD", message, hint, EXIT_REFUSED);
       }
       const options = { confirm: !args.flag("test"), context: positions, single: args.flag("single"), signal };
       await flashWithProgress(out, device, bytes, options);
-      out.info(`model  ${device.hello.model} is active on ${board}, context ${device.hello.context} positions`);
+      const lasts = args.flag("test") ? " until the next reset; `tritkit models confirm` keeps it" : "";
+      out.info(`model  ${device.hello.model} is active on ${board}, context ${device.hello.context} positions${lasts}`);
     });
     return 0;
   },

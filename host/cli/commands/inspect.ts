@@ -4,17 +4,17 @@ import { describeImage } from "../../image/describe.ts";
 import { readImage } from "../../image/reader.ts";
 import { verifyCodes } from "../../image/verify_codes.ts";
 import type { Command } from "../command.ts";
-import { readModel } from "../model_file.ts";
+import { CONTEXT_OPTION, contextFrom, readModel } from "../model_file.ts";
 import { bytesText } from "../progress.ts";
 import { table } from "../table.ts";
 
 export const inspect: Command = {
   name: "inspect",
   summary: "what is in an image: architecture, tensors, tokenizer, digests, bytes of flash and SRAM by part",
-  usage: "FILE",
+  usage: "MODEL",
   options: {
     board: { type: "string", value: "NAME", help: "count SRAM as this board has it (default rp2040-pico)" },
-    context: { type: "string", value: "N", help: "positions of the context (default: the most that fits)" },
+    context: { ...CONTEXT_OPTION, help: "positions of the context, one a token (default: the most that fits)" },
     tensors: { type: "boolean", help: "list every tensor" },
   },
   examples: ["tritkit inspect stories-1m", "tritkit inspect my-model.trit --tensors --json"],
@@ -24,7 +24,7 @@ export const inspect: Command = {
     const image = readImage(await readModel(args.positionals[0]));
     verifyCodes(image);
     const about = describeImage(image);
-    const sram = await arenaParts(image.bytes, board, args.integer("context", 0));
+    const sram = await arenaParts(image.bytes, board, contextFrom(args, image.config.seqLen));
     out.event({ event: "image", ...about, sram });
 
     const { digests, tokenizer } = about;
