@@ -18,7 +18,10 @@ import sys
 import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-import torch  # noqa: E402
+try:
+    import torch  # noqa: E402
+except ModuleNotFoundError:
+    sys.exit("train.py needs PyTorch and numpy, e.g. apt install python3-torch python3-numpy (then PYTHON=/usr/bin/python3)")
 
 import check_export  # noqa: E402
 import data  # noqa: E402
