@@ -30,6 +30,7 @@ import {
   slots_active,
   slots_active_ctx,
   slots_find,
+  slots_recorded,
   slots_running,
   slots_test,
 } from "../store/slots.ts";
@@ -180,7 +181,7 @@ function activate(slot: u32, ctx: u32, confirm: bool): i32 {
       return ANSWERED;
     }
   }
-  const same = ctx == slots_active_ctx() && slot == slots_active() && slots_test() == NO_SLOT;
+  const same = slots_recorded() && ctx == slots_active_ctx() && slot == slots_active() && slots_test() == NO_SLOT;
   const tested = slot == slots_test() && !confirm;
   if (!same && !tested && !journal_append(confirm ? REC_ACTIVE : REC_TEST, slot, slot_len(slot), ctx, 0))
     return reply_error(IMG_RC_FLASH);

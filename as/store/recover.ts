@@ -23,15 +23,13 @@ import {
   NO_SLOT,
   same_sha,
   slot_distrust,
-  slot_len,
-  slot_sha,
   slot_state,
   slot_trust,
   slot_usable,
   slots_active,
-  slots_apply,
   slots_clear,
   slots_drop_test,
+  slots_stand_in,
 } from "./slots.ts";
 
 const digest: usize = memory.data(32);
@@ -51,7 +49,7 @@ export function store_boot(): bool {
   // boot costs no model.
   slot_distrust(active);
   const other = 1 - active;
-  if (slot_usable(other)) slots_apply(REC_ACTIVE, other, slot_len(other), 0, slot_sha(other));
+  if (slot_usable(other)) slots_stand_in(other);
   else if (slot_state(other) == SLOT_VERIFIED) slot_distrust(other);
   return true;
 }

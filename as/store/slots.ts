@@ -38,6 +38,7 @@ class Chosen {
   single: u32;
   active: u32; // the confirmed slot or NO_SLOT
   active_ctx: u32;
+  unrecorded: u32; // 1: the active slot stands in for a damaged one since this boot, the journal names that
   test: u32; // the slot under test or NO_SLOT
   test_ctx: u32;
 }
@@ -56,6 +57,7 @@ export function slots_clear(): void {
   memory.fill(SLOT_STATES, 0, SLOT_STATE_BYTES * SLOTS);
   chosen.single = 0;
   chosen.active = NO_SLOT;
+  chosen.unrecorded = 0;
   chosen.test = NO_SLOT;
 }
 
@@ -79,6 +81,7 @@ export function slots_apply(kind: u32, slot: u32, len: u32, arg: u32, sha_at: us
     if (s.state != SLOT_VERIFIED) return;
     chosen.active = slot;
     chosen.active_ctx = arg;
+    chosen.unrecorded = 0;
     chosen.test = NO_SLOT;
   } else if (kind == REC_TEST) {
     if (s.state != SLOT_VERIFIED) return;
@@ -135,6 +138,17 @@ export function slots_active(): u32 {
 
 export function slots_active_ctx(): u32 {
   return chosen.active_ctx;
+}
+
+/** At boot: the slot is active without a record that says so. */
+export function slots_stand_in(slot: u32): void {
+  slots_apply(REC_ACTIVE, slot, slot_len(slot), 0, slot_sha(slot));
+  chosen.unrecorded = 1;
+}
+
+/** Whether slots_active() is what the journal says, or nothing that could be recorded. */
+export function slots_recorded(): bool {
+  return chosen.unrecorded == 0 || chosen.active == NO_SLOT;
 }
 
 /** The slot that runs until the next reset, or NO_SLOT. */

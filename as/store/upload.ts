@@ -7,6 +7,7 @@
  *                 SHA-256 so far   in flash     in SRAM     wanted next
  */
 import {
+  REC_ACTIVE,
   REC_BEGIN,
   REC_CHECKPOINT,
   REC_EMPTY,
@@ -38,6 +39,7 @@ import {
   slot_trust,
   slots_active,
   slots_find,
+  slots_recorded,
   slots_running,
   slots_single,
 } from "./slots.ts";
@@ -120,6 +122,10 @@ export function upload_begin(len: u32, sha_at: usize, single: bool): u32 {
   }
   const mode = slot == 0 && len > slot_bytes(0, false) ? MODE_SINGLE : 0;
   up.phase = UPLOAD_NONE;
+  // The record of the damaged model ends with its slot: the one that stands in for it takes its place first.
+  const active = slots_active();
+  if (!slots_recorded() && slot != active && !journal_append(REC_ACTIVE, active, slot_len(active), 0, 0))
+    return IMG_RC_FLASH;
   if (!journal_append(REC_BEGIN, slot, len, mode, sha_at)) return IMG_RC_FLASH;
   open_at(slot, 0);
   return 0;

@@ -617,3 +617,17 @@ test("requests sent together are answered in order", () => {
     [first[6], second[6]],
   );
 });
+
+test("a model that stands in for a rotted one and is confirmed stays, also when the other one reads right again", () => {
+  const client = ready();
+  flash(client, llama);
+  const at = Buffer.from(client.board.flash.buffer).indexOf(llama.subarray(0, 64)) + 5000;
+  assert.ok(at > 5000);
+  client.board.flash[at] ^= 1;
+  client.restart();
+  assert.equal(client.read(W.TK_HELLO).model, modelName(relu2));
+  assert.equal(client.image(W.IMG_STATE, { hash: sha256(relu2), confirm: true }).err, undefined);
+  client.board.flash[at] ^= 1;
+  client.restart();
+  assert.equal(client.read(W.TK_HELLO).model, modelName(relu2));
+});

@@ -407,6 +407,19 @@ test("a confirmed model that rotted gives way to the other verified one, and com
   assert.equal(new Store(board).running(), null);
 });
 
+test("the model that stands in for a rotted one is recorded before an upload overwrites that", () => {
+  const board = new FakeBoard(GEOMETRIES["NOR flash, 4 KiB sectors"]);
+  const [first, second, third] = [model(5000, 12), model(6000, 13), model(7000, 14)];
+  new Store(board).install(first);
+  new Store(board).install(second);
+  board.flash[new Store(board).call.slot_offset(1, 0) + 77] ^= 4;
+  const store = new Store(board);
+  assert.deepEqual(store.running(), first.file);
+  assert.equal(store.begin(third), 0);
+  // The upload gets no further.
+  assert.deepEqual(new Store(board).running(), first.file);
+});
+
 test("without a journal the first whole image in a slot is adopted", () => {
   for (const slot of [0, 1]) {
     const board = new FakeBoard(GEOMETRIES["NOR flash, 4 KiB sectors"]);
