@@ -73,9 +73,12 @@ export async function confirmModel(device: Device): Promise<void> {
   await device.writeImage(IMG_STATE, { confirm: true }, FLASH_DEADLINE);
 }
 
-/** Activates the other verified model. @throws TritkitError E_NO_MODEL when there is none */
+/** Activates the model before: the confirmed one while another is under test, else the other verified one. @throws TritkitError E_NO_MODEL */
 export async function rollBack(device: Device): Promise<SlotInfo> {
-  const other = (await listModels(device)).find((info) => info.state === "verified");
+  const infos = await listModels(device);
+  // While one is under test, "active" is what the next reset would bring back.
+  const before: SlotState = infos.some(({ state }) => state === "test") ? "active" : "verified";
+  const other = infos.find(({ state }) => state === before);
   if (other === undefined) {
     const hint = "`tritkit models` lists what the device has.";
     throw new TritkitError("E_NO_MODEL", "There is no other verified model to go back to.", hint, EXIT_REFUSED);
