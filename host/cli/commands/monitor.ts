@@ -18,18 +18,22 @@ export const monitor: Command = {
     // Frames of other programs are no text for people: the decoder takes them out of the log.
     const decoder = consoleFraming.decoder({ frame: () => {}, text: (bytes) => void stdout.write(bytes) });
     transport.onData((bytes) => decoder.push(bytes));
-    await new Promise<void>((resolve, reject) => {
-      transport.onClose((error) => (error === undefined ? resolve() : reject(error)));
-      signal.addEventListener("abort", () => resolve());
-      stdin.on("data", (keys: Buffer) => {
-        if (LEAVE.some((key) => keys.includes(key))) resolve();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        transport.onClose((error) => (error === undefined ? resolve() : reject(error)));
+        signal.addEventListener("abort", () => resolve());
+        if (signal.aborted) resolve();
+        stdin.on("data", (keys: Buffer) => {
+          if (LEAVE.some((key) => keys.includes(key))) resolve();
+        });
+        if (stdin.isTTY) stdin.setRawMode(true);
+        stdin.resume();
       });
-      if (stdin.isTTY) stdin.setRawMode(true);
-      stdin.resume();
-    });
-    if (stdin.isTTY) stdin.setRawMode(false);
-    stdin.pause();
-    await transport.close();
+    } finally {
+      if (stdin.isTTY) stdin.setRawMode(false);
+      stdin.pause();
+      await transport.close();
+    }
     return 0;
   },
 };
