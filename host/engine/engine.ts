@@ -149,7 +149,8 @@ export class Engine {
   #refusal(rc: number): TritkitError {
     if (rc === TK_RC_TOO_LONG) {
       const message = `The prompt does not fit into the context of ${this.context} positions.`;
-      return new TritkitError("E_PROMPT_TOO_LONG", message, "Shorten it, or choose a longer --context.");
+      const longer = this.context < this.image.config.seqLen ? ", or choose a longer --context" : "";
+      return new TritkitError("E_PROMPT_TOO_LONG", message, `Shorten it${longer}.`);
     }
     return new TritkitError("E_GENERATE", `The engine refused the prompt (rc ${rc}).`, "");
   }

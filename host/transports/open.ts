@@ -19,6 +19,10 @@ export async function openPort(port: string): Promise<Transport> {
   }
   if (scheme === "rfc2217") throw bad(port, "rfc2217:// is not implemented; offer the port as raw TCP.");
   if (scheme !== undefined) throw bad(port, "Known: a path, tcp://host:port, sim:BOARD.");
+  if (port === "sim" || port === "sim:")
+    throw bad(port, "It looks like sim:rp2040-pico; `tritkit boards` lists the boards.");
+  if (/^\d+$/.test(port))
+    throw bad(port, `A TCP port looks like tcp:${port}, a serial port like /dev/ttyACM0 or COM3.`);
   if (port.startsWith("sim:")) {
     const [, board, ...file] = port.split(":");
     const { openSim } = await import("./sim.ts");

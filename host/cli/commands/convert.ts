@@ -1,3 +1,4 @@
+import { loadBoard } from "../../assets.ts";
 import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking } from "../../convert/index.ts";
 import { type Command, usage } from "../command.ts";
 import { bytesText, ProgressLine } from "../progress.ts";
@@ -34,10 +35,13 @@ export const convert: Command = {
     const quantize = args.text("quantize");
     if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
     const target = args.required("out");
+    const board = args.text("board");
+    // An image for a board that nobody has could never be flashed.
+    if (board !== undefined) await loadBoard(board);
     const line = new ProgressLine(out, "write");
     const report = await convertModel(args.positionals[0], target, {
       name: args.text("name"),
-      board: args.text("board"),
+      board,
       context: args.text("context") === undefined ? undefined : args.integer("context", 16, 16),
       quantize,
       embedPacking: embed as EmbedPacking | undefined,
