@@ -1,6 +1,6 @@
 // How talking looks, whoever answers: the engine in Node or a board. `chat`, `run` and `demo` share it.
 import { createInterface } from "node:readline";
-import { EXIT_INTERRUPTED, TritkitError } from "../errors.ts";
+import { EXIT_INTERRUPTED, EXIT_LINK_LOST, EXIT_USAGE, TritkitError } from "../errors.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
 import { type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
@@ -34,6 +34,8 @@ const HELP = `/new       begin anew: forget the conversation
 /max N     most tokens of an answer
 /quit      leave (also Ctrl-D, or Ctrl-C when nothing is being said)`;
 
+/** Exit statuses after which nobody is there to talk with. */
+const ENDS_THE_TALK = [EXIT_LINK_LOST, EXIT_INTERRUPTED];
 const U32_MAX = 2 ** 32 - 1;
 
 type Setting = "maxTokens" | "temperature" | "topK" | "topP" | "repeat" | "seed";
@@ -159,7 +161,7 @@ function round(seconds: number): number {
 }
 
 async function converse(context: Context, talker: Talker, sampling: GenerateOptions): Promise<number> {
-  const { out, stdin } = context;
+  const { out, stdin, signal } = context;
   const terminal = stdin.isTTY === true && out.live;
   const lines = createInterface({ input: stdin, output: terminal ? process.stderr : undefined, terminal });
   const you = out.style("cyan", "you    ");
@@ -176,6 +178,17 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
   };
   const release = context.onInterrupt(interrupt);
   lines.on("SIGINT", interrupt);
+  // SIGTERM: the device stops too, and the line is given back.
+  const terminate = () => {
+    status = EXIT_INTERRUPTED;
+    answering?.abort();
+    lines.close();
+  };
+  signal.addEventListener("abort", terminate, { once: true });
+  /** Where nobody sits who reads what failed, the exit status says it. */
+  const failed = (exitStatus: number) => {
+    if (!terminal) status = exitStatus;
+  };
   if (terminal) out.info("type a line, Ctrl-C stops the answer, twice leaves, /help\n");
   lines.setPrompt(you);
   if (terminal) lines.prompt();
@@ -188,6 +201,7 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
         break;
       }
       if (verdict === "new") keep = false;
+      if (verdict === "failed") failed(EXIT_USAGE);
     } else if (text !== "") {
       answering = new AbortController();
       try {
@@ -198,17 +212,19 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
         keep = true;
       } catch (error) {
         // A refusal (a prompt that is too long, say) ends neither the conversation nor the link.
-        if (!(error instanceof TritkitError) || error.exitStatus !== 3) throw error;
-        out.failure(error);
+        if (!(error instanceof TritkitError) || ENDS_THE_TALK.includes(error.exitStatus)) throw error;
+        failed(out.failure(error));
       } finally {
         answering = null;
       }
     }
+    if (signal.aborted) break;
     if (terminal) {
       process.stderr.write("\n");
       lines.prompt();
     }
   }
+  signal.removeEventListener("abort", terminate);
   release();
   lines.close();
   if (terminal && !quit) process.stderr.write("\n");
@@ -216,7 +232,7 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
 }
 
 /** Carries out a line that begins with a slash. */
-function slash(out: Output, line: string, sampling: GenerateOptions): "quit" | "new" | "done" {
+function slash(out: Output, line: string, sampling: GenerateOptions): "quit" | "new" | "done" | "failed" {
   const [name, value = ""] = line.slice(1).split(/\s+/, 2);
   if (name === "quit" || name === "exit" || name === "bye") return "quit";
   if (name === "new") {
@@ -224,18 +240,22 @@ function slash(out: Output, line: string, sampling: GenerateOptions): "quit" | "
     return "new";
   }
   if (name === "help") out.info(HELP);
-  else if (Object.hasOwn(SETTINGS, name)) set(out, name, value, sampling);
-  else out.failure(usage(`"${line}" is no command of the chat.`, "/help lists them."));
+  else if (Object.hasOwn(SETTINGS, name)) return set(out, name, value, sampling);
+  else {
+    out.failure(usage(`"${line}" is no command of the chat.`, "/help lists them."));
+    return "failed";
+  }
   return "done";
 }
 
-function set(out: Output, name: string, value: string, sampling: GenerateOptions): void {
+function set(out: Output, name: string, value: string, sampling: GenerateOptions): "done" | "failed" {
   const { key, low, high, whole } = SETTINGS[name];
   const number = Number(value);
   if (value === "" || !(number >= low && number <= high) || (whole && !Number.isInteger(number))) {
     out.failure(usage(`/${name} takes a ${whole ? "whole " : ""}number from ${low} to ${high}.`, ""));
-    return;
+    return "failed";
   }
   sampling[key] = number;
   out.info(`${name} ${number}`);
+  return "done";
 }

@@ -68,14 +68,20 @@ async function run(argv: string[], out: Output): Promise<number> {
 }
 
 const out = new Output({ stdout: process.stdout, stderr: process.stderr, env: process.env });
-// `tritkit ... | head` closes the pipe early: that is no error.
+let deaf = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // `tritkit ... | head` closes the pipe early: that is no error.
   if (error.code === "EPIPE") process.exit(0);
+  // Anything else is (a full disk behind `>`), told once: nothing can be written there any more.
+  if (!deaf) leave(out.failure(error));
+  deaf = true;
 });
 const leave = (status: number) => {
-  process.exitCode = status;
+  // A failure stays one, whatever ends after it.
+  process.exitCode ||= status;
   // Ports and simulators are closed by now; nothing that is left over may keep the command alive.
-  process.stdout.write("", () => process.stderr.write("", () => process.exit()));
+  // A write that failed is told a turn later than that it is done.
+  process.stdout.write("", () => setImmediate(() => process.stderr.write("", () => process.exit())));
 };
 process.on("uncaughtException", (error) => leave(out.failure(error)));
 process.on("unhandledRejection", (error) => leave(out.failure(error)));

@@ -118,7 +118,8 @@ function asTritkitError(thrown: unknown): TritkitError {
   if (code === "EACCES") return wrap("E_FILE_PERMISSION", `You may not open ${path}.`, "Check its permissions.", error);
   if (code === "EISDIR")
     return wrap("E_FILE_IS_FOLDER", "A folder was given where a file is needed.", "Give a file.", error);
-  if (code === "ENOSPC") return wrap("E_DISK_FULL", "The disk is full.", "Free some space.", error);
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG")
+    return wrap("E_DISK_FULL", "There is no room to write to.", "Free some space.", error);
   const message = error.message.split("\n")[0].replace(/\.?$/, ".");
   return wrap("E_INTERNAL", message, "This is a defect of tritkit: --debug shows where.", error);
 }
