@@ -21,6 +21,7 @@ const ok = (check: string, detail: string): Finding => ({ check, state: "ok", de
 const warn = (check: string, detail: string, advice: string): Finding => ({ check, state: "warn", detail, advice });
 const fail = (check: string, detail: string, advice: string): Finding => ({ check, state: "fail", detail, advice });
 
+/** Looks at this machine, and says hello at `port`. @throws TritkitError E_NOT_BUILT, E_INTERRUPTED; all else is a finding */
 export async function inspectMachine({
   port,
   signal,
@@ -106,15 +107,15 @@ async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
       } else findings.push(warn("model", "no model", "`tritkit flash` puts one there."));
       const losses = lost.rx + lost.crc;
       if (losses > 0) {
-        const detail = `${lost.rx} bytes overran the receiver, ${lost.crc} frames were damaged since reset`;
+        const detail = `${lost.crc} frames were damaged and ${lost.rx} too long since reset`;
         findings.push(warn("line", detail, "A shorter cable or --baud 115200 may help."));
-      } else findings.push(ok("line", "no byte lost since reset"));
+      } else findings.push(ok("line", "no frame damaged since reset"));
       return findings;
     } finally {
       await device.close();
     }
   } catch (error) {
-    if (!(error instanceof TritkitError)) throw error;
+    if (!(error instanceof TritkitError) || error.code === "E_INTERRUPTED") throw error;
     return [fail("port", error.message, error.hint)];
   }
 }

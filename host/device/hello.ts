@@ -34,7 +34,7 @@ export interface Hello {
   model: string;
   /** An unfinished upload. */
   upload: { slot: number; bytes: number; offset: number; sha: Uint8Array } | null;
-  /** Bytes that overran the receiver, frames dropped for damage. */
+  /** Frames dropped because they were longer than mtu, or damaged. */
   lost: { rx: number; crc: number };
 }
 

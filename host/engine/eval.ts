@@ -34,7 +34,8 @@ function logSumExp(logits: Int32Array): { value: number; top1: number } {
 }
 
 /**
- * Each window is BOS (when the model begins with one) and then the next ids of the text; every id of the text is predicted once.
+ * Each window is BOS and then the next window - 1 ids of the text: every id is predicted once. Without BOS it is the next `window` ids, the
+ * first of which is given and not predicted.
  * @param ids token ids of the whole text
  * @throws TritkitError E_TEXT_EMPTY, E_TOKEN_ID, E_INTERRUPTED
  */

@@ -1,9 +1,17 @@
 import { benchKernels, SHAPES } from "../../bench/kernels.ts";
 import { machine } from "../../bench/machine.ts";
 import { benchBoard, benchEngines } from "../../bench/models.ts";
+import { describeImage } from "../../image/describe.ts";
+import { readImage } from "../../image/reader.ts";
 import type { Command } from "../command.ts";
 import { readModel } from "../model_file.ts";
 import { table } from "../table.ts";
+
+/** Weights of all matrices that a token is multiplied with; an embedding that is no head is only looked up. */
+function weightsPerToken(bytes: Uint8Array): number {
+  const { weights, config } = describeImage(readImage(bytes));
+  return weights - (config.tied ? 0 : config.vocab_size * config.dim);
+}
 
 export const bench: Command = {
   name: "bench",
@@ -41,6 +49,7 @@ export const bench: Command = {
 
     const file = args.positionals[0] ?? "stories-1m";
     const image = await readModel(file);
+    const gweights = weightsPerToken(image) / 1e9;
     out.status("bench  engines");
     const engines = await benchEngines(image);
     const board = args.text("board") ?? "rp2040-pico";
@@ -54,8 +63,10 @@ export const bench: Command = {
         shape: `${tokens} tokens`,
         mode: "decode",
         threads: 1,
+        gweights_s: decode * gweights,
         tok_s: decode,
         peer: `engine ${peer.name}`,
+        peer_gweights_s: peer.decode * gweights,
         peer_tok_s: peer.decode,
         ratio: decode / peer.decode,
       });

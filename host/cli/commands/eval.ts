@@ -38,7 +38,7 @@ export const evaluateCommand: Command = {
       engine: engineKind(args.text("engine")),
     });
     const ids = text === undefined ? await readIds(tokens as string) : engine.encode(await readFile(text));
-    const window = args.text("window") === undefined ? engine.context : args.integer("window", 0, 2);
+    const window = args.integer("window", engine.context, 2, engine.context);
     const logitsPath = args.text("logits");
     const { vocabSize } = engine.image.config;
     const npy = logitsPath === undefined ? null : await NpyRows.create(await open(logitsPath, "w"), vocabSize);
@@ -74,9 +74,10 @@ export const evaluateCommand: Command = {
           `${result.bitsPerByte.toFixed(4)} bits/byte\n`,
       );
       const { bos, addBos } = engine.image.config;
-      const start = addBos && bos >= 0 ? "each begins with the begin-of-text token" : "no begin-of-text token";
+      const withBos = addBos && bos >= 0;
+      const start = withBos ? "each begins with the begin-of-text token" : "no begin-of-text token";
       out.info(
-        `${result.tokens} tokens, ${result.bytes} bytes, in ${result.windows} ${result.windows === 1 ? "window" : "windows"} of ${window}, not overlapping (stride ${window}), ${start}`,
+        `${result.tokens} tokens, ${result.bytes} bytes, in ${result.windows} ${result.windows === 1 ? "window" : "windows"} of ${window}, not overlapping (stride ${withBos ? window - 1 : window}), ${start}`,
       );
     } finally {
       await npy?.close();
