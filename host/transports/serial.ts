@@ -50,31 +50,43 @@ export function streamTransport(name: string, port: SerialPortStream<BindingInte
   let failure: Error | undefined;
   const lost = (cause?: Error) =>
     new TritkitError("E_LINK_LOST", `${name} is gone.`, "Was the cable pulled?", EXIT_LINK_LOST, { cause });
+  /** Whoever waits for the port: serialport calls nobody back once it is closed. */
+  const waiting = new Set<(error: Error) => void>();
+  const fail = (cause?: Error) => {
+    for (const reject of waiting) reject(lost(cause));
+    waiting.clear();
+  };
+  const done = (start: (resolve: () => void, reject: (error: Error) => void) => void): Promise<void> => {
+    let leave = () => {};
+    return new Promise<void>((resolve, reject) => {
+      if (!port.isOpen) return reject(lost(failure));
+      waiting.add(reject);
+      leave = () => waiting.delete(reject);
+      start(resolve, reject);
+    }).finally(() => leave());
+  };
   port.on("error", (error: Error) => {
     failure = error;
+    fail(error);
   });
-  port.on("close", (error?: Error) => onClose(closing ? undefined : lost(error ?? failure)));
+  port.on("close", (error?: Error) => {
+    fail(error ?? failure);
+    onClose(closing ? undefined : lost(error ?? failure));
+  });
   return {
     name,
     simulated,
     seconds: wallSeconds,
     write: (bytes) =>
-      new Promise((resolve, reject) => {
-        if (!port.isOpen) return reject(lost(failure));
-        const failed = (cause: Error) => reject(lost(cause));
-        port.once("error", failed);
-        port.write(Buffer.from(bytes), undefined, (cause) => {
-          port.off("error", failed);
-          if (cause) reject(lost(cause));
-          else resolve();
-        });
+      done((resolve, reject) => {
+        port.write(Buffer.from(bytes), undefined, (cause) => (cause ? reject(lost(cause)) : resolve()));
       }),
     onData: (listener) => void port.on("data", listener),
     onClose: (listener) => {
       onClose = listener;
     },
     setBaud: (baud) =>
-      new Promise((resolve, reject) => {
+      done((resolve, reject) => {
         // What was written must leave at the old speed. A pseudo-terminal knows no drain and no speed: both may fail there.
         port.drain(() =>
           port.update({ baudRate: baud }, (cause) => (cause && !simulated ? reject(lost(cause)) : resolve())),
