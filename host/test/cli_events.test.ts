@@ -1,7 +1,9 @@
 /** What `--json` prints, field by field, and what a command's end says to the program that started it. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -84,6 +86,19 @@ describe("--json", () => {
     const { status, stdout } = await run(["boards", "--nonsense", "--json"]);
     assert.equal(status, 2);
     check([JSON.parse(stdout)], ["error"]);
+  });
+
+  it("monitor: the log, whatever bytes it has, in objects too", async () => {
+    const server = createServer((socket) => socket.write(Buffer.from('boot "ok" \u00e9\n\xff', "latin1"))).listen(
+      0,
+      "127.0.0.1",
+    );
+    await once(server, "listening");
+    const monitor = start(["monitor", "--port", `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, "--json"]);
+    const { text } = await monitor.line(({ event }) => event === "log");
+    assert.match(String(text), /^boot "ok"/);
+    assert.equal((await end(monitor, "SIGINT")).status, 0);
+    server.close();
   });
 
   it("a window that is longer than the context is refused: the figure would be another window's", async () => {

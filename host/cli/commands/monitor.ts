@@ -16,7 +16,12 @@ export const monitor: Command = {
     const transport = await openPort(args.required("port", PORT_HINT));
     out.info(`monitor ${transport.name}, Ctrl-] or Ctrl-C leaves`);
     // Frames of other programs are no text for people: the decoder takes them out of the log.
-    const decoder = consoleFraming.decoder({ frame: () => {}, text: (bytes) => void stdout.write(bytes) });
+    const utf8 = new TextDecoder();
+    const text = (bytes: Uint8Array) => {
+      if (out.json) out.event({ event: "log", text: utf8.decode(bytes, { stream: true }) });
+      else stdout.write(bytes);
+    };
+    const decoder = consoleFraming.decoder({ frame: () => {}, text });
     transport.onData((bytes) => decoder.push(bytes));
     try {
       await new Promise<void>((resolve, reject) => {
