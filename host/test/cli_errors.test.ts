@@ -217,6 +217,12 @@ const CASES: Case[] = [
     code: "E_NO_MEMORY",
     exit: 3,
   },
+  {
+    what: "more positions than the board has SRAM for",
+    args: () => ["flash", "stories-1m", "--port", "sim:stm32f405", "--context", "256"],
+    code: "E_NO_MEMORY",
+    exit: 3,
+  },
 
   { what: "a board that does not exist", args: () => ["sim", "--board", "pdp11"], code: "E_UNKNOWN_BOARD", exit: 2 },
   { what: "the demo on it", args: () => ["demo", "--board", "pdp11"], code: "E_UNKNOWN_BOARD", exit: 2 },

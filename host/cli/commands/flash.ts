@@ -1,3 +1,5 @@
+import { listBoards } from "../../assets.ts";
+import { arenaParts } from "../../engine/arena.ts";
 import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { readImage } from "../../image/reader.ts";
 import { BAUD_OPTION, type Command, PORT_OPTION } from "../command.ts";
@@ -41,6 +43,7 @@ export const flash: Command = {
         const hint = "Convert it without --board, or choose another port.";
         throw new TritkitError("E_IMAGE_BOARD", message, hint, EXIT_REFUSED);
       }
+      await checkSram(bytes, board, positions);
       const options = { confirm: !args.flag("test"), context: positions, single: args.flag("single"), signal };
       await flashWithProgress(out, device, bytes, options);
       const lasts = args.flag("test") ? " until the next reset; `tritkit models confirm` keeps it" : "";
@@ -49,3 +52,17 @@ export const flash: Command = {
     return 0;
   },
 };
+
+/** The device would refuse a model that its SRAM cannot hold, but only when all of it has arrived. A board of another make is not asked. */
+async function checkSram(image: Uint8Array, name: string, positions: number): Promise<void> {
+  const board = (await listBoards()).find((each) => each.name === name);
+  if (board === undefined) return;
+  const { fits, maxContext, least, available } = await arenaParts(image, board, positions);
+  if (fits) return;
+  if (maxContext > 0) {
+    const message = `${positions} positions do not fit into the SRAM of ${name}.`;
+    throw new TritkitError("E_NO_MEMORY", message, `${maxContext} do: --context ${maxContext}.`, EXIT_REFUSED);
+  }
+  const message = `The model needs ${least} bytes of SRAM, ${name} has ${available}.`;
+  throw new TritkitError("E_NO_MEMORY", message, "`tritkit boards` lists larger ones.", EXIT_REFUSED);
+}
