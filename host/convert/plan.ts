@@ -16,7 +16,7 @@ import {
 } from "../../spec/image.ts";
 import { ACT_MAX, RESIDUAL_FRAC_DEFAULT, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
-import { TritkitError } from "../errors.ts";
+import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { checkConfig, encodeConfig, type ImageConfig } from "../image/config.ts";
 import { sectionName, type TensorSlot, tensorSlots } from "../image/layout.ts";
 import type { Chat } from "../image/reader.ts";
@@ -62,6 +62,10 @@ export function imageConfig(
     attnScale: scaleOf(1 / Math.sqrt(config.headDim)),
     defaultContext: options.context,
   };
+  if (options.context > config.seqLen) {
+    const message = `A default context of ${options.context} positions is longer than the model's ${config.seqLen}.`;
+    throw new TritkitError("E_OPTION", message, "Choose a shorter one.", EXIT_USAGE);
+  }
   try {
     checkConfig(image);
   } catch (cause) {
