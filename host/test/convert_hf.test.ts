@@ -146,7 +146,7 @@ test("options: packing, context, board, activations of the head", async () => {
   assert.equal(image.tensor(KIND_EMBED).packing, PACK_TRITS_4);
   assert.deepEqual([image.config.defaultContext, image.config.headActMax, image.config.residualFrac], [20, 127, 12]);
   assert.equal(image.header.board, "esp32-c3");
-  await assert.rejects(converted("multiply", {}, { context: 65 }), { code: "E_UNSUPPORTED" });
+  await assert.rejects(converted("multiply", {}, { context: 65 }), { code: "E_OPTION" });
   await assert.rejects(converted("multiply", {}, { name: "n".repeat(33) }), { code: "E_OPTION" });
 });
 
