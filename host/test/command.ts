@@ -24,8 +24,10 @@ export interface Running {
 }
 
 const DEADLINE_MS = 60_000;
+/** A simulator lives as long as the tests that share it, which a busy machine stretches. */
+const SIMULATOR_DEADLINE_MS = 600_000;
 
-export function start(args: string[], stdin?: string | Uint8Array | "open"): Running {
+export function start(args: string[], stdin?: string | Uint8Array | "open", deadlineMs = DEADLINE_MS): Running {
   const env = { ...process.env, NO_COLOR: "1" };
   const child = spawn(process.execPath, [join(ROOT, "dist/cli.js"), ...args], {
     env,
@@ -46,7 +48,7 @@ export function start(args: string[], stdin?: string | Uint8Array | "open"): Run
   child.stderr?.on("data", (bytes: Buffer) => {
     stderr += bytes;
   });
-  const deadline = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+  const deadline = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
   let over = false;
   const ended = new Promise<Ended>((resolve) => {
     child.on("close", (status, signal) => {
@@ -90,7 +92,7 @@ export async function json(args: string[]): Promise<JsonLine[]> {
 
 /** `tritkit sim` in a process of its own, ready. */
 export async function startSimulator(args: string[]): Promise<{ port: string; running: Running }> {
-  const running = start(["sim", ...args, "--json"]);
+  const running = start(["sim", ...args, "--json"], undefined, SIMULATOR_DEADLINE_MS);
   const { port } = await running.line(({ event }) => event === "sim");
   return { port: String(port), running };
 }
