@@ -250,7 +250,7 @@ const CASES: Case[] = [
     what: "a TCP port where nobody listens",
     args: () => ["chat", "--port", "tcp://127.0.0.1:1", ...PROMPT],
     code: "E_PORT_NOT_FOUND",
-    exit: 4,
+    exit: 1,
   },
   { what: "a scheme nobody knows", args: () => ["chat", "--port", "ftp://a:1"], code: "E_USAGE", exit: 2 },
   {

@@ -1,6 +1,6 @@
 // tcp://host:port: a raw byte stream, as ser2net, QEMU's serial server and `tritkit sim --port tcp:PORT` offer it.
 import { connect } from "node:net";
-import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
+import { EXIT_FAILED, EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import { type Transport, wallSeconds } from "./transport.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -13,9 +13,13 @@ export async function openTcp(name: string, host: string, port: number): Promise
       reject(new TritkitError("E_PORT_TIMEOUT", `${name} did not answer within 5 s.`, "Check the address."));
       socket.destroy();
     });
-    socket.once("error", (cause) => {
-      const hint = "Start the simulator or the serial server first, or check the address.";
-      reject(new TritkitError("E_PORT_NOT_FOUND", `Nothing listens at ${name}.`, hint, EXIT_LINK_LOST, { cause }));
+    socket.once("error", (cause: NodeJS.ErrnoException) => {
+      const unknown = cause.code === "ENOTFOUND" || cause.code === "EAI_AGAIN";
+      const message = unknown ? `The host name in ${name} is not known.` : `Nothing listens at ${name}.`;
+      const hint = unknown
+        ? "Check the address."
+        : "Start the simulator or the serial server first, or check the address.";
+      reject(new TritkitError("E_PORT_NOT_FOUND", message, hint, EXIT_FAILED, { cause }));
     });
     socket.once("connect", resolve);
   });
