@@ -127,7 +127,8 @@ async function speak(
   return answer;
 }
 
-function showFigures(out: Output, talker: Talker, answer: Answer): void {
+/** @param explain say why there is no speed; once in a conversation is enough */
+function showFigures(out: Output, talker: Talker, answer: Answer, explain = true): void {
   const { tokenIds, firstTokenSeconds, position, context, slides, stop } = answer;
   const perSecond = decodeRate(answer);
   const speed = [`first token ${waitText(firstTokenSeconds)}`, perSecond === null ? "" : `${perSecond} tok/s`];
@@ -137,7 +138,7 @@ function showFigures(out: Output, talker: Talker, answer: Answer): void {
     `context ${position}/${context}`,
     slides > 0 ? `slid ${slides === 1 ? "once" : `${slides} times`}: the oldest words are forgotten` : "",
     stop === "eos" ? "" : stop === "max" ? "stopped at --max" : "stopped",
-    talker.noSpeed ?? "",
+    explain ? (talker.noSpeed ?? "") : "",
   ];
   out.info(out.style("dim", `       ${parts.filter(Boolean).join("  ")}`));
 }
@@ -167,6 +168,7 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
   const you = out.style("cyan", "you    ");
   let answering: AbortController | null = null;
   let keep = false;
+  let explained = false;
   let quit = false;
   let status = 0;
   const interrupt = () => {
@@ -208,7 +210,8 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
         const label = out.style("green", talker.label.padEnd(7));
         const answer = await speak(out, talker, text, { ...sampling, keep, signal: answering.signal }, label);
         out.text("\n");
-        showFigures(out, talker, answer);
+        showFigures(out, talker, answer, !explained);
+        explained = true;
         keep = true;
       } catch (error) {
         // A refusal (a prompt that is too long, say) ends neither the conversation nor the link.
