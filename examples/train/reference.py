@@ -26,6 +26,9 @@ class Reference:
         folder = pathlib.Path(folder)
         self.config = json.loads((folder / "config.json").read_text())
         self.tensors = hf_files.load(folder / "model.safetensors")
+        # How near an activation came to half a step. On the boundary itself the last bit of a double decides which way it is
+        # rounded, and no two programs need agree: v of a first position, say, is a row of whole numbers over their largest.
+        self.nearest_tie = math.inf
         quant = self.config["quantization_config"]
         self.multiply = quant.get("linear_class") == "autobitlinear" or quant.get("offline_quantization") is True
         self.trits = {k: hf_files.unpack(v).astype(np.float64) for k, v in self.tensors.items() if v.dtype == np.uint8}
@@ -36,7 +39,9 @@ class Reference:
     def bitlinear(self, x, name):
         """x (T, in) -> (T, out). The product is of integers below 2^53: exact in float64."""
         act_s = 127.0 / np.maximum(np.abs(x).max(-1, keepdims=True), 1e-5)
-        q = np.clip(np.rint(x * act_s), -128, 127)
+        steps = x * act_s
+        self.nearest_tie = min(self.nearest_tie, float(np.abs(steps - np.floor(steps) - 0.5).min()))
+        q = np.clip(np.rint(steps), -128, 127)
         acc = q @ self.trits[f"{name}.weight"].T
         scale = self.tensor(f"{name}.weight_scale")[0]
         return acc / act_s * scale if self.multiply else acc / (act_s * scale)
@@ -122,7 +127,7 @@ def fidelity(ref, tok, text):
 
 
 def compare(checkpoint, folder, ids):
-    """Largest |logit difference| between the reference and model.py, both in double.
+    """Largest |logit difference| between the reference and model.py, both in double, and how near an activation came to a tie.
 
     model.py runs with its own trits and embeddings from the checkpoint; only the scales are taken as the directory rounds them to
     float32, because an int8 activation beside a rounding boundary would otherwise fall on the other side.
@@ -147,7 +152,7 @@ def compare(checkpoint, folder, ids):
         angle = rope_angles(model.c)
         model.cos, model.sin = angle.cos(), angle.sin()
         theirs = model(torch.tensor([ids]))[0].numpy()
-    return float(np.abs(ref.logits(ids) - theirs).max())
+    return float(np.abs(ref.logits(ids) - theirs).max()), ref.nearest_tie
 
 
 def main():
@@ -161,7 +166,7 @@ def main():
     text = pathlib.Path(args.text).read_bytes() if args.text else b"Once upon a time, there was a little girl named Lily. She loved to play outside."
     if args.check:
         ids = [tok.bos, *tok.encode(text)][:WINDOW]
-        diff = compare(args.check, args.folder, ids)
+        diff, _ = compare(args.check, args.folder, ids)
         print(f"max |logit difference| over {len(ids)} positions, in double: {diff:.3e}")
         if diff > 1e-6:
             raise SystemExit("reference: the directory does not give the model's logits")
