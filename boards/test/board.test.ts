@@ -118,11 +118,12 @@ describe("shipped boards", () => {
 const BROKEN: readonly [board: string, path: string, value: Json, message: string][] = [
   ["rp2040-pico", "name", "pico", 'name: expected "rp2040-pico", got "pico"'],
   ["rp2040-pico", "title", " ", 'title: expected a text, got " "'],
+  ["rp2040-pico", "rom", "dfu", 'rom: expected one of an3155, esp32, uf2, got "dfu"'],
   [
     "rp2040-pico",
     "cpu.core",
     "cortex-m0",
-    'cpu.core: expected one of cortex-m0plus, cortex-m33, xtensa-lx7, riscv32imc, cortex-m4, cortex-m7, cortex-m55, got "cortex-m0"',
+    'cpu.core: expected one of cortex-m0plus, cortex-m3, cortex-m33, xtensa-lx7, riscv32imc, riscv32imac, cortex-m4, cortex-m7, cortex-m55, got "cortex-m0"',
   ],
   ["rp2040-pico", "cpu.hz", "125 MHz", 'cpu.hz: expected an integer from 1000000 to 4294967295, got "125 MHz"'],
   ["rp2040-pico", "cpu.hz", 125000000.5, "cpu.hz: expected an integer from 1000000 to 4294967295, got 125000000.5"],
