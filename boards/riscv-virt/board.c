@@ -82,7 +82,7 @@ void board_reset(void) {
 #define LSR REG8(UART + 5)
 #define IER_RECEIVED 1u
 #define IER_SENT 2u
-#define FCR_ON_CLEARED_TRIGGER_8 0x87u
+#define FCR_ON_CLEARED_TRIGGER_14 0xC7u
 #define LCR_8N1 3u
 #define LCR_DLAB 0x80u
 #define LSR_DATA 1u
@@ -150,7 +150,7 @@ void board_interrupt(uint32_t code) {
 #define CLEAR_STATUS BOTH(0x50)
 #define ERASE_BLOCK BOTH(0x20)
 #define CONFIRM BOTH(0xD0)
-#define PROGRAM_WORD BOTH(0x40)
+#define WRITE_TO_BUFFER BOTH(0xE8)
 #define STATUS_READY BOTH(0x80)
 #define STATUS_ERRORS BOTH(0x3A) /* erase, program, VPP, block locked */
 
@@ -181,8 +181,9 @@ int32_t board_flash_erase(uint32_t offset, uint32_t bytes) {
 }
 
 /*
- * A word is programmed as `old AND new`, as NOR would keep it: QEMU's chip takes bits from 0 back to 1. The old words are read first, since
- * between two programs the chips answer their state, and changing modes is what takes time in QEMU.
+ * By the chips' write buffer, which takes a page and more (CFI 0x2A: 2 KiB): QEMU writes the file behind the flash once for a buffer, and
+ * would once for every word. It is filled with `old AND new`, as NOR would keep it: QEMU's chip takes bits from 0 back to 1. The old words
+ * are read first, because from the first command on the chips answer their state.
  */
 int32_t board_flash_program(uint32_t offset, const uint8_t *from, uint32_t bytes) {
   static uint32_t words[BOARD_FLASH_PAGE / 4];
@@ -190,12 +191,14 @@ int32_t board_flash_program(uint32_t offset, const uint8_t *from, uint32_t bytes
   uint32_t count = bytes / 4;
   for (uint32_t i = 0; i < count; i++, from += 4)
     words[i] = to[i] & ((uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24);
-  int32_t result = 0;
   *to = CLEAR_STATUS;
-  for (uint32_t i = 0; i < count && result == 0; i++) {
-    to[i] = PROGRAM_WORD;
-    to[i] = words[i];
-    result = flash_wait(to + i, PROGRAM_US);
+  *to = WRITE_TO_BUFFER;
+  int32_t result = flash_wait(to, PROGRAM_US);
+  if (result == 0) {
+    *to = BOTH(count - 1);
+    for (uint32_t i = 0; i < count; i++) to[i] = words[i];
+    *to = CONFIRM;
+    result = flash_wait(to, PROGRAM_US);
   }
   *to = READ_ARRAY;
   return result;
@@ -211,7 +214,7 @@ void board_init(void) {
   alarm_at(UINT64_MAX);
   IER = 0;
   board_uart_baud(BOARD_UART_BAUD);
-  FCR = FCR_ON_CLEARED_TRIGGER_8;
+  FCR = FCR_ON_CLEARED_TRIGGER_14;
   IER = IER_RECEIVED;
   PLIC_PRIORITY(UART_IRQ) = 1;
   PLIC_ENABLE(UART_IRQ) = 1u << UART_IRQ;
