@@ -4,7 +4,7 @@
  *
  *     entry  top of range (TOR)    rights
  *     0, 1   firmware's code       read, execute
- *     2, 3   module's memory       read, write: never executed
+ *     2, 3   module's memory       read, write: never executed (where it is fetched: link.ld names that address)
  *     4, 5   end of the stack      FENCE_BYTES that nobody may touch
  *     the rest                     no entry: machine mode may do what the bus lets it
  *
@@ -21,7 +21,7 @@
 #define TOR (1u << 3)
 #define LOCKED (1u << 7)
 
-extern uint8_t fence_code[], fence_code_end[], stack_guard[], stack_limit[];
+extern uint8_t fence_code[], fence_code_end[], fence_memory[], fence_memory_end[], stack_guard[], stack_limit[];
 
 /* The register's number is part of the instruction. A range goes from the entry before to its own. */
 #define BORDER(entry, address) __asm__ volatile("csrw pmpaddr" #entry ", %0" ::"r"((uint32_t)(address) >> 2))
@@ -29,8 +29,8 @@ extern uint8_t fence_code[], fence_code_end[], stack_guard[], stack_limit[];
 void pmp_fence(void) {
   BORDER(0, fence_code);
   BORDER(1, fence_code_end);
-  BORDER(2, BOARD_MEMORY_BASE);
-  BORDER(3, BOARD_MEMORY_END);
+  BORDER(2, fence_memory);
+  BORDER(3, fence_memory_end);
   BORDER(4, stack_guard);
   BORDER(5, stack_limit);
   __asm__ volatile("csrw pmpcfg1, %0" ::"r"((LOCKED | TOR) << 8));

@@ -10,7 +10,7 @@
 #include "riscv.h"
 #include "shim.h"
 
-extern uint32_t data_start[], data_end[], data_load[], bss_start[], bss_end[];
+extern uint32_t ramcode_start[], ramcode_end[], ramcode_load[], data_start[], data_end[], data_load[], bss_start[], bss_end[];
 extern uint8_t trap_vectors[];
 
 int main(void);
@@ -28,7 +28,8 @@ __attribute__((naked, noreturn, section(".reset"))) void reset_handler(void) {
 }
 
 __attribute__((used, noreturn)) static void start(void) {
-  /* Word by word, not by memcpy: that may itself lie in .data. */
+  /* Word by word: code is fetched and written on a bus that may take nothing else. */
+  for (volatile uint32_t *to = ramcode_start, *from = ramcode_load; to < ramcode_end;) *to++ = *from++;
   for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;) *to++ = *from++;
   for (volatile uint32_t *p = bss_start; p < bss_end;) *p++ = 0;
   __asm__ volatile("fence.i\ncsrw mtvec, %0" ::"r"((uint32_t)trap_vectors | 1) : "memory");
