@@ -77,7 +77,7 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
   const script = `${folder}/link.ld`;
   await cc(["-E", "-P", "-x", "c", `boards/${name}/link.ld`, "-o", script]);
   const elf = `${folder}/firmware.elf`;
-  const link = [...toolchain.link, `-Wl,-T,${script}`, "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--fatal-warnings"];
+  const link = [...toolchain.link, "-T", script, "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--fatal-warnings"];
   await cc([...link, "-Wl,--no-warn-rwx-segments", `-Wl,-Map,${folder}/firmware.map`, ...objects, "-lgcc", "-o", elf]);
   const segments = loadSegments(await readFile(join(root, elf)));
   return { board, folder, elf, wasm, segments };
