@@ -5,14 +5,23 @@
 
 export const CORES = [
   "cortex-m0plus",
+  "cortex-m3",
   "cortex-m33",
   "xtensa-lx7",
   "riscv32imc",
+  "riscv32imac",
   "cortex-m4",
   "cortex-m7",
   "cortex-m55",
 ] as const;
 export type Core = (typeof CORES)[number];
+
+/**
+ * How the boot ROM of a chip takes firmware. an3155: ST's USART bootloader. esp32: Espressif's serial download mode.
+ * uf2: a USB drive onto which a UF2 file is copied.
+ */
+export const ROMS = ["an3155", "esp32", "uf2"] as const;
+export type Rom = (typeof ROMS)[number];
 
 /** How a statement about a board was tried: on which kind of thing it ran. */
 export const VERIFIED_HOW = ["simulator", "emulator", "silicon"] as const;
@@ -121,6 +130,8 @@ export interface Board {
   readonly name: string;
   readonly title: string;
   readonly chip: string;
+  /** null: it has none that takes firmware; an emulator or a debug probe puts it into memory. */
+  readonly rom: Rom | null;
   readonly cpu: {
     readonly core: Core;
     readonly hz: number;
