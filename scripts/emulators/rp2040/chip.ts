@@ -11,10 +11,10 @@
  * Everything happens inside run(); there are no timers and no threads. While the core sleeps, time jumps to its next event, and so it does
  * while flash code polls a busy flash: such polling costs simulated time but no instructions (`pollsSkipped`).
  */
-import { type CodeSymbol, type FunctionCost, Profile } from "./profile.ts";
 import { startFromFlash, startWithoutBoot2 } from "./boot_rom.ts";
 import { Rp2040Error } from "./fault.ts";
 import { Mcu } from "./mcu.ts";
+import { Profile } from "./profile.ts";
 import { FLASH_BYTES, W25q, type W25qTiming } from "./w25q.ts";
 
 export { Rp2040Error } from "./fault.ts";
@@ -59,7 +59,7 @@ export function startRp2040(options: Rp2040Options): Rp2040 {
 }
 
 export class Rp2040 {
-  /** Polls of a busy flash that were not executed one by one. */
+  /** Times that simulated time jumped because flash code polled a busy flash. */
   pollsSkipped = 0;
   /** Instructions executed since the start, resets included. */
   instructions = 0;
@@ -71,6 +71,7 @@ export class Rp2040 {
   #mcu: Mcu;
   #on = true;
   #resetting = false;
+  #polled = false;
   #cutAt: number;
   #pastCycles = 0;
   #asleep = 0;
@@ -95,6 +96,10 @@ export class Rp2040 {
     this.#flash.onChange = (offset, bytes) => {
       this.#mcu.flashChanged();
       options.onFlashChange?.(offset, bytes);
+    };
+    this.#flash.onPoll = () => {
+      this.#polled = true;
+      this.#mcu.time.pause();
     };
     this.#flash.onOperation = (operation) => {
       if (operation === this.#cutAt) this.#mcu.time.stop();
@@ -213,6 +218,7 @@ export class Rp2040 {
         else this.#executeCounted(core, this.#profile);
       }
       time.fire();
+      if (this.#polled) this.#skipPolling();
     }
     if (this.#flash.operations === this.#cutAt && this.#cutAt !== NO_CUT) {
       this.#cutAt = NO_CUT;
@@ -244,6 +250,18 @@ export class Rp2040 {
     const { core } = this.#mcu;
     this.#asleep += Math.max(0, cycle - core.cycles);
     core.cycles = Math.max(core.cycles, cycle);
+  }
+
+  /** A status read said "busy": nothing changes before the flash is ready, or before the next event. */
+  #skipPolling(): void {
+    this.#polled = false;
+    const { core, time, interruptWaits } = this.#mcu;
+    if (interruptWaits) return;
+    const ready = Math.min(time.cycleAt(this.#flash.busyUntil), time.stopAt);
+    if (ready <= core.cycles) return;
+    this.#skipTo(ready);
+    this.pollsSkipped++;
+    time.fire();
   }
 
   #deliver(): void {

@@ -82,6 +82,16 @@ export class Clock implements IClock {
     this.runTo(0);
   }
 
+  /** The loop shall look after this instruction, and may go on. */
+  pause(): void {
+    this.stopAt = 0;
+  }
+
+  /** The first cycle at which this time has come. */
+  cycleAt(ns: number): number {
+    return this.#baseCycles + Math.ceil(((ns - this.#baseNs) * this.#hz) / 1e9 - 1e-6);
+  }
+
   get stopped(): boolean {
     return this.#cycles() >= this.#end;
   }
@@ -110,7 +120,6 @@ export class Clock implements IClock {
 
   #update(): void {
     const first = this.#alarms[0];
-    const due = first === undefined ? Infinity : this.#baseCycles + Math.ceil(((first.ns - this.#baseNs) * this.#hz) / 1e9 - 1e-6);
-    this.stopAt = Math.min(this.#end, due);
+    this.stopAt = first === undefined ? this.#end : Math.min(this.#end, this.cycleAt(first.ns));
   }
 }

@@ -148,6 +148,8 @@ export class W25q {
   onIgnored: (what: string) => void = () => {};
   /** An erase or a program has changed these cells. The array is only valid in the call. */
   onChange: (offset: number, bytes: Uint8Array) => void = () => {};
+  /** A status read answers "busy". */
+  onPoll: () => void = () => {};
   /** An erase or a program begins. */
   onOperation: (operation: number) => void = () => {};
 
@@ -365,7 +367,9 @@ export class W25q {
       case 0x05: {
         this.#settle();
         const wel = this.#writeEnabled ? SR1_WEL : 0;
-        return this.#status[0] | wel | (this.busy ? SR1_BUSY : 0);
+        if (!this.busy) return this.#status[0] | wel;
+        this.onPoll();
+        return this.#status[0] | wel | SR1_BUSY;
       }
       case 0x35:
         return this.#status[1];
