@@ -20,6 +20,12 @@
 /* Starts the millisecond interrupt; board_init calls it when the clock runs at BOARD_CPU_HZ. */
 void systick_start(void);
 
+/* Puts up the fence (mpu.c); board_init calls it last. */
+void mpu_fence(void);
+
+/* board.c: IRQ_HANDLERS = { [UART0_IRQ] = uart_handler };  The highest line named decides how long the table is. */
+#define IRQ_HANDLERS __attribute__((used, section(".irq_handlers"))) void (*const irq_handlers[])(void)
+
 static inline void irq_enable(uint32_t irq) { NVIC_ISER(irq / 32) = 1u << (irq % 32); }
 
 #endif

@@ -5,7 +5,7 @@
  * The vector table is copied to RAM, where interrupts find it while flash is busy. SysTick interrupts every millisecond: it wakes the CPU
  * from board_sleep and counts; microseconds come from its counter.
  */
-#include <string.h>
+#include <stddef.h>
 
 #include "cortex_m.h"
 #include "shim.h"
@@ -14,19 +14,20 @@ extern uint32_t stack_top[], data_start[], data_end[], data_load[], bss_start[],
 
 int main(void);
 
-/* BOARD_IRQS: lines of interrupt controller that the board's table holds. board.c defines the handlers that it uses: irq_handlers[]. */
-extern void (*const irq_handlers[BOARD_IRQS])(void);
-
 void reset_handler(void) __attribute__((noreturn));
 
+/* The core's own 16 entries; those of the chip's interrupts follow: what board.c put into IRQ_HANDLERS, NULL for lines without one. */
 struct vectors {
   uint32_t *stack;
   void (*system[15])(void);
-  void (*irq[BOARD_IRQS])(void);
 };
 
-/* Aligned to the table's size rounded up to a power of two, as VTOR wants. */
-static struct vectors table __attribute__((aligned(BOARD_IRQS > 112 ? 1024 : BOARD_IRQS > 48 ? 512 : 256)));
+extern void (*const irq_handlers_start[])(void);
+extern void (*const irq_handlers_end[])(void);
+
+/* The table in RAM (cortex_m.ld), aligned as VTOR wants. */
+extern struct vectors vectors_ram;
+extern void (*irq_vectors_ram[])(void);
 
 static volatile uint32_t milliseconds;
 
@@ -36,7 +37,7 @@ static void fault_handler(void) { board_trap("CPU FAULT"); }
 
 /* In flash: what the core reads at reset. Interrupts come after the table has moved. */
 __attribute__((used, section(".vectors"))) const struct vectors boot_vectors = {
-    stack_top, {[0] = reset_handler, [1] = fault_handler, [2] = fault_handler}, {0}};
+    stack_top, {reset_handler, fault_handler, fault_handler}};
 
 #if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__) || defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
 #define HAS_FPU_BITS 1
@@ -62,19 +63,16 @@ __attribute__((naked)) void reset_handler(void) {
       ".ltorg\n");
 }
 
-/* A fence of MPU regions; see mpu.c. */
-void mpu_fence(void);
-
 __attribute__((used, noreturn)) static void start(void) {
   /* Word by word, not by memcpy: that may itself lie in .data. */
   for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;) *to++ = *from++;
   for (volatile uint32_t *p = bss_start; p < bss_end;) *p++ = 0;
-  memcpy(&table, &boot_vectors, sizeof table);
-  for (uint32_t i = 0; i < 15; i++)
-    if (table.system[i] == NULL) table.system[i] = fault_handler;
-  table.system[14] = systick_handler;
-  for (uint32_t i = 0; i < BOARD_IRQS; i++) table.irq[i] = irq_handlers[i] != NULL ? irq_handlers[i] : fault_handler;
-  SCB_VTOR = (uint32_t)&table;
+  vectors_ram = boot_vectors;
+  for (uint32_t i = 2; i < 15; i++) vectors_ram.system[i] = fault_handler;
+  vectors_ram.system[14] = systick_handler;
+  for (uint32_t i = 0; irq_handlers_start + i < irq_handlers_end; i++)
+    irq_vectors_ram[i] = irq_handlers_start[i] != NULL ? irq_handlers_start[i] : fault_handler;
+  SCB_VTOR = (uint32_t)&vectors_ram;
   __asm__ volatile("dsb\nisb" ::: "memory");
   main();
   board_trap("main returned");

@@ -18,7 +18,7 @@ const WASM2C = join(ROOT, "node_modules/wabt/bin/wasm2c");
 
 /**
  * @param {Uint8Array} wasm the device with a name section
- * @returns {Promise<{ c: string, header: string }>} device.c and device.h
+ * @returns {Promise<Record<string, string>>} sources by file name: device.h, device_functions.h, and one C file for each of PARTS
  * @throws Error when wasm2c fails or writes what this file does not expect
  */
 export async function translate(wasm) {
@@ -30,7 +30,7 @@ export async function translate(wasm) {
     const names = new Map();
     const header = readable(ownHeader(await readFile(join(folder, "device.h"), "utf8")), names);
     const c = readable(ownPrelude(await readFile(output, "utf8")), names);
-    return { c, header };
+    return { "device.h": header, ...split(c) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -60,7 +60,35 @@ function ownPrelude(text) {
     .replace(/^ {2}wasm_rt_free_memory\(.*\n/m, "");
   const left = /\b(?:WASM_RT_\w+|wasm_rt_(?!memory_t\b)\w+|CALL_INDIRECT|f32|f64)\b.*/.exec(body);
   if (left !== null) throw unexpected(left[0]);
-  return `/* Made from the device module by wasm2c and scripts/firmware/translate.mjs. */\n#include "device.h"\n\n${body}`;
+  return body;
+}
+
+/**
+ * The translation units: kernels run from RAM, the forward pass and the sampler are compiled for speed, the rest for size. By the
+ * beginning of a function's name; the last takes what is left, with the data and what wasm2c exports.
+ */
+const PARTS = [
+  { file: "kernels.c", prefix: /^as_kernels_/ },
+  { file: "model.c", prefix: /^as_(model|sampler)_/ },
+  { file: "device.c", prefix: /^/ },
+];
+
+/**
+ * @param {string} c prototypes, then data and functions
+ * @returns {Record<string, string>}
+ */
+function split(c) {
+  const begins = c.search(/^(?!static [^\n]*;$|$)/m);
+  const prototypes = c.slice(0, begins).replace(/^static /gm, "");
+  const units = PARTS.map(() => "");
+  // A piece is a function with the lines before it; a function ends with a } that begins a line.
+  for (const piece of c.slice(begins).split(/(?<=^\}\n)/m)) {
+    const name = /^\w+ (\w+)\(w2c_device\*[^;]*\{$/m.exec(piece)?.[1] ?? "";
+    units[PARTS.findIndex(({ prefix }) => prefix.test(name))] += piece;
+  }
+  const made = "/* Made from the device module by wasm2c and scripts/firmware/translate.mjs. */\n";
+  const files = Object.fromEntries(PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${units[i]}`]));
+  return { "device_functions.h": `${made}#pragma once\n#include "device.h"\n\n${prototypes}`, ...files };
 }
 
 /**
