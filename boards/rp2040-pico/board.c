@@ -74,6 +74,7 @@ void board_init(void) {
   UART_IMSC = INT_RX | INT_RT;
   irq_enable(UART0_IRQ);
   systick_start();
+  mpu_fence();
 }
 
 int32_t board_uart_baud(uint32_t baud) {
@@ -111,6 +112,8 @@ RAM_CODE(uart0_handler) static void uart0_handler(void) {
   while ((UART_FR & FR_RXFE) == 0) uart_received((uint8_t)UART_DR);
   uart_fill();
 }
+
+IRQ_HANDLERS = {[UART0_IRQ] = uart0_handler};
 
 void board_uart_start(void) {
   board_interrupts_off();

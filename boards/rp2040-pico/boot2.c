@@ -27,31 +27,32 @@ __attribute__((naked, used, section(".boot2.entry"))) void boot2_entry(void) {
 }
 
 /* Whole commands fit the FIFO, so that they need no hand on /CS: it falls with the first byte and rises behind the last. */
-ALWAYS uint32_t read_register(uint32_t command) {
-  SSI_DR0 = command;
-  SSI_DR0 = 0;
-  ssi_wait();
-  (void)SSI_DR0;
-  return SSI_DR0;
+ALWAYS uint32_t read_register(ssi_t *ssi, uint32_t command) {
+  ssi->DR0 = command;
+  ssi->DR0 = 0;
+  ssi_wait(ssi);
+  (void)ssi->DR0;
+  return ssi->DR0;
 }
 
 __attribute__((used, noreturn, section(".boot2.code"))) void boot2(void) {
-  ssi_serial();
+  ssi_t *ssi = ssi_base();
+  ssi_serial(ssi);
   /* Four lines need QE, which is kept by the flash: written once in its life, or never where the factory did. */
-  uint32_t status2 = read_register(READ_STATUS2);
+  uint32_t status2 = read_register(ssi, READ_STATUS2);
   if ((status2 & QE) == 0) {
-    SSI_DR0 = WRITE_ENABLE;
-    ssi_wait();
-    (void)SSI_DR0;
-    SSI_DR0 = WRITE_STATUS2;
-    SSI_DR0 = status2 | QE;
-    ssi_wait();
-    (void)SSI_DR0;
-    (void)SSI_DR0;
-    while ((read_register(READ_STATUS) & BUSY) != 0) {
+    ssi->DR0 = WRITE_ENABLE;
+    ssi_wait(ssi);
+    (void)ssi->DR0;
+    ssi->DR0 = WRITE_STATUS2;
+    ssi->DR0 = status2 | QE;
+    ssi_wait(ssi);
+    (void)ssi->DR0;
+    (void)ssi->DR0;
+    while ((read_register(ssi, READ_STATUS) & BUSY) != 0) {
     }
   }
-  xip_enter();
+  xip_enter(ssi);
   VTOR = VECTORS;
   __asm__ volatile(
       "ldmia %0!, {r1, r2}\n"

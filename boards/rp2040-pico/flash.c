@@ -26,33 +26,34 @@ ALWAYS void deselect(void) { IO_QSPI_SS_CTRL = OUT_NORMAL; }
 
 /* Write enable, then one command with an address and perhaps data, then waits until the flash is ready. */
 RAM_CODE(flash_write) static bool flash_write(uint32_t command, uint32_t offset, const uint8_t *from, uint32_t bytes) {
-  ssi_wait();
-  ssi_serial();
+  ssi_t *ssi = ssi_base();
+  ssi_wait(ssi);
+  ssi_serial(ssi);
   select();
-  ssi_byte(CONTINUOUS_READ_RESET);
+  ssi_byte(ssi, CONTINUOUS_READ_RESET);
   deselect();
 
   select();
-  ssi_byte(WRITE_ENABLE);
+  ssi_byte(ssi, WRITE_ENABLE);
   deselect();
   select();
-  ssi_byte(command);
-  ssi_byte(offset >> 16 & 0xff);
-  ssi_byte(offset >> 8 & 0xff);
-  ssi_byte(offset & 0xff);
-  for (uint32_t i = 0; i < bytes; i++) ssi_byte(from[i]);
+  ssi_byte(ssi, command);
+  ssi_byte(ssi, offset >> 16 & 0xff);
+  ssi_byte(ssi, offset >> 8 & 0xff);
+  ssi_byte(ssi, offset & 0xff);
+  for (uint32_t i = 0; i < bytes; i++) ssi_byte(ssi, from[i]);
   deselect();
 
   uint32_t status = BUSY;
   for (uint32_t polls = 0; polls < POLLS && (status & BUSY) != 0; polls++) {
     select();
-    ssi_byte(READ_STATUS);
-    status = ssi_byte(0);
+    ssi_byte(ssi, READ_STATUS);
+    status = ssi_byte(ssi, 0);
     deselect();
     WATCHDOG_LOAD = WATCHDOG_LONGEST;
   }
 
-  xip_enter();
+  xip_enter(ssi);
   /* Lines of flash that were cached before are old now. */
   XIP_FLUSH = 1;
   (void)XIP_FLUSH; /* a read waits until it is done */

@@ -5,6 +5,7 @@
 #ifndef TRITKIT_RP2040_H
 #define TRITKIT_RP2040_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
@@ -15,19 +16,18 @@
 /* 2.6.3 XIP cache */
 #define XIP_FLUSH REG(0x14000004)
 
-/* 4.10.13 SSI. It has no aliases (from memory), and its settings change only while SSIENR is 0. */
-#define SSI_CTRLR0 REG(0x18000000)
-#define SSI_CTRLR1 REG(0x18000004)
-#define SSI_ENABLE REG(0x18000008)
-#define SSI_SER REG(0x18000010)
-#define SSI_BAUDR REG(0x18000014)
-#define SSI_SR REG(0x18000028)
+/* 4.10.13 SSI. It has no aliases (from memory), and its settings change only while ENABLE is 0. */
+struct ssi {
+  uint32_t CTRLR0, CTRLR1, ENABLE, MWCR, SER, BAUDR, TXFTLR, RXFTLR, TXFLR, RXFLR, SR;
+  uint32_t interrupts[13];
+  uint32_t DR0, DR1_35[35];
+  uint32_t RX_SAMPLE_DLY, SPI_CTRLR0;
+};
+_Static_assert(offsetof(struct ssi, DR0) == 0x60 && offsetof(struct ssi, SPI_CTRLR0) == 0xF4, "offsets of the datasheet");
+#define XIP_SSI 0x18000000
 #define SR_BUSY (1u << 0)
 #define SR_TFE (1u << 2)
 #define SR_RFNE (1u << 3)
-#define SSI_DR0 REG(0x18000060)
-#define SSI_RX_SAMPLE_DLY REG(0x180000F0)
-#define SSI_SPI_CTRLR0 REG(0x180000F4)
 /* CTRLR0: | SPI_FRF 22:21, 2 = four lines | bits of a frame - 1, 20:16 | TMOD 9:8, 3 = send, then receive | */
 #define SERIAL_BYTES (7u << 16)
 #define QUAD_READ ((2u << 21) | (31u << 16) | (3u << 8))

@@ -17,42 +17,50 @@
 /* clk_sys / 2: 62.5 MHz; the flash takes 133. The sample delay of one clk_sys cycle is for the pads and the board's traces. */
 #define XIP_BAUDR 2
 
-ALWAYS void ssi_wait(void) {
-  while ((SSI_SR & (SR_TFE | SR_BUSY)) != SR_TFE) {
+/* One base address for the compiler to keep, not a constant for each register: boot2 has room for 252 bytes. */
+typedef volatile struct ssi ssi_t;
+ALWAYS ssi_t *ssi_base(void) {
+  ssi_t *ssi = (ssi_t *)XIP_SSI;
+  __asm__("" : "+r"(ssi));
+  return ssi;
+}
+
+ALWAYS void ssi_wait(ssi_t *ssi) {
+  while ((ssi->SR & (SR_TFE | SR_BUSY)) != SR_TFE) {
   }
 }
 
 /* One line, frames of 8 bits: how commands are sent. */
-ALWAYS void ssi_serial(void) {
-  SSI_ENABLE = 0;
-  SSI_BAUDR = XIP_BAUDR;
-  SSI_RX_SAMPLE_DLY = 1;
-  SSI_CTRLR0 = SERIAL_BYTES;
-  SSI_SER = 1;
-  SSI_ENABLE = 1;
+ALWAYS void ssi_serial(ssi_t *ssi) {
+  ssi->ENABLE = 0;
+  ssi->BAUDR = XIP_BAUDR;
+  ssi->RX_SAMPLE_DLY = 1;
+  ssi->CTRLR0 = SERIAL_BYTES;
+  ssi->SER = 1;
+  ssi->ENABLE = 1;
 }
 
 /* One byte out, one in. */
-ALWAYS uint32_t ssi_byte(uint32_t out) {
-  SSI_DR0 = out;
-  while ((SSI_SR & SR_RFNE) == 0) {
+ALWAYS uint32_t ssi_byte(ssi_t *ssi, uint32_t out) {
+  ssi->DR0 = out;
+  while ((ssi->SR & SR_RFNE) == 0) {
   }
-  return SSI_DR0;
+  return ssi->DR0;
 }
 
 /* From serial commands to reading in place. The flash's QE bit is set. */
-ALWAYS void xip_enter(void) {
-  SSI_ENABLE = 0;
-  SSI_CTRLR0 = QUAD_READ;
-  SSI_CTRLR1 = 0;
-  SSI_SPI_CTRLR0 = WITH_INSTRUCTION;
-  SSI_ENABLE = 1;
-  SSI_DR0 = 0xEB;
-  SSI_DR0 = 0xA0; /* address 0, mode A0 */
-  ssi_wait();
-  SSI_ENABLE = 0;
-  SSI_SPI_CTRLR0 = WITHOUT_INSTRUCTION;
-  SSI_ENABLE = 1;
+ALWAYS void xip_enter(ssi_t *ssi) {
+  ssi->ENABLE = 0;
+  ssi->CTRLR0 = QUAD_READ;
+  ssi->CTRLR1 = 0;
+  ssi->SPI_CTRLR0 = WITH_INSTRUCTION;
+  ssi->ENABLE = 1;
+  ssi->DR0 = 0xEB;
+  ssi->DR0 = 0xA0; /* address 0, mode A0 */
+  ssi_wait(ssi);
+  ssi->ENABLE = 0;
+  ssi->SPI_CTRLR0 = WITHOUT_INSTRUCTION;
+  ssi->ENABLE = 1;
 }
 
 #endif

@@ -25,7 +25,10 @@ export function startFromFlash(mcu: Mcu, flash: W25q): void {
   const boot2 = flash.cells.subarray(0, BOOT2_BYTES);
   const stored = new DataView(boot2.buffer, boot2.byteOffset).getUint32(BOOT2_BYTES - 4, true);
   if (crc32(boot2.subarray(0, BOOT2_BYTES - 4)) !== stored)
-    throw new Rp2040Error("E_RP2040_BOOT", "flash begins without a boot2 of the right CRC32: the boot ROM would offer USB");
+    throw new Rp2040Error(
+      "E_RP2040_BOOT",
+      "flash begins without a boot2 of the right CRC32: the boot ROM would offer USB",
+    );
   leaveContinuousRead(flash);
   connectFlash(mcu);
   mcu.sram.set(boot2, BOOT2_AT - 0x20000000);

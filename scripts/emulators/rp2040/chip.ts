@@ -14,11 +14,11 @@
 import { startFromFlash, startWithoutBoot2 } from "./boot_rom.ts";
 import { Rp2040Error } from "./fault.ts";
 import { Mcu } from "./mcu.ts";
-import { Profile } from "./profile.ts";
+import { CycleCounts } from "./profile.ts";
 import { FLASH_BYTES, W25q, type W25qTiming } from "./w25q.ts";
 
 export { Rp2040Error } from "./fault.ts";
-export { type CodeSymbol, type FunctionCost, parseSymbols, Profile } from "./profile.ts";
+export { CycleCounts } from "./profile.ts";
 export { flashImageOfUf2, isUf2 } from "./uf2.ts";
 export { FLASH_BYTES } from "./w25q.ts";
 
@@ -75,7 +75,7 @@ export class Rp2040 {
   #cutAt: number;
   #pastCycles = 0;
   #asleep = 0;
-  #profile: Profile | null = null;
+  #profile: CycleCounts | null = null;
   #listener: (bytes: Uint8Array) => void = () => {};
   #sent: number[] = [];
 
@@ -198,8 +198,8 @@ export class Rp2040 {
   }
 
   /** Counts from now on, from nothing. */
-  startProfile(): Profile {
-    this.#profile = new Profile();
+  startProfile(): CycleCounts {
+    this.#profile = new CycleCounts();
     return this.#profile;
   }
 
@@ -236,7 +236,7 @@ export class Rp2040 {
     this.instructions += instructions;
   }
 
-  #executeCounted(core: Mcu["core"], profile: Profile): void {
+  #executeCounted(core: Mcu["core"], profile: CycleCounts): void {
     const { time } = this.#mcu;
     while (core.cycles < time.stopAt && !core.waiting) {
       const { PC, cycles } = core;

@@ -71,6 +71,12 @@ export class Clock implements IClock {
     return alarm;
   }
 
+  /** Forgets every alarm. */
+  clear(): void {
+    this.#alarms.length = 0;
+    this.#update();
+  }
+
   /** The loop may run up to this cycle. */
   runTo(end: number): void {
     this.#end = end;
@@ -105,6 +111,8 @@ export class Clock implements IClock {
       if (alarm === undefined || alarm.ns > now + 0.1) break;
       this.#alarms.shift();
       alarm.run();
+      // Reset: what this alarm would do next is of no interest.
+      if (this.#end === 0) break;
     }
     this.#update();
   }

@@ -3,7 +3,7 @@
  *
  *     memory       unaligned accesses, accesses to nothing, to the boot ROM (there is none) and to the MPU's guard stop the emulator
  *     flash        read in place only while the SSI and the flash are set up for it and the flash is not busy (xip)
- *     peripherals  SSI, IO_QSPI, XIP_CTRL, UART0, RESETS, AIRCR, MPU, ROSC of our own; whatever rp2040js does not implement is refused
+ *     peripherals  SSI, IO_QSPI, XIP_CTRL, UART0, SysTick, RESETS, AIRCR, MPU, ROSC of our own; whatever rp2040js does not implement is refused
  *     resets       a peripheral that is still held in reset is refused; so is the timer without the watchdog's tick
  *     interrupts   WFI with a pending interrupt does not sleep, and with PRIMASK set wakes without entering the handler (in rp2040js it
  *                  sleeps on, and enters)
@@ -18,6 +18,7 @@ import { Clock } from "./clock.ts";
 import { hex, Rp2040Error } from "./fault.ts";
 import { atomic, IoQspi } from "./io_qspi.ts";
 import { Ssi } from "./ssi.ts";
+import { SYST_CALIB, SYST_CSR, SYST_CVR, SYST_RVR, SysTick } from "./systick.ts";
 import { Uart } from "./uart.ts";
 import type { W25q } from "./w25q.ts";
 import { XipCtrl } from "./xip_ctrl.ts";
@@ -44,30 +45,30 @@ const MPU_REGIONS = 8;
 
 /** RESETS.RESET (RP2040 Datasheet 2.14.3): bit of each block, by the block's key in RP2040.peripherals. */
 const RESET_BITS: Record<number, number> = {
-  0x4004c: 0, // ADC
-  0x40030: 1, // BUSCTRL
-  0x50000: 2, // DMA
-  0x40044: 3, // I2C0
-  0x40048: 4, // I2C1
-  0x40014: 5, // IO_BANK0
-  0x40018: 6, // IO_QSPI
-  0x4001c: 8, // PADS_BANK0
-  0x40020: 9, // PADS_QSPI
-  0x50200: 10, // PIO0
-  0x50300: 11, // PIO1
-  0x40028: 12, // PLL_SYS
-  0x4002c: 13, // PLL_USB
-  0x40050: 14, // PWM
-  0x4005c: 15, // RTC
-  0x4003c: 16, // SPI0
-  0x40040: 17, // SPI1
-  0x40004: 18, // SYSCFG
-  0x40000: 19, // SYSINFO
-  0x4006c: 20, // TBMAN
-  0x40054: 21, // TIMER
-  0x40034: 22, // UART0
-  0x40038: 23, // UART1
-  0x50110: 24, // USBCTRL
+  262220: 0, // ADC
+  262192: 1, // BUSCTRL
+  327680: 2, // DMA
+  262212: 3, // I2C0
+  262216: 4, // I2C1
+  262164: 5, // IO_BANK0
+  262168: 6, // IO_QSPI
+  262172: 8, // PADS_BANK0
+  262176: 9, // PADS_QSPI
+  328192: 10, // PIO0
+  328448: 11, // PIO1
+  262184: 12, // PLL_SYS
+  262188: 13, // PLL_USB
+  262224: 14, // PWM
+  262236: 15, // RTC
+  262204: 16, // SPI0
+  262208: 17, // SPI1
+  262148: 18, // SYSCFG
+  262144: 19, // SYSINFO
+  262252: 20, // TBMAN
+  262228: 21, // TIMER
+  262196: 22, // UART0
+  262200: 23, // UART1
+  327952: 24, // USBCTRL
 };
 const RESETS_ALL = 0x01ffffff;
 /** What the boot ROM has taken out of reset to read flash (from memory). */
@@ -91,6 +92,7 @@ export class Mcu extends RP2040 {
   readonly ssi: Ssi;
   readonly uart0: Uart;
   readonly xipCtrl: XipCtrl;
+  readonly #sysTick: SysTick;
   readonly #flash: W25q;
   readonly #cells: DataView;
   readonly #cellsMask: number;
@@ -101,6 +103,7 @@ export class Mcu extends RP2040 {
   #guard = 0;
   #guardBytes = 0;
   #mpu = { control: 0, number: 0, base: new Uint32Array(MPU_REGIONS), attributes: new Uint32Array(MPU_REGIONS) };
+  #resets = RESETS_AFTER_ROM;
   #ready = false;
 
   constructor({ flash, ns, onByte, onReset }: McuOptions) {
@@ -109,6 +112,8 @@ export class Mcu extends RP2040 {
     this.time = time;
     this.clkSys = ROSC_HZ;
     time.connect(this.core);
+    // Of PWM and SysTick, which are not used: they come due at once, again and again.
+    time.clear();
     this.addClockListener((hz) => time.setHz(hz));
     this.#flash = flash;
     this.#cells = new DataView(flash.cells.buffer, flash.cells.byteOffset, flash.cells.length);
@@ -116,13 +121,30 @@ export class Mcu extends RP2040 {
     this.#onReset = onReset;
 
     const onMisuse = (what: string): void => this.fault(what);
-    this.logger = { debug: () => {}, info: () => {}, warn: (_, what) => onMisuse(what), error: (_, what) => onMisuse(what) };
+    this.logger = {
+      debug: () => {},
+      info: () => {},
+      warn: (_, what) => onMisuse(what),
+      error: (_, what) => onMisuse(what),
+    };
     this.onBreak = (code) => this.fault(`a breakpoint (${code})`);
     this.ssi = new Ssi({ now: () => time.nanos, hz: () => this.clkSys, flash, onMisuse });
     this.ssi.onChange = () => {
       this.#readable = false;
     };
     this.xipCtrl = new XipCtrl(onMisuse);
+    this.#sysTick = new SysTick({
+      cycles: () => this.core.cycles,
+      alarm: (run) => {
+        const alarm = time.createAlarm(run);
+        return { schedule: (cycles) => alarm.schedule((cycles * 1e9) / this.clkSys), cancel: () => alarm.cancel() };
+      },
+      pend: () => {
+        this.core.pendingSystick = true;
+        this.core.interruptsUpdated = true;
+      },
+      onMisuse,
+    });
     this.uart0 = new Uart({
       alarm: (run) => time.createAlarm(run),
       hz: () => this.clocks.periFreq,
@@ -252,8 +274,14 @@ export class Mcu extends RP2040 {
 
   #readRegister(address: number): number {
     if (!this.#ready) return 0;
-    if (address < ROM_BYTES) this.fault(`a read of ${hex(address)}: a null pointer, or the boot ROM, which is not here`);
+    if (address < ROM_BYTES)
+      this.fault(`a read of ${hex(address)}: a null pointer, or the boot ROM, which is not here`);
     switch (address) {
+      case SYST_CSR:
+      case SYST_RVR:
+      case SYST_CVR:
+      case SYST_CALIB:
+        return this.#sysTick.read(address);
       case AIRCR:
         return 0xfa050000;
       case SCR:
@@ -282,6 +310,11 @@ export class Mcu extends RP2040 {
     if (address < ROM_BYTES) this.fault(`a write to ${hex(address)}: a null pointer`);
     if (address >>> 26 === 0x04) this.fault(`a write to flash at ${hex(address)}`);
     switch (address) {
+      case SYST_CSR:
+      case SYST_RVR:
+      case SYST_CVR:
+        this.#sysTick.write(address, value);
+        return;
       case AIRCR:
         if (value >>> 0 === AIRCR_SYSRESETREQ) this.#reset("SYSRESETREQ");
         return;
@@ -320,8 +353,6 @@ export class Mcu extends RP2040 {
       this.#guardBytes = bytes;
     }
   }
-
-  #resets = RESETS_AFTER_ROM;
 
   #mustBeOut(address: number): void {
     const bit = RESET_BITS[(address >>> 14) << 2];

@@ -316,7 +316,7 @@ export class Ssi {
   /** Lets time pass up to now: frames that ended have ended. */
   #advance(): void {
     const now = this.#pins.now();
-    while (this.#shift !== null && this.#shift.end <= now) this.#finish(this.#shift);
+    while (this.#shift !== null && this.#shift.end <= now) {this.#finish(this.#shift);}
     this.#pins.flash.now = Math.max(this.#pins.flash.now, now);
   }
 
@@ -324,7 +324,8 @@ export class Ssi {
   #next(at: number): void {
     if (this.#shift !== null || !this.#enabled || this.#get(SER) === 0) return;
     const divider = this.#get(BAUDR);
-    if (divider < 2) return this.#tx.length > 0 ? this.#pins.onMisuse("a transfer of the SSI without BAUDR") : undefined;
+    if (divider < 2)
+      return this.#tx.length > 0 ? this.#pins.onMisuse("a transfer of the SSI without BAUDR") : undefined;
     const ns = (clocks: number): number => (clocks * divider * 1e9) / this.#pins.hz();
     const tmod = (this.#get(CTRLR0) >> 8) & 3;
     if (tmod === 2) return this.#pins.onMisuse("the SSI's TMOD 2, which is not modelled");
