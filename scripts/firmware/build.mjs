@@ -15,6 +15,7 @@ import { promisify } from "node:util";
 import { compile } from "../lib/asc.mjs";
 import { deviceWasmName, memoryFlags } from "../lib/memory_map.mjs";
 import { ROOT } from "../lib/root.mjs";
+import { sealBoot2 } from "./boot2.mjs";
 import { boardConfig } from "./config.mjs";
 import { loadSegments } from "./elf.mjs";
 import { TOOLCHAINS } from "./toolchains.mjs";
@@ -77,9 +78,17 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
   const script = `${folder}/link.ld`;
   await cc(["-E", "-P", "-x", "c", `boards/${name}/link.ld`, "-o", script]);
   const elf = `${folder}/firmware.elf`;
-  const link = [...toolchain.link, "-T", script, "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--fatal-warnings"];
+  const link = [
+    ...toolchain.link,
+    ...["-T", script],
+    "-Wl,--gc-sections",
+    "-Wl,--build-id=none",
+    "-Wl,--fatal-warnings",
+  ];
   await cc([...link, "-Wl,--no-warn-rwx-segments", `-Wl,-Map,${folder}/firmware.map`, ...objects, "-lgcc", "-o", elf]);
-  const segments = loadSegments(await readFile(join(root, elf)));
+  const image = await readFile(join(root, elf));
+  if (board.chip === "RP2040") await writeFile(join(root, elf), sealBoot2(image));
+  const segments = loadSegments(image);
   return { board, folder, elf, wasm, segments };
 }
 
