@@ -404,7 +404,10 @@ export class W25q {
 
   /** The bytes go round inside the page; of more than 256 the last 256 count. */
   #program(command: Command): void {
-    if (this.#count === 0) return this.#ignore(`${command.name} without data`);
+    if (this.#count === 0) {
+      this.#ignore(`${command.name} without data`);
+      return;
+    }
     if (!this.#mayWrite(command)) return;
     const base = this.#address - (this.#address % PAGE);
     const before = this.cells.slice(base, base + PAGE);
@@ -436,7 +439,10 @@ export class W25q {
 
   /** 01 with two bytes writes SR1 and SR2. */
   #writeStatus(command: Command): void {
-    if (this.#count === 0) return this.#ignore(`${command.name} without data`);
+    if (this.#count === 0) {
+      this.#ignore(`${command.name} without data`);
+      return;
+    }
     if (!this.#volatileWrite && !this.#mayWrite(command)) return;
     const first = this.#opcode === 0x01 ? 0 : this.#opcode === 0x31 ? 1 : 2;
     const registers = first === 0 ? Math.min(this.#count, 2) : 1;
@@ -469,7 +475,10 @@ export class W25q {
         this.#asleep = true;
         return;
       case 0x99:
-        if (!this.#resetEnabled) return this.#ignore("reset without enable reset");
+        if (!this.#resetEnabled) {
+          this.#ignore("reset without enable reset");
+          return;
+        }
         this.cutPower();
         this.#busyUntil = this.now + RESET_TIME;
     }
