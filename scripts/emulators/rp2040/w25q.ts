@@ -228,6 +228,8 @@ export class W25q {
     if (!this.#selected) return;
     this.#selected = false;
     const command = this.#command;
+    // Wakes with or without the three bytes that ask for the id.
+    if (this.#opcode === 0xab && command !== null && !this.#deaf) this.#asleep = false;
     if (command === null || this.#deaf || this.#addressLeft > 0) {
       if (command !== null && !this.#deaf && ["erase", "program"].includes(command.kind))
         this.#ignore(`${command.name} without its whole address`);
@@ -237,7 +239,6 @@ export class W25q {
     else if (command.kind === "program") this.#program(command);
     else if (command.kind === "write status") this.#writeStatus(command);
     else if (command.kind === "at once") this.#atOnce();
-    else if (this.#opcode === 0xab) this.#asleep = false;
   }
 
   /** Clocks 8 bits. @returns what the part drives meanwhile, 0xFF while it drives nothing */
