@@ -5,6 +5,7 @@
  * While it works or its line is busy, simulated time passes as fast as this machine can (about a sixth of the chip's speed); while it
  * sleeps, simulated time follows the wall clock, so that the firmware's own timeouts are not over in no time.
  */
+import { DEFAULT_BAUD } from "../../../host/transports/serial.ts";
 import type { Transport } from "../../../host/transports/transport.ts";
 import { type Rp2040, Rp2040Error } from "./chip.ts";
 
@@ -12,6 +13,17 @@ import { type Rp2040, Rp2040Error } from "./chip.ts";
 const SLICE = 100_000;
 const CYCLES_A_MS = 125_000;
 const LOOK_MS = 20;
+/** Longer than any start: the firmware checks its models' digests, 0.4 s for one of 300 KiB. */
+const LONGEST_START = 10_000 * CYCLES_A_MS;
+
+/**
+ * Runs a Pico until its firmware sleeps for the first time. The host gives a device a few seconds of wall clock to say hello, in which an
+ * emulated one may not have started.
+ * @throws Rp2040Error what the firmware does wrong
+ */
+export function startUp(pico: Rp2040): void {
+  pico.run({ cycles: LONGEST_START, until: () => pico.idle });
+}
 
 export class LivePico {
   readonly pico: Rp2040;
@@ -85,8 +97,10 @@ export class LivePico {
   }
 }
 
-/** The UART of a Pico in this process; `pico` runs until the transport is closed. */
+/** The UART of a Pico in this process, started up; `pico` runs until the transport is closed. */
 export function picoTransport(pico: Rp2040): Transport {
+  pico.setLineBaud(DEFAULT_BAUD);
+  startUp(pico);
   let onData: (bytes: Uint8Array) => void = () => {};
   let onClose: (error?: Error) => void = () => {};
   const live = new LivePico(

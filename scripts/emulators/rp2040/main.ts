@@ -7,14 +7,14 @@
  *     --cut N           cuts power in the middle of the N-th erase or program from now on, and leaves with status 0
  *     --seed N          for what a torn operation leaves; default 1
  *
- * Prints one line, `rp2040 tcp://127.0.0.1:PORT`, once it listens. SIGKILL is a power cut.
+ * Prints one line, `rp2040 tcp://127.0.0.1:PORT`, once the firmware has started and it listens. SIGKILL is a power cut.
  */
 import { readFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { FLASH_BYTES, flashImageOfUf2, isUf2, Rp2040Error, startRp2040 } from "./chip.ts";
 import { openFlashFile } from "./flash_file.ts";
-import { LivePico } from "./live.ts";
+import { LivePico, startUp } from "./live.ts";
 
 const OPTIONS = {
   flash: { type: "string" },
@@ -33,14 +33,16 @@ function main(): void {
   const firmware = values.firmware === undefined ? undefined : firmwareImage(values.firmware);
   if (firmware !== undefined) file.write(0, firmware);
   let client: Socket | null = null;
+  const pico = startRp2040({
+    firmware,
+    flash: file.content,
+    seed: whole("seed", values.seed ?? "1"),
+    cutAtOperation: whole("cut", values.cut ?? "0"),
+    onFlashChange: file.write,
+  });
+  startUp(pico);
   const live = new LivePico(
-    startRp2040({
-      firmware,
-      flash: file.content,
-      seed: whole("seed", values.seed ?? "1"),
-      cutAtOperation: whole("cut", values.cut ?? "0"),
-      onFlashChange: file.write,
-    }),
+    pico,
     (bytes) => client?.write(bytes),
     (error) => leave(error),
   );
