@@ -45,7 +45,7 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
       flash: file?.content,
       seed: options.seed,
     });
-    file?.attach(sim.flash);
+    file?.attach(sim);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
     return {
       board,
