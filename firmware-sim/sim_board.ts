@@ -236,7 +236,9 @@ export class SimBoard {
 
   /** When a sleeping CPU has a reason to wake, or the host's end gets bytes: ns, Infinity when only a tick will come. */
   nextEventAt(): number {
-    return Math.min(this.uart.rxInterruptAt(), this.uart.txRoomAt(), this.uart.hostAt());
+    // A boot ROM polls the receiver, byte by byte.
+    const rx = this.#running === "rom" ? this.uart.rxAt() : this.uart.rxInterruptAt();
+    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt());
   }
 
   /** Lets time pass while the CPU sleeps. */

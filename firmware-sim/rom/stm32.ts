@@ -163,7 +163,12 @@ export class Stm32Rom implements BootRom {
     if (byte === undefined) return 0;
     if (this.state.phase === "lost") return 1;
     this.state.got.push(byte);
-    if (this.state.got.length === this.state.need) this.#received(this.state.got);
+    const { phase, got, need } = this.state;
+    if (got.length === need && !this.#handlers[phase](got)) {
+      // "Sends a NACK byte and goes back to command checking."
+      this.#send(NACK);
+      this.#expect("command", 2);
+    }
     return 1;
   }
 
@@ -191,112 +196,89 @@ export class Stm32Rom implements BootRom {
   }
 
   /** Ends a command well. */
-  #acknowledge(...after: number[]): void {
+  #acknowledge(...after: number[]): true {
     this.#send(ACK, ...after);
     this.#expect("command", 2);
-  }
-
-  /** Ends a command badly: "sends a NACK byte and goes back to command checking". */
-  #refuse(): void {
-    this.#send(NACK);
-    this.#expect("command", 2);
+    return true;
   }
 
   /** Goes on with the command. */
-  #goOn(phase: Phase, need: number): void {
+  #goOn(phase: Phase, need: number): true {
     this.#send(ACK);
     this.#expect(phase, need);
-  }
-
-  #received(bytes: readonly number[]): void {
-    switch (this.state.phase) {
-      case "command":
-        return this.#command(bytes[0], bytes[1]);
-      case "address":
-        return this.#address(bytes);
-      case "read-count":
-        return this.#read(bytes[0], bytes[1]);
-      case "write-count":
-        return this.#more("write-data", bytes[0] + 3);
-      case "write-data":
-        return this.#write(bytes);
-      case "erase-count":
-        return this.#eraseCount(word16(bytes, 0));
-      case "erase-special":
-        return this.#eraseSpecial(bytes);
-      case "erase-sectors":
-        return this.#eraseSectors(bytes);
-      case "protect-count":
-        return this.#more("protect-sectors", bytes[0] + 3);
-      case "protect-sectors":
-        return this.#protect(bytes);
-    }
+    return true;
   }
 
   /** The phase goes on under another name with the bytes that are there: their number is known now. */
-  #more(phase: Phase, need: number): void {
+  #more(phase: Phase, need: number): true {
     this.state.phase = phase;
     this.state.need = need;
+    return true;
   }
 
-  #command(command: number, complement: number): void {
-    const { readoutProtected } = this.state;
-    const known = (command ^ complement) === 0xff && COMMANDS.includes(command);
-    if (!known || (readoutProtected && !UNPROTECTED_COMMANDS.includes(command))) return this.#refuse();
+  /** A handler answers false where the ROM refuses. */
+  readonly #handlers: Record<Exclude<Phase, "sync" | "lost">, (bytes: readonly number[]) => boolean> = {
+    command: (bytes) => this.#command(bytes[0], bytes[1]),
+    address: (bytes) => this.#address(bytes),
+    "read-count": (bytes) => this.#read(bytes[0], bytes[1]),
+    "write-count": ([n]) => this.#more("write-data", n + 3),
+    "write-data": (bytes) => this.#write(bytes),
+    "erase-count": (bytes) => this.#eraseCount(word16(bytes, 0)),
+    "erase-special": (bytes) => this.#eraseSpecial(bytes),
+    "erase-sectors": (bytes) => this.#eraseSectors(bytes),
+    "protect-count": ([n]) => this.#more("protect-sectors", n + 3),
+    "protect-sectors": (bytes) => this.#protect(bytes),
+  };
+
+  readonly #commands = new Map<number, () => boolean>([
+    [GET, () => this.#acknowledge(COMMANDS.length, VERSION, ...COMMANDS, ACK)],
+    [GET_VERSION, () => this.#acknowledge(VERSION, 0, 0, ACK)],
+    [GET_ID, () => this.#acknowledge(1, this.#chip.productId >> 8, this.#chip.productId & 255, ACK)],
+    [READ_MEMORY, () => this.#goOn("address", 5)],
+    [GO, () => this.#goOn("address", 5)],
+    [WRITE_MEMORY, () => this.#goOn("address", 5)],
+    [EXTENDED_ERASE, () => this.#goOn("erase-count", 2)],
+    [WRITE_PROTECT, () => this.#goOn("protect-count", 1)],
+    [WRITE_UNPROTECT, () => this.#setOptions({ writeProtected: [] })],
+    [READOUT_PROTECT, () => this.#setOptions({ readoutProtected: true })],
+    [READOUT_UNPROTECT, () => this.#unprotect()],
+  ]);
+
+  #command(command: number, complement: number): boolean {
+    const run = this.#commands.get(command);
+    if ((command ^ complement) !== 0xff || run === undefined) return false;
+    if (this.state.readoutProtected && !UNPROTECTED_COMMANDS.includes(command)) return false;
     this.state.command = command;
-    switch (command) {
-      case GET:
-        return this.#acknowledge(COMMANDS.length, VERSION, ...COMMANDS, ACK);
-      case GET_VERSION:
-        return this.#acknowledge(VERSION, 0, 0, ACK);
-      case GET_ID:
-        return this.#acknowledge(1, this.#chip.productId >> 8, this.#chip.productId & 255, ACK);
-      case READ_MEMORY:
-      case GO:
-      case WRITE_MEMORY:
-        return this.#goOn("address", 5);
-      case EXTENDED_ERASE:
-        return this.#goOn("erase-count", 2);
-      case WRITE_PROTECT:
-        return this.#goOn("protect-count", 1);
-      case WRITE_UNPROTECT:
-        return this.#setOptions({ writeProtected: [] });
-      case READOUT_PROTECT:
-        return this.#setOptions({ readoutProtected: true });
-      case READOUT_UNPROTECT:
-        return this.#unprotect();
-    }
+    return run();
   }
 
-  #address(bytes: readonly number[]): void {
+  #address(bytes: readonly number[]): boolean {
     const address = bytes.slice(0, 4).reduce((sum, byte) => sum * 256 + byte, 0);
     const { command } = this.state;
     const aligned = command !== WRITE_MEMORY || address % Math.max(WORD, this.#pins.board.flash.program_unit) === 0;
-    if (xor(bytes) !== 0 || !this.#flash.contains(address, 1) || !aligned) return this.#refuse();
+    if (xor(bytes) !== 0 || !this.#flash.contains(address, 1) || !aligned) return false;
     this.state.address = address;
     if (command === READ_MEMORY) return this.#goOn("read-count", 2);
     if (command === WRITE_MEMORY) return this.#goOn("write-count", 1);
-    this.#acknowledge();
     this.#pins.requestJump(address);
+    return this.#acknowledge();
   }
 
-  #read(count: number, complement: number): void {
+  #read(count: number, complement: number): boolean {
     const { address } = this.state;
-    if ((count ^ complement) !== 0xff || !this.#flash.contains(address, count + 1)) return this.#refuse();
-    this.#acknowledge(...this.#flash.read(address, count + 1));
+    if ((count ^ complement) !== 0xff || !this.#flash.contains(address, count + 1)) return false;
+    return this.#acknowledge(...this.#flash.read(address, count + 1));
   }
 
-  #write(bytes: readonly number[]): void {
+  #write(bytes: readonly number[]): boolean {
     const data = bytes.slice(1, -1);
     const { address } = this.state;
-    if (xor(bytes) !== 0 || data.length % WORD !== 0 || !this.#flash.contains(address, data.length))
-      return this.#refuse();
+    if (xor(bytes) !== 0 || data.length % WORD !== 0 || !this.#flash.contains(address, data.length)) return false;
     // A whole number of program units: the rest of a flash word (32 bytes on an H743) stays erased (from memory).
     const unit = this.#pins.board.flash.program_unit;
     const padded = new Uint8Array(Math.ceil(data.length / unit) * unit).fill(0xff);
     padded.set(data);
-    if (!this.#busy(() => this.#program(address, padded))) return this.#refuse();
-    this.#acknowledge();
+    return this.#busy(() => this.#program(address, padded)) && this.#acknowledge();
   }
 
   #program(address: number, data: Uint8Array): boolean {
@@ -311,54 +293,55 @@ export class Stm32Rom implements BootRom {
     return true;
   }
 
-  #eraseCount(n: number): void {
+  #eraseCount(n: number): boolean {
     if (n >= ERASE_SPECIAL) return this.#more("erase-special", 3);
-    if (n >= this.#flash.sectors.length) return this.#refuse();
-    this.#more("erase-sectors", 2 + 2 * (n + 1) + 1);
+    // "0 <= N < maximum number of pages"
+    return n < this.#flash.sectors.length && this.#more("erase-sectors", 2 + 2 * (n + 1) + 1);
   }
 
-  #eraseSpecial(bytes: readonly number[]): void {
-    const code = word16(bytes, 0);
+  #eraseSpecial(bytes: readonly number[]): boolean {
+    const sectors = this.#specialSectors(word16(bytes, 0));
+    return xor(bytes) === 0 && sectors !== null && this.#erase(sectors);
+  }
+
+  /** null: a code that is reserved, or a bank that the chip does not have. */
+  #specialSectors(code: number): number[] | null {
     const all = this.#flash.sectors.map(({ index }) => index);
-    const perBank = all.length / this.#chip.banks;
-    const bank = (i: number) => (this.#chip.banks === 2 ? all.slice(i * perBank, (i + 1) * perBank) : null);
-    const sectors = code === ERASE_ALL ? all : code === ERASE_BANK_1 ? bank(0) : code === ERASE_BANK_2 ? bank(1) : null;
-    if (xor(bytes) !== 0 || sectors === null) return this.#refuse();
-    this.#erase(sectors);
+    if (code === ERASE_ALL) return all;
+    if (this.#chip.banks === 1) return null;
+    if (code === ERASE_BANK_1) return all.slice(0, all.length / 2);
+    return code === ERASE_BANK_2 ? all.slice(all.length / 2) : null;
   }
 
-  #eraseSectors(bytes: readonly number[]): void {
+  #eraseSectors(bytes: readonly number[]): boolean {
     const sectors: number[] = [];
     for (let at = 2; at < bytes.length - 1; at += 2) sectors.push(word16(bytes, at));
-    if (xor(bytes) !== 0 || sectors.some((index) => index >= this.#flash.sectors.length)) return this.#refuse();
-    this.#erase(sectors);
+    const known = sectors.every((index) => index < this.#flash.sectors.length);
+    return xor(bytes) === 0 && known && this.#erase(sectors);
   }
 
-  #erase(sectors: readonly number[]): void {
+  #erase(sectors: readonly number[]): boolean {
     const wanted = sectors.filter((index) => !this.#isWriteProtected(index));
-    if (!this.#busy(() => wanted.every((index) => this.#flash.erase(index) === 0))) return this.#refuse();
-    this.#acknowledge();
+    return this.#busy(() => wanted.every((index) => this.#flash.erase(index) === 0)) && this.#acknowledge();
   }
 
-  #protect(bytes: readonly number[]): void {
-    if (xor(bytes) !== 0) return this.#refuse();
+  #protect(bytes: readonly number[]): boolean {
     // "A second Write Protect command" replaces the first one's sectors; wrong numbers are not checked (AN3155).
-    this.#setOptions({ writeProtected: bytes.slice(1, -1) });
+    return xor(bytes) === 0 && this.#setOptions({ writeProtected: bytes.slice(1, -1) });
   }
 
-  #unprotect(): void {
+  #unprotect(): boolean {
     this.#send(ACK);
     // Even write-protected sectors: leaving level 1 is an erase of the whole chip (RM0090 3.7.3).
     const erased = this.#busy(() => this.#flash.sectors.every(({ index }) => this.#flash.erase(index) === 0));
-    if (!erased) return this.#refuse();
-    this.#setOptions({ readoutProtected: false });
+    return erased && this.#setOptions({ readoutProtected: false });
   }
 
   /** Writes option bytes, which count after the reset that follows. */
-  #setOptions(options: Partial<Pick<Stm32State, "readoutProtected" | "writeProtected">>): void {
+  #setOptions(options: Partial<Pick<Stm32State, "readoutProtected" | "writeProtected">>): true {
     Object.assign(this.state, options);
-    this.#acknowledge();
     this.#pins.requestReset();
+    return this.#acknowledge();
   }
 
   #isWriteProtected(sector: number): boolean {
@@ -367,10 +350,8 @@ export class Stm32Rom implements BootRom {
 
   /** Works on the flash while the receiver is on its own: what it cannot hold is lost. */
   #busy(work: () => boolean): boolean {
-    const { uart } = this.#pins;
-    const waiting = uart.available;
     const done = work();
-    uart.loseBehind(Math.max(waiting, RECEIVER_BYTES));
+    this.#pins.uart.loseBehind(RECEIVER_BYTES);
     return done;
   }
 }
