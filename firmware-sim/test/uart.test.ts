@@ -240,8 +240,9 @@ describe("speed", () => {
       clock.advance(byteTime(baud, parity === "even" ? 11 : 10) - 1);
       assert.equal(uart.measure(), null);
       clock.advance(1);
-      assert.deepEqual(uart.measure(), { byte: 0x7f, baud });
-      uart.setBaud(baud);
+      const first = uart.measure();
+      assert.ok(first !== null && first.byte === 0x7f && Math.abs(first.baud / baud - 1) < 1e-5);
+      uart.setBaud(first.baud);
       uart.setParity(parity);
       clock.advance(2 * byteTime(baud, 11));
       assert.deepEqual(uart.read(9), [0x42]);
