@@ -4,11 +4,13 @@
  * The token at position 64: two greedy answers to a prompt whose keys and values are cached already, one of them a token longer; what the longer one
  * executed beyond the other is that token, whole: forward pass, head, sampler. Work for the wire and waiting is left out, by function.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildImage, randomModel } from "../../host/convert/index.ts";
 import { Device } from "../../host/device/device.ts";
+import { modelPath } from "../../host/assets.ts";
+import { readImage } from "../../host/image/reader.ts";
 import { generateOnDevice } from "../../host/device/chat.ts";
 import { openPort } from "../../host/transports/open.ts";
 import { buildFirmware } from "../firmware/build.mjs";
@@ -25,17 +27,21 @@ interface Shape {
   image: Uint8Array;
 }
 
+/** The bundled model, and one of 4M random weights; both with a head of three trit planes. */
 export async function shapes(): Promise<Shape[]> {
-  const one = { dim: 128, hiddenDim: 384, nLayers: 5, nHeads: 4, nKvHeads: 2, vocabSize: 1024 };
-  const four = { dim: 256, hiddenDim: 704, nLayers: 6, nHeads: 8, nKvHeads: 4, vocabSize: 1024 };
-  return [await shape("1M", one), await shape("4M", four)];
+  const bundled = new Uint8Array(await readFile(await modelPath("stories-1m")));
+  const random = randomModel({
+    ...{ dim: 256, hiddenDim: 704, nLayers: 6, nHeads: 8, nKvHeads: 4, headDim: 32, vocabSize: 1024, seqLen: 256 },
+    name: "random-4m",
+  });
+  const { bytes } = await buildImage(random, { embedPacking: "t3" });
+  return [shape("stories-1m", bundled), shape("random-4m", bytes)];
 }
 
-async function shape(name: string, s: { dim: number; hiddenDim: number; nLayers: number; nHeads: number; nKvHeads: number; vocabSize: number }): Promise<Shape> {
-  const kv = s.nKvHeads * (s.dim / s.nHeads);
-  const weights = s.nLayers * (2 * s.dim * s.dim + 2 * s.dim * kv + 3 * s.dim * s.hiddenDim);
-  const { bytes } = await buildImage(randomModel({ ...s, headDim: s.dim / s.nHeads, seqLen: 256 }), { embed: "t3" });
-  return { name, weights, image: bytes };
+function shape(name: string, image: Uint8Array): Shape {
+  const { dim, hiddenDim, nLayers, nHeads, nKvHeads, headDim } = readImage(image).config;
+  const weights = nLayers * (2 * dim * nHeads * headDim + 2 * dim * nKvHeads * headDim + 3 * dim * hiddenDim);
+  return { name, weights, image };
 }
 
 async function onQemu(board: string, shape: Shape, flags: string[]): Promise<Profile> {
@@ -50,7 +56,7 @@ async function onQemu(board: string, shape: Shape, flags: string[]): Promise<Pro
     const device = await Device.connect(await openPort(qemu.port));
     const answer = async (maxTokens: number) => {
       const before = await readQemuProfile(profile, symbols);
-      const { position } = await generateOnDevice(device, "ab", { temperature: 0, maxTokens });
+      const { position } = await generateOnDevice(device, "Once upon a time", { temperature: 0, maxTokens });
       return { position, profile: between(before, await readQemuProfile(profile, symbols)) };
     };
     const { position } = await answer(1);
@@ -63,7 +69,7 @@ async function onQemu(board: string, shape: Shape, flags: string[]): Promise<Pro
     return beyond(shorter.profile, longer.profile);
   } finally {
     await qemu.kill();
-    await rm(folder, { recursive: true });
+    if (process.env.KEEP === undefined) await rm(folder, { recursive: true }); else console.log(profile);
   }
 }
 
