@@ -22,7 +22,7 @@ import { TOOLCHAINS } from "./toolchains.mjs";
 import { sameCode, translate } from "./translate.mjs";
 
 const run = promisify(execFile);
-const OUT = "build/firmware";
+export const OUT = "build/firmware";
 const COMMON = "boards/common";
 
 /** For loops written so that few registers suffice: what gcc does before it allocates registers only makes it spill. */
@@ -140,8 +140,11 @@ async function compileAll(name, folder, toolchain, flags, root) {
 /** One translation for each memory map in one run. @type {Map<string, Promise<{ sources: Record<string, string>, wasm: string }>>} */
 const translated = new Map();
 
-/** @param {Board} board */
-function deviceSources({ memory }) {
+/**
+ * The device module as C.
+ * @param {Board} board
+ */
+export function deviceSources({ memory }) {
   const file = deviceWasmName(memory);
   let made = translated.get(file);
   if (made === undefined) {
@@ -161,7 +164,7 @@ function deviceSources({ memory }) {
  * The runs of equal sectors inside the partition; as partitionRuns of boards/board.ts, which this script cannot import.
  * @param {Board} board
  */
-function partitionRuns({ flash }) {
+export function partitionRuns({ flash }) {
   const { offset, bytes } = flash.partition;
   /** @type {{ count: number, bytes: number }[]} */
   const runs = [];
