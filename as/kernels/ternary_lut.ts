@@ -126,17 +126,31 @@ export function lut_rows(
     fill(planes_sum, 0);
     // The most significant plane first.
     for (let plane = trits; plane > 0; plane--) {
-      for (let i: usize = 0; i < 16; i += 4) {
-        const h = load<i32>(planes_sum + i);
-        store<i32>(planes_sum + i, h + h + h - bias);
-      }
+      triple(planes_sum, bias);
+      triple(planes_sum + 4, bias);
+      triple(planes_sum + 8, bias);
+      triple(planes_sum + 12, bias);
       lut_block(w, table, tables, planes_sum);
       w += plane_bytes;
     }
-    for (let i: usize = 0; i < 16; i += 4) {
-      store<i32>(acc + i, (from > 0 ? load<i32>(acc + i) : 0) + load<i32>(planes_sum + i));
-    }
+    if (from == 0) fill(acc, 0);
+    add(acc, planes_sum);
+    add(acc + 4, planes_sum + 4);
+    add(acc + 8, planes_sum + 8);
+    add(acc + 12, planes_sum + 12);
   }
+}
+
+/** Horner's step, less the biases that the next plane adds. */
+@inline
+function triple(at: usize, bias: i32): void {
+  const h = load<i32>(at);
+  store<i32>(at, h + h + h - bias);
+}
+
+@inline
+function add(to: usize, from: usize): void {
+  store<i32>(to, load<i32>(to) + load<i32>(from));
 }
 
 @inline
