@@ -24,7 +24,6 @@
  * come before SPI_ATTACH or out of order are from memory.
  */
 import type { Esp32Chip, Range } from "./chips.ts";
-import type { RomCodec } from "./codec.ts";
 import {
   CHANGE_BAUDRATE,
   dataBlock,
@@ -56,10 +55,11 @@ import {
   WRITE_REG,
   words,
 } from "./commands.ts";
-import { FlashReading } from "./flash_reading.ts";
-import { FlashWriter, type RomFlash, SECTOR } from "./flash_writer.ts";
+import { nextPacket, type Reading } from "./flash_reading.ts";
+import { beginDownload, type Download, eraseAhead, type RomFlash, SECTOR, writeBlock } from "./flash_writer.ts";
+import { md5 } from "./md5.ts";
 import { Registers } from "./registers.ts";
-import { SlipReader, slipFrame } from "./slip.ts";
+import { SlipReader, type SlipState, slipFrame } from "./slip.ts";
 
 export interface RomLine {
   /** In order; the ROM waits for no room. */
@@ -71,7 +71,6 @@ export interface RomLine {
 export interface Esp32RomOptions {
   readonly chip: Esp32Chip;
   readonly flash: RomFlash;
-  readonly codec: RomCodec;
   readonly line: RomLine;
   /** Fuse ENABLE_SECURITY_DOWNLOAD: a chip that lets nobody read its memory or run code from the line. */
   readonly secureDownload?: boolean;
@@ -105,20 +104,44 @@ const SYNC_BYTES = 36;
 const SECURE_DOWNLOAD_FLAG = 1 << 2;
 const DONE: Answer = {};
 
-export class Esp32Rom {
+/** Plain data. */
+interface Progress {
+  mode: RomMode;
   /** Where the uploaded code was started; null: none was. */
-  entry: number | null = null;
+  entry: number | null;
+  /** SPI_ATTACH came. The stub attaches the flash by itself. */
+  attached: boolean;
+  ram: RamSegment[];
+  /** The segment that MEM_DATA fills. */
+  loading: RamSegment | null;
+  download: Download | null;
+  reading: Reading | null;
+  /** The stub tells the next command what went wrong after the last answer. */
+  late: Failure | null;
+}
+
+export interface Esp32RomState {
+  progress: Progress;
+  slip: SlipState;
+  registers: Map<number, number>;
+}
+
+const AFTER_RESET: Progress = {
+  mode: "rom",
+  entry: null,
+  attached: false,
+  ram: [],
+  loading: null,
+  download: null,
+  reading: null,
+  late: null,
+};
+
+export class Esp32Rom {
   readonly #options: Esp32RomOptions;
   readonly #slip = new SlipReader(LONGEST_FRAME);
   readonly #registers: Registers;
-  #mode: RomMode = "rom";
-  #attached = false;
-  #ram: RamSegment[] = [];
-  #loading: RamSegment | null = null;
-  #writer: FlashWriter | null = null;
-  #reading: FlashReading | null = null;
-  /** The stub tells the next command what went wrong after the last answer. */
-  #late: Failure | null = null;
+  #now: Progress = structuredClone(AFTER_RESET);
 
   constructor(options: Esp32RomOptions) {
     this.#options = options;
@@ -126,19 +149,28 @@ export class Esp32Rom {
   }
 
   get mode(): RomMode {
-    return this.#mode;
+    return this.#now.mode;
+  }
+
+  get entry(): number | null {
+    return this.#now.entry;
+  }
+
+  get state(): Esp32RomState {
+    const { state: slip } = this.#slip;
+    return structuredClone({ progress: this.#now, slip, registers: this.#registers.values });
+  }
+
+  set state(state: Esp32RomState) {
+    const { progress, slip, registers } = structuredClone(state);
+    this.#now = progress;
+    this.#slip.state = slip;
+    this.#registers.values = registers;
   }
 
   /** Reset with BOOT held: the ROM says so and waits for commands. */
   start(): void {
-    this.#mode = "rom";
-    this.#attached = false;
-    this.#ram = [];
-    this.entry = null;
-    this.#loading = null;
-    this.#writer = null;
-    this.#reading = null;
-    this.#late = null;
+    this.#now = structuredClone(AFTER_RESET);
     this.#slip.reset();
     this.#registers.reset();
     this.#options.line.setBaud(ROM_BAUD);
@@ -148,25 +180,26 @@ export class Esp32Rom {
   /** Bytes from the line; the answers have been sent when it returns. */
   receive(bytes: Uint8Array): void {
     for (const frame of this.#slip.push(bytes)) {
-      if (this.#mode === "gone") return;
-      if (this.#reading === null) this.#command(frame);
-      else this.#readOn(this.#reading, frame);
+      const { mode, reading } = this.#now;
+      if (mode === "gone") return;
+      if (reading === null) this.#command(frame);
+      else this.#readOn(reading, frame);
     }
   }
 
   #command(frame: Uint8Array): void {
     const request = parseRequest(frame);
     if (request === null) return;
-    const late = request.whole ? this.#late : null;
-    if (request.whole) this.#late = null;
+    const late = request.whole ? this.#now.late : null;
+    if (request.whole) this.#now.late = null;
     const outcome = request.whole ? (late ?? this.#act(request)) : "length";
     if (outcome === null) return;
     this.#answer(request.command, outcome);
-    if (typeof outcome === "object" && outcome.after !== undefined) this.#late = outcome.after();
+    if (typeof outcome === "object" && outcome.after !== undefined) this.#now.late = outcome.after();
   }
 
   #answer(command: number, outcome: Outcome): void {
-    const stub = this.#mode === "stub";
+    const stub = this.#now.mode === "stub";
     const failure = typeof outcome === "string" ? outcome : null;
     const { value = 0, data = new Uint8Array() } = typeof outcome === "string" ? {} : outcome;
     const romStatus = failure === null ? [0, 0, 0, 0] : [1, ROM_ERROR[failure], 0, 0];
@@ -181,7 +214,7 @@ export class Esp32Rom {
   /** null: this command has no answer. */
   #act(request: Request): Outcome | null {
     const { command, data } = request;
-    if (this.#mode === "rom" && !inRom(command)) return "command";
+    if (this.#now.mode === "rom" && !inRom(command)) return "command";
     if (this.#options.secureDownload === true && !inSecureDownload(command)) return "command";
     switch (command) {
       case SYNC:
@@ -200,8 +233,8 @@ export class Esp32Rom {
         return data.length === 8 ? this.#memEnd(data) : "length";
       case SPI_ATTACH:
         // One word for the stub, two for the ROM.
-        this.#attached = true;
-        return data.length === (this.#mode === "stub" ? 4 : 8) ? DONE : "length";
+        this.#now.attached = true;
+        return data.length === (this.#now.mode === "stub" ? 4 : 8) ? DONE : "length";
       case SPI_SET_PARAMS:
         return data.length === 24 ? DONE : "length";
       case CHANGE_BAUDRATE:
@@ -234,7 +267,7 @@ export class Esp32Rom {
 
   #sync(data: Uint8Array): Outcome {
     if (data.length !== SYNC_BYTES) return "length";
-    const value = this.#mode === "rom" ? ROM_SYNC_VALUE : 0;
+    const value = this.#now.mode === "rom" ? ROM_SYNC_VALUE : 0;
     for (let i = 1; i < SYNC_ANSWERS; i++) this.#answer(SYNC, { value });
     return { value };
   }
@@ -260,14 +293,14 @@ export class Esp32Rom {
     const [bytes, , , start] = words(data);
     const end = start + bytes;
     if (!this.#options.chip.ram.some((range) => start >= range.start && end <= range.end)) return "range";
-    this.#loading = { start, end, filled: start };
-    this.#ram.push(this.#loading);
+    this.#now.loading = { start, end, filled: start };
+    this.#now.ram.push(this.#now.loading);
     return DONE;
   }
 
   /** Uploaded code is counted, not kept: nobody runs it. */
   #memData(request: Request): Outcome {
-    const segment = this.#loading;
+    const segment = this.#now.loading;
     if (segment === null) return "not-begun";
     const block = dataBlock(request);
     if (typeof block === "string") return block;
@@ -278,21 +311,21 @@ export class Esp32Rom {
 
   #memEnd(data: Uint8Array): Outcome {
     const [stay, entry] = words(data);
-    if (this.#loading === null) return "not-begun";
-    this.#loading = null;
+    if (this.#now.loading === null) return "not-begun";
+    this.#now.loading = null;
     return stay === 0 ? { after: () => this.#run(entry) } : DONE;
   }
 
   #run(entry: number): null {
     const { iram } = this.#options.chip;
     const plausible =
-      this.#mode === "rom" &&
+      this.#now.mode === "rom" &&
       entry >= iram.start &&
       entry < iram.end &&
-      this.#ram.every(({ end, filled }) => filled === end) &&
-      this.#ram.some(({ start, end }) => entry >= start && entry < end);
-    this.entry = entry;
-    this.#mode = plausible ? "stub" : "gone";
+      this.#now.ram.every(({ end, filled }) => filled === end) &&
+      this.#now.ram.some(({ start, end }) => entry >= start && entry < end);
+    this.#now.entry = entry;
+    this.#now.mode = plausible ? "stub" : "gone";
     if (plausible) this.#send(new TextEncoder().encode("OHAI"));
     return null;
   }
@@ -308,35 +341,36 @@ export class Esp32Rom {
   }
 
   #flashBegin({ command, data }: Request): Outcome {
-    const [bytes, , , offset] = words(data);
-    const { flash, codec } = this.#options;
-    if (!this.#mayUseFlash(offset, bytes)) return "range";
-    this.#writer = new FlashWriter(flash, offset, bytes, command === FLASH_DEFL_BEGIN ? codec.inflater() : null);
-    return (this.#mode === "rom" ? this.#writer.eraseAll() : null) ?? DONE;
+    const [bytes, , , address] = words(data);
+    if (!this.#mayUseFlash(address, bytes)) return "range";
+    const download = beginDownload(address, bytes, command === FLASH_DEFL_BEGIN);
+    this.#now.download = download;
+    return (this.mode === "rom" ? eraseAhead(this.#options.flash, download) : null) ?? DONE;
   }
 
   #flashData(request: Request): Outcome {
-    const writer = this.#writer;
-    if (writer === null || writer.compressed !== (request.command === FLASH_DEFL_DATA)) return "not-begun";
-    if (writer.remaining === 0) return "too-much";
+    const { download } = this.#now;
+    if (download === null || (download.stream !== null) !== (request.command === FLASH_DEFL_DATA)) return "not-begun";
+    if (download.stream === null ? download.remaining === 0 : download.stream.phase === "done") return "too-much";
     const block = dataBlock(request);
     if (typeof block === "string") return block;
+    const { flash } = this.#options;
     // Neither loader looks at the sequence number: a block that is sent again is written again.
-    if (this.#mode === "rom") return writer.take(block.bytes) ?? DONE;
-    return { after: () => writer.take(block.bytes) };
+    if (this.mode === "rom") return writeBlock(flash, download, block.bytes) ?? DONE;
+    return { after: () => writeBlock(flash, download, block.bytes) };
   }
 
   #flashEnd(stay: number): Outcome {
-    const writer = this.#writer;
-    if (writer === null) return "not-begun";
-    this.#writer = null;
+    const { download } = this.#now;
+    if (download === null) return "not-begun";
+    this.#now.download = null;
     // The stub in use ignores the request to restart the chip.
-    if (this.#mode === "stub") return writer.remaining === 0 ? DONE : "length";
+    if (this.mode === "stub") return download.remaining === 0 ? DONE : "length";
     // 0: start anew, 1: run what is in flash. Either way the ROM is done.
     if (stay > 1) return "length";
     return {
       after: () => {
-        this.#mode = "gone";
+        this.#now.mode = "gone";
         this.#options.onLeave?.();
         return null;
       },
@@ -346,8 +380,8 @@ export class Esp32Rom {
   #flashMd5(data: Uint8Array): Outcome {
     const [address, bytes] = words(data);
     if (!this.#mayUseFlash(address, bytes)) return "range";
-    const digest = this.#options.codec.md5(this.#options.flash.read(address, bytes));
-    if (this.#mode === "stub") return { data: digest };
+    const digest = md5(this.#options.flash.read(address, bytes));
+    if (this.mode === "stub") return { data: digest };
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
     return { data: new TextEncoder().encode(hex) };
   }
@@ -366,26 +400,31 @@ export class Esp32Rom {
 
   #readFlash(data: Uint8Array): Outcome {
     const [address, bytes, packet] = words(data);
-    if (!this.#mayUseFlash(address, bytes) || packet === 0 || packet > SECTOR) return "length";
+    if (!this.#mayUseFlash(address, bytes)) return "range";
+    if (packet === 0 || packet > SECTOR) return "length";
+    const reading = { address, bytes, packet, sent: 0 };
     return {
       after: () => {
-        this.#reading = new FlashReading(this.#options.flash.read(address, bytes), packet);
-        this.#readOn(this.#reading, null);
+        this.#now.reading = reading;
+        this.#readOn(reading);
         return null;
       },
     };
   }
 
-  /** The next packet, or the digest of all of them. @param ack null at the beginning */
-  #readOn(reading: FlashReading, ack: Uint8Array | null): void {
-    const step = ack === null ? reading.first() : reading.acknowledged(ack);
-    if (step !== "packet") this.#reading = null;
-    if (step === "packet") this.#send(reading.packet);
-    else this.#send(this.#options.codec.md5(reading.bytes));
+  /** The next packet, or the digest of all of them. @param ack what the host says to the packet before */
+  #readOn(reading: Reading, ack?: Uint8Array): void {
+    const { flash } = this.#options;
+    // Anything but an acknowledgement ends the reading.
+    const next = ack === undefined || ack.length === 4 ? nextPacket(reading) : null;
+    if (next === null) this.#now.reading = null;
+    const packet =
+      next === null ? md5(flash.read(reading.address, reading.sent)) : flash.read(next.address, next.bytes);
+    this.#send(packet);
   }
 
   #mayUseFlash(address: number, bytes: number): boolean {
-    return (this.#mode === "stub" || this.#attached) && address + bytes <= this.#options.flash.bytes;
+    return (this.#now.mode === "stub" || this.#now.attached) && address + bytes <= this.#options.flash.bytes;
   }
 }
 
@@ -393,7 +432,10 @@ function inRom(command: number): boolean {
   return command < ERASE_FLASH;
 }
 
-/** What a ROM in secure download mode still does; the rest counts as unknown (esptool documentation, "Secure Download Mode"). */
+/**
+ * A ROM in secure download mode keeps "simple flash read, write and erase operations, plus a command to return a summary of
+ * currently enabled security features" (ESP-IDF, esp_efuse_enable_rom_secure_download_mode). esptool expects no MD5 from it.
+ */
 function inSecureDownload(command: number): boolean {
   return ![READ_REG, WRITE_REG, MEM_BEGIN, MEM_DATA, MEM_END, READ_FLASH, SPI_FLASH_MD5].includes(command);
 }

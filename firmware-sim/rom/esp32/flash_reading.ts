@@ -8,35 +8,20 @@
  *       ...
  *     stub ── MD5 ─────> host
  */
-export class FlashReading {
-  readonly bytes: Uint8Array;
-  readonly #size: number;
-  #sent = 0;
-  #packet: Uint8Array = new Uint8Array();
 
-  constructor(bytes: Uint8Array, packetBytes: number) {
-    this.bytes = bytes;
-    this.#size = packetBytes;
-  }
+/** Plain data. */
+export interface Reading {
+  readonly address: number;
+  readonly bytes: number;
+  readonly packet: number;
+  sent: number;
+}
 
-  /** What goes out after "packet". */
-  get packet(): Uint8Array {
-    return this.#packet;
-  }
-
-  first(): "packet" | "end" {
-    return this.#next();
-  }
-
-  /** An acknowledgement that is none ends the reading. */
-  acknowledged(frame: Uint8Array): "packet" | "end" {
-    return frame.length === 4 ? this.#next() : "end";
-  }
-
-  #next(): "packet" | "end" {
-    if (this.#sent === this.bytes.length) return "end";
-    this.#packet = this.bytes.subarray(this.#sent, this.#sent + this.#size);
-    this.#sent += this.#packet.length;
-    return "packet";
-  }
+/** The range of the next packet, null after the last. */
+export function nextPacket(reading: Reading): { address: number; bytes: number } | null {
+  const { address, bytes, packet, sent } = reading;
+  if (sent === bytes) return null;
+  const size = Math.min(packet, bytes - sent);
+  reading.sent += size;
+  return { address: address + sent, bytes: size };
 }

@@ -9,14 +9,14 @@
  *
  * NOT IMPLEMENTED: 64 KiB block erases (a chip is faster with them), encrypted downloads.
  */
-import type { RomCodec } from "./codec.ts";
 import type { Failure } from "./commands.ts";
+import { InflateError, type InflateState, inflate, inflateState } from "./inflate.ts";
 
-/** The whole SPI flash of a board. Erase and program take their time in the board's clock before they return. */
+/** The whole SPI flash of a board; addresses count from its first byte. Erase and program take their time before they return. */
 export interface RomFlash {
   readonly bytes: number;
   read(address: number, length: number): Uint8Array;
-  /** Whole sectors. @returns false when the flash could not do it */
+  /** One sector. @returns false when the flash could not do it */
   erase(address: number, length: number): boolean;
   /** Within one page. @returns false when the flash could not do it */
   program(address: number, bytes: Uint8Array): boolean;
@@ -25,64 +25,56 @@ export interface RomFlash {
 export const SECTOR = 4096;
 const PAGE = 256;
 
-export class FlashWriter {
-  readonly #flash: RomFlash;
-  readonly #inflater: ReturnType<RomCodec["inflater"]> | null;
-  #at: number;
-  #erasedTo: number;
+/** Plain data. */
+export interface Download {
+  /** Where the next byte goes. */
+  at: number;
+  /** End of the sectors that are erased. */
+  erasedTo: number;
   /** Bytes still to come, uncompressed. */
-  #remaining: number;
+  remaining: number;
+  /** null: the bytes come as they are. */
+  stream: InflateState | null;
+}
 
-  /** @param inflater null: the bytes come as they are */
-  constructor(flash: RomFlash, offset: number, bytes: number, inflater: ReturnType<RomCodec["inflater"]> | null) {
-    this.#flash = flash;
-    this.#at = offset;
-    this.#erasedTo = offset - (offset % SECTOR);
-    this.#remaining = bytes;
-    this.#inflater = inflater;
-  }
+export function beginDownload(address: number, bytes: number, compressed: boolean): Download {
+  const erasedTo = address - (address % SECTOR);
+  return { at: address, erasedTo, remaining: bytes, stream: compressed ? inflateState() : null };
+}
 
-  get compressed(): boolean {
-    return this.#inflater !== null;
-  }
+/** Erases everything that the download will need. */
+export function eraseAhead(flash: RomFlash, download: Download): Failure | null {
+  return eraseTo(flash, download, download.at + download.remaining);
+}
 
-  get remaining(): number {
-    return this.#remaining;
+/** Writes what came with one _DATA command. The last plain block is padded to the size of a block; the padding is not written. */
+export function writeBlock(flash: RomFlash, download: Download, block: Uint8Array): Failure | null {
+  if (download.stream === null) return write(flash, download, block.subarray(0, download.remaining));
+  let plain: Uint8Array;
+  try {
+    plain = inflate(download.stream, block);
+  } catch (error) {
+    if (!(error instanceof InflateError)) throw error;
+    return "inflate";
   }
+  return plain.length > download.remaining ? "too-much" : write(flash, download, plain);
+}
 
-  /** Erases ahead: everything that the download will need. */
-  eraseAll(): Failure | null {
-    return this.#eraseTo(this.#at + this.#remaining);
+function write(flash: RomFlash, download: Download, bytes: Uint8Array): Failure | null {
+  const failure = eraseTo(flash, download, download.at + bytes.length);
+  if (failure !== null) return failure;
+  for (let done = 0; done < bytes.length; ) {
+    const piece = bytes.subarray(done, done + PAGE - (download.at % PAGE));
+    if (!flash.program(download.at, piece)) return "flash";
+    download.at += piece.length;
+    download.remaining -= piece.length;
+    done += piece.length;
   }
+  return null;
+}
 
-  /** What came with one _DATA command. Plain blocks are padded to the size of a block; the padding is not written. */
-  take(block: Uint8Array): Failure | null {
-    if (this.#inflater === null) return this.#write(block.subarray(0, this.#remaining));
-    let plain: Uint8Array;
-    try {
-      plain = this.#inflater.push(block);
-    } catch {
-      return "inflate";
-    }
-    return plain.length > this.#remaining ? "too-much" : this.#write(plain);
-  }
-
-  #write(bytes: Uint8Array): Failure | null {
-    const failure = this.#eraseTo(this.#at + bytes.length);
-    if (failure !== null) return failure;
-    for (let done = 0; done < bytes.length; ) {
-      const piece = bytes.subarray(done, done + PAGE - (this.#at % PAGE));
-      if (!this.#flash.program(this.#at, piece)) return "flash";
-      this.#at += piece.length;
-      this.#remaining -= piece.length;
-      done += piece.length;
-    }
-    return null;
-  }
-
-  #eraseTo(end: number): Failure | null {
-    for (; this.#erasedTo < end; this.#erasedTo += SECTOR)
-      if (!this.#flash.erase(this.#erasedTo, SECTOR)) return "flash";
-    return null;
-  }
+function eraseTo(flash: RomFlash, download: Download, end: number): Failure | null {
+  for (; download.erasedTo < end; download.erasedTo += SECTOR)
+    if (!flash.erase(download.erasedTo, SECTOR)) return "flash";
+  return null;
 }

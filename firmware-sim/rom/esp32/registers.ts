@@ -28,7 +28,8 @@ const VENDOR = 0xef;
 const TYPE = 0x40;
 
 export class Registers {
-  readonly #values = new Map<number, number>();
+  /** What was written. Plain data. */
+  values = new Map<number, number>();
   readonly #fixed = new Map<number, number>();
   readonly #flashBytes: number;
 
@@ -41,26 +42,26 @@ export class Registers {
   }
 
   read(address: number): number {
-    return this.#fixed.get(address) ?? this.#values.get(address) ?? 0;
+    return this.#fixed.get(address) ?? this.values.get(address) ?? 0;
   }
 
   /** Only the bits of `mask` change. */
   write(address: number, value: number, mask: number): void {
     if (this.#fixed.has(address)) return;
-    this.#values.set(address, ((this.read(address) & ~mask) | (value & mask)) >>> 0);
+    this.values.set(address, ((this.read(address) & ~mask) | (value & mask)) >>> 0);
     if (address === CMD && (value & mask & CMD_USR) !== 0) this.#transfer();
   }
 
   reset(): void {
-    this.#values.clear();
+    this.values = new Map();
   }
 
   #transfer(): void {
-    this.#values.set(CMD, 0);
+    this.values.set(CMD, 0);
     if ((this.read(USR) & USR_MISO) === 0) return;
     const bits = Math.min((this.read(MISO_DLEN) & 0xff) + 1, 32);
     const answer = (this.read(USR2) & 0xff) === READ_ID ? this.#jedecId() : 0;
-    this.#values.set(W0, bits === 32 ? answer : answer & (2 ** bits - 1));
+    this.values.set(W0, bits === 32 ? answer : answer & (2 ** bits - 1));
   }
 
   /** The first byte on the wire is the lowest of the word. */

@@ -30,14 +30,20 @@ export function slipFrame(payload: Uint8Array): Uint8Array {
   return Uint8Array.from(line);
 }
 
+/** Plain data. */
+export interface SlipState {
+  place: "outside" | "inside" | "escape";
+  /** Of the frame so far. */
+  payload: number[];
+}
+
 export class SlipReader {
-  #state: "outside" | "inside" | "escape" = "outside";
-  #length = 0;
-  readonly #payload: Uint8Array;
+  state: SlipState = { place: "outside", payload: [] };
+  readonly #room: number;
 
   /** @param room the longest payload; a longer frame is dropped */
   constructor(room: number) {
-    this.#payload = new Uint8Array(room);
+    this.#room = room;
   }
 
   /** Frames that `bytes` complete. */
@@ -51,31 +57,29 @@ export class SlipReader {
   }
 
   reset(): void {
-    this.#state = "outside";
-    this.#length = 0;
+    this.state = { place: "outside", payload: [] };
   }
 
   #take(byte: number): Uint8Array | null {
-    if (this.#state === "escape") {
+    const { place, payload } = this.state;
+    if (place === "escape") {
       const plain = byte === ESC_END ? END : byte === ESC_ESC ? ESC : null;
       if (plain === null) this.reset();
       else this.#put(plain);
     } else if (byte === END) {
-      const complete = this.#state === "inside" && this.#length > 0;
-      const frame = complete ? this.#payload.slice(0, this.#length) : null;
-      this.#state = complete ? "outside" : "inside";
-      this.#length = 0;
-      return frame;
-    } else if (this.#state === "inside") {
-      if (byte === ESC) this.#state = "escape";
+      const complete = place === "inside" && payload.length > 0;
+      this.state = { place: complete ? "outside" : "inside", payload: [] };
+      return complete ? Uint8Array.from(payload) : null;
+    } else if (place === "inside") {
+      if (byte === ESC) this.state.place = "escape";
       else this.#put(byte);
     }
     return null;
   }
 
   #put(byte: number): void {
-    this.#state = "inside";
-    if (this.#length === this.#payload.length) this.reset();
-    else this.#payload[this.#length++] = byte;
+    this.state.place = "inside";
+    if (this.state.payload.length === this.#room) this.reset();
+    else this.state.payload.push(byte);
   }
 }
