@@ -37,7 +37,7 @@ class Host {
   /** Speeds that the chip was told, in order, with what it had sent by then. */
   readonly bauds: number[] = [];
   text = "";
-  left = 0;
+  readonly left: string[] = [];
   #frames: Uint8Array[] = [];
   readonly #reader = new SlipReader(1 << 16);
 
@@ -52,7 +52,7 @@ class Host {
       },
       setBaud: (baud: number) => void this.bauds.push(baud),
     };
-    this.rom = new Esp32Rom({ chip, flash: this.flash, line, onLeave: () => this.left++, ...options });
+    this.rom = new Esp32Rom({ chip, flash: this.flash, line, onLeave: (to) => this.left.push(to), ...options });
     this.rom.start();
   }
 
@@ -210,7 +210,7 @@ for (const chip of ESP32_CHIPS) {
       ok(host.ask(op.FLASH_BEGIN, u32(0, 0, 0x400, 0, 0)));
       const last = host.ask(op.FLASH_END, u32(1));
       ok(last);
-      assert.equal(host.left, 1);
+      assert.deepEqual(host.left, ["flash"]);
       assert.equal(host.rom.mode, "gone");
       host.rom.receive(slipFrame(host.packet(op.SYNC, sync)));
       assert.deepEqual(host.frames(), []);
@@ -372,7 +372,7 @@ for (const chip of ESP32_CHIPS) {
       host.toStub();
       host.rom.receive(slipFrame(host.packet(op.RUN_USER_CODE, new Uint8Array())));
       assert.deepEqual(host.frames(), []);
-      assert.equal(host.left, 0);
+      assert.deepEqual(host.left, []);
     });
 
     it("goes on from a copy of its state in the middle of a download", () => {

@@ -74,8 +74,8 @@ export interface Esp32RomOptions {
   readonly line: RomLine;
   /** Fuse ENABLE_SECURITY_DOWNLOAD: a chip that lets nobody read its memory or run code from the line. */
   readonly secureDownload?: boolean;
-  /** A loader let go of the chip: it starts anew, or runs what is in flash. */
-  readonly onLeave?: () => void;
+  /** The ROM lets go of the chip: it starts anew, or runs what is in flash. */
+  readonly onLeave?: (to: "reset" | "flash") => void;
 }
 
 export type RomMode = "rom" | "stub" | "gone";
@@ -371,7 +371,7 @@ export class Esp32Rom {
     return {
       after: () => {
         this.#now.mode = "gone";
-        this.#options.onLeave?.();
+        this.#options.onLeave?.(stay === 0 ? "reset" : "flash");
         return null;
       },
     };
