@@ -216,6 +216,16 @@ for (const chip of ESP32_CHIPS) {
       assert.deepEqual(host.frames(), []);
     });
 
+    it("is reset by its watchdog, once that is unlocked", () => {
+      const host = hostOf(chip);
+      const write = (address: number, value: number) => ok(host.ask(op.WRITE_REG, u32(address, value, 0xffffffff, 0)));
+      write(chip.watchdog.config, 0xd0000102);
+      assert.deepEqual(host.left, []);
+      write(chip.watchdog.protect, 0x50d83aa1);
+      write(chip.watchdog.config, 0xd0000102);
+      assert.deepEqual(host.left, ["reset"]);
+    });
+
     it("in secure download mode reads no register, loads no code, and says so", () => {
       const host = hostOf(chip, { secureDownload: true });
       for (const command of [op.READ_REG, op.MEM_BEGIN, op.SPI_FLASH_MD5]) fails(host.ask(command, u32(0)), 0x05);

@@ -11,7 +11,7 @@
  * are no button (GPIO46, GPIO8); what a ROM prints when it boots from flash; USB.
  */
 import type { BootRom, ModemLines, RomOptions, RomPins, Strap } from "../rom.ts";
-import type { Esp32Chip } from "./chips.ts";
+import { esp32Chip } from "./chips.ts";
 import { Esp32Rom, type Esp32RomState } from "./esp32.ts";
 import type { RomFlash } from "./flash_writer.ts";
 
@@ -28,14 +28,15 @@ interface State {
 }
 
 export class Esp32BootRom implements BootRom {
+  readonly strapIsButton = true;
   readonly #pins: RomPins;
   readonly #rom: Esp32Rom;
   #queue: State["queue"] = [];
 
-  constructor(chip: Esp32Chip, pins: RomPins, options: RomOptions) {
+  constructor(pins: RomPins, options: RomOptions) {
     this.#pins = pins;
     this.#rom = new Esp32Rom({
-      chip,
+      chip: esp32Chip(pins.board.chip),
       flash: spiFlash(pins),
       secureDownload: options.protected,
       line: {

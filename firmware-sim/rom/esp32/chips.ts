@@ -30,6 +30,8 @@ export interface Esp32Chip {
   readonly magic: number;
   readonly efuseBase: number;
   readonly fuses: readonly number[];
+  /** RTC_CNTL_WDTCONFIG0 and RTC_CNTL_WDTWPROTECT. */
+  readonly watchdog: { readonly config: number; readonly protect: number };
   /** Where MEM_DATA may put bytes. */
   readonly ram: readonly Range[];
   /** Which of it can be executed. */
@@ -59,6 +61,7 @@ export const ESP32_CHIPS: readonly Esp32Chip[] = [
     id: 9,
     magic: 0x0000_0009,
     efuseBase: 0x6000_7000,
+    watchdog: { config: 0x6000_8098, protect: 0x6000_80b0 },
     // Revision v0.2, flash beside the chip, 8 MB of PSRAM in it (an N16R8 module).
     fuses: [...macWords(9), 0, 2 << MINOR_LOW, 1 << PSRAM_SIZE, 0],
     ram: [
@@ -73,6 +76,7 @@ export const ESP32_CHIPS: readonly Esp32Chip[] = [
     id: 5,
     magic: 0x1b31_506f,
     efuseBase: 0x6000_8800,
+    watchdog: { config: 0x6000_8090, protect: 0x6000_80a8 },
     // Revision v0.3, the first that boots without an image header; 4 MB of flash in the package.
     fuses: [...macWords(5), 0, ((1 << FLASH_SIZE) | (3 << MINOR_LOW)) >>> 0, 0, 0],
     ram: [
@@ -85,8 +89,16 @@ export const ESP32_CHIPS: readonly Esp32Chip[] = [
   },
 ];
 
-export function esp32Chip(name: string): Esp32Chip | null {
-  return ESP32_CHIPS.find((chip) => chip.name === name) ?? null;
+/** @param name a board's `chip` */
+export function isEsp32(name: string): boolean {
+  return ESP32_CHIPS.some((chip) => chip.name === name);
+}
+
+/** @param name one for which isEsp32 holds */
+export function esp32Chip(name: string): Esp32Chip {
+  const found = ESP32_CHIPS.find((chip) => chip.name === name);
+  if (found === undefined) throw new RangeError(`no ESP32: ${name}`);
+  return found;
 }
 
 function bootMessage(rom: string, built: string, boot: string): string {

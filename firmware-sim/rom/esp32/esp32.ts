@@ -11,7 +11,7 @@
  *     stub    MEM_END with an entry point      "OHAI", then: status of 2 bytes; MD5 as 16 bytes; data is acknowledged
  *                                              before it is written, a failure is told to the next command
  *     gone    MEM_END that runs anything else, nothing until the next reset
- *             FLASH_END in the ROM
+ *             FLASH_END in the ROM, the watchdog
  *
  * After MEM_END the uploaded code is NOT executed: this model goes on in the stub's protocol. It checks only that the entry point lies
  * in executable RAM that was filled completely, as a stub's does, and keeps it (`entry`). Code that is no stub will look like one.
@@ -74,7 +74,7 @@ export interface Esp32RomOptions {
   readonly line: RomLine;
   /** Fuse ENABLE_SECURITY_DOWNLOAD: a chip that lets nobody read its memory or run code from the line. */
   readonly secureDownload?: boolean;
-  /** The ROM lets go of the chip: it starts anew, or runs what is in flash. */
+  /** The loader lets go of the chip: it starts anew, or runs what is in flash. */
   readonly onLeave?: (to: "reset" | "flash") => void;
 }
 
@@ -277,7 +277,7 @@ export class Esp32Rom {
     const all = words(data);
     // The fourth word is a delay, which takes no time here.
     for (let i = 0; i < all.length; i += 4) this.#registers.write(all[i], all[i + 1], all[i + 2]);
-    return DONE;
+    return this.#registers.watchdogBites ? { after: () => this.#leave("reset") } : DONE;
   }
 
   /** flags u32, flash encryption count u8, key purposes 7 x u8, chip id u32, version u32. */
@@ -368,13 +368,13 @@ export class Esp32Rom {
     if (this.mode === "stub") return download.remaining === 0 ? DONE : "length";
     // 0: start anew, 1: run what is in flash. Either way the ROM is done.
     if (stay > 1) return "length";
-    return {
-      after: () => {
-        this.#now.mode = "gone";
-        this.#options.onLeave?.(stay === 0 ? "reset" : "flash");
-        return null;
-      },
-    };
+    return { after: () => this.#leave(stay === 0 ? "reset" : "flash") };
+  }
+
+  #leave(to: "reset" | "flash"): null {
+    this.#now.mode = "gone";
+    this.#options.onLeave?.(to);
+    return null;
   }
 
   #flashMd5(data: Uint8Array): Outcome {
