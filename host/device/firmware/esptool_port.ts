@@ -1,7 +1,6 @@
 // Espressif's esptool-js on our transports. What it calls a Transport is a Web Serial port with SLIP on it; here the bytes go through
 // RomLine, so that each of its waits has a deadline, a lost cable ends all of them at once, and nothing of it reaches the console.
 import { TritkitError } from "../../errors.ts";
-import type { Transport } from "../../transports/transport.ts";
 import { RomFault, type RomLine } from "./rom_line.ts";
 
 export type Esptool = typeof import("esptool-js");
