@@ -205,9 +205,11 @@ describe("an ESP32 whose cable is cut", () => {
 });
 
 describe("a line to an ESP32 that damages bytes", () => {
-  for (const [name, faults] of [
-    ["flips one bit in 100,000", { bitErrors: 1e-5 }],
-    ["loses one piece in 2,000", { drops: 5e-4 }],
+  // The upload of the stub, 8 KB that are only checked, not sent again, is what a bad line does not let through.
+  for (const [name, least, faults] of [
+    ["flips one bit in 100,000", 5, { bitErrors: 1e-5 }],
+    ["flips one bit in 30,000", 1, { bitErrors: 3e-5 }],
+    ["loses one piece in 1,000", 5, { drops: 1e-3 }],
   ] as const) {
     it(`${name}: the firmware arrives whole, or the error is clear`, async () => {
       let arrived = 0;
@@ -222,7 +224,7 @@ describe("a line to an ESP32 that damages bytes", () => {
           assert.ok(["E_ROM_SYNC", "E_VERIFY", "E_FLASH_IO"].includes(error.code), `${error.code} ${error.message}`);
         }
       }
-      assert.ok(arrived >= 4, `${arrived} of 6 arrived`);
+      assert.ok(arrived >= least, `${arrived} of 6 arrived`);
     });
   }
 
@@ -290,11 +292,35 @@ describe("what goes wrong with an ESP32 is said clearly", () => {
     await refused(chip(C3), { code: "E_FIRMWARE_RANGE", message: /empty/ }, {}, []);
   });
 
-  it("a flash that takes no bytes", async () => {
+  it("an ESP32-C3 that is too old to start firmware without a boot loader", async () => {
     const { sim, line } = chip(C3);
-    for (let i = 0; i < 1; i++) sim.firmwareFlash.failAt(1);
-    await flashIt({ sim, line });
-    assert.ok(holds(sim), "one failure is mended");
+    // The fuse word with the revision is asked for in one frame; this one asks for another, which is zero.
+    const older: Transport = {
+      ...line,
+      write: (bytes) =>
+        line.write(bytes.length === 14 && bytes[2] === 0x0a ? bytes.map((b) => (b === 0x50 ? 0x58 : b)) : bytes),
+    };
+    await refused({ sim, line: older }, { code: "E_WRONG_CHIP", message: /v0\.0, and only v0\.3/ });
+  });
+
+  it("a flash that fails once is written again, one that always fails is said to", async () => {
+    const once = chip(C3);
+    once.sim.firmwareFlash.failAt(1);
+    await flashIt(once);
+    assert.ok(holds(once.sim));
+    const always = chip(C3);
+    const onProgress = () => always.sim.firmwareFlash.failAt(1);
+    await assert.rejects(flashIt(always, { onProgress }), { code: "E_FLASH_IO" });
+  });
+
+  it("a flash that does not keep what it got", async () => {
+    const { sim, line } = chip(C3);
+    let looks = 0;
+    const onProgress = ({ phase }: FirmwareProgress) => {
+      if (phase === "verify" && ++looks > 0) sim.firmwareFlash.program(0, new Uint8Array(16));
+    };
+    await assert.rejects(flashIt({ sim, line }, { onProgress }), { code: "E_VERIFY" });
+    assert.ok(looks >= 4, "it was written several times");
   });
 
   it("whoever gives up is heard at once, and the next run goes on", async () => {

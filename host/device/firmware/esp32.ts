@@ -32,9 +32,13 @@ export interface Esp32Options {
 const ROM_BAUD = 115200;
 const FAST_BAUD = 921600;
 /** So many conversations in a row that bring nothing further: the line is no good. */
-const CONVERSATIONS = 3;
+const CONVERSATIONS = 6;
 /** A piece is written so often before the flash counts as bad. */
 const PIECE_ATTEMPTS = 4;
+/** So many answers to one piece may go wrong before the conversation is begun anew. */
+const FAULTS = 3;
+/** Until a stub that lost step has said all it has to say. */
+const QUIET_MS = 100;
 /** How long EN is held low, esptool's figure. */
 const RESET_MS = 100;
 /** Status of the stub: the flash did not do what it was told. */
@@ -158,7 +162,7 @@ class Flasher {
     try {
       await loader.detectChip(canReset ? "default_reset" : "no_reset");
     } catch (error) {
-      throw this.#notDetected(error);
+      throw await this.#notDetected(loader, error);
     }
     this.#met = true;
     await this.#checkChip(loader);
@@ -169,11 +173,15 @@ class Flasher {
   }
 
   /** What went wrong before it was known which chip this is. */
-  #notDetected(error: unknown): unknown {
+  async #notDetected(loader: Loader, error: unknown): Promise<unknown> {
     const { UnexpectedChipIdError, UnexpectedChipMagicError } = this.#esptool;
     const { board } = this.#options;
-    if (error instanceof UnexpectedChipIdError || error instanceof UnexpectedChipMagicError)
-      return wrongChip(`none that Espressif's library knows, the firmware is for ${board.name}`, error);
+    const unknown = `none that Espressif's library knows, the firmware is for ${board.name}`;
+    if (error instanceof UnexpectedChipMagicError) return wrongChip(unknown, error);
+    if (error instanceof UnexpectedChipIdError) {
+      const first = Number(/value (\d+)/.exec(error.message)?.[1]);
+      return (await this.#says(loader, first)) ? wrongChip(unknown, error) : error;
+    }
     if (!(error instanceof Error) || !/Failed to connect/.test(error.message)) return error;
     const { name, setSignals } = this.#line.transport;
     const silent = this.#met ? "stopped answering" : "does not answer";
@@ -182,14 +190,19 @@ class Flasher {
     return new TritkitError("E_ROM_SYNC", message, BY_HAND, EXIT_LINK_LOST, { cause: error });
   }
 
+  /** Nothing on this line has a checksum: a wrong chip counts when it is said twice. */
+  async #says(loader: Loader, id: number | undefined): Promise<boolean> {
+    return (await loader.getSecurityInfo(false)).chipId === id;
+  }
+
   /** Nothing is written before the chip is the right one. */
   async #checkChip(loader: Loader): Promise<void> {
     const { board } = this.#options;
-    const found = loader.chip.CHIP_NAME;
+    const { CHIP_NAME: found, IMAGE_CHIP_ID, USES_MAGIC_VALUE } = loader.chip;
     if (found !== board.chip) {
-      // Nothing on this line has a checksum: it counts when it is said twice.
-      const { chipId } = await loader.getSecurityInfo(false);
-      if (chipId !== loader.chip.IMAGE_CHIP_ID) throw new this.#esptool.ESPError("the chip's id came damaged");
+      // Older chips have no number to say.
+      if (!USES_MAGIC_VALUE && !(await this.#says(loader, IMAGE_CHIP_ID)))
+        throw new this.#esptool.ESPError("the chip's id came damaged");
       throw wrongChip(`an ${found}, the firmware is for ${board.name}, an ${board.chip}`);
     }
     if (loader.secureDownloadMode) {
@@ -223,14 +236,24 @@ class Flasher {
   /** Everything that flash does not hold. */
   async #write(loader: Loader): Promise<void> {
     for (const piece of this.#pieces) {
-      if (piece.there) continue;
       this.#report("write");
-      const found = await this.#holds(loader, piece);
-      if (found && piece.attempts === 0) this.#progress.skipped += piece.bytes.length;
-      if (!found) await this.#writePiece(loader, piece);
-      piece.there = true;
+      for (let faults = 0; !piece.there; ) {
+        try {
+          await this.#provide(loader, piece);
+        } catch (error) {
+          if (error instanceof TritkitError || ++faults === FAULTS) throw error;
+          await this.#line.drain(QUIET_MS);
+        }
+      }
     }
     this.#report("write");
+  }
+
+  async #provide(loader: Loader, piece: Piece): Promise<void> {
+    const found = await this.#holds(loader, piece);
+    if (found && piece.attempts === 0) this.#progress.skipped += piece.bytes.length;
+    if (!found) await this.#writePiece(loader, piece);
+    piece.there = true;
   }
 
   async #writePiece(loader: Loader, piece: Piece): Promise<void> {
