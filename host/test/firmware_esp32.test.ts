@@ -11,10 +11,11 @@ import type { FirmwareProgress } from "../device/firmware/progress.ts";
 import { RomLine } from "../device/firmware/rom_line.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { TritkitError } from "../errors.ts";
+import { openPort } from "../transports/open.ts";
 import { openSimLine, serveSim, startSim } from "../transports/sim.ts";
-import { openTcp } from "../transports/tcp.ts";
 import type { Transport } from "../transports/transport.ts";
 import { deviceWasm, scaledBoard } from "./bench_board.ts";
+import { hasPty } from "./command.ts";
 import { seeded } from "./seeded.ts";
 import { inBoardTime, type LineFaults, type VirtualLine, virtualLine } from "./virtual_line.ts";
 
@@ -274,6 +275,23 @@ describe("what goes wrong with an ESP32 is said clearly", () => {
     await refused(withoutLines(dark), { code: "E_ROM_SYNC", message: /no modem lines/, hint: /BOOT.*RESET/ });
   });
 
+  it("somebody at the other end who talks of something else", async () => {
+    let hear: (bytes: Uint8Array) => void = () => {};
+    const chatty: Transport = {
+      name: "chatty",
+      simulated: true,
+      seconds: () => 0,
+      write: async () => void setImmediate(() => hear(new TextEncoder().encode("log line\n".repeat(1000)))),
+      onData: (listener) => {
+        hear = listener;
+      },
+      onClose() {},
+      async setBaud() {},
+      async close() {},
+    };
+    await assert.rejects(flashEsp32(chatty, firmwareOf(C3), { board: C3 }), { code: "E_ROM_SYNC" });
+  });
+
   it("firmware that does not belong there", async () => {
     const { base, partition } = C3.flash;
     for (const [address, message] of [
@@ -357,7 +375,23 @@ describe("a running simulated ESP32", () => {
     const firmware = firmwareOf(S3);
     const running = await startSim("esp32-s3", { boot: "rom", firmware });
     const served = await serveSim(running, { tcp: 0 });
-    const line = await openTcp(served.port, "127.0.0.1", Number(served.port.split(":").at(-1)));
+    const line = await openPort(served.port);
+    try {
+      await flashEsp32(line, firmware, { board: running.board });
+      assert.ok(holds(running.sim, firmware));
+    } finally {
+      await line.close();
+      await served.close();
+      running.close();
+    }
+  });
+
+  it("is flashed through a pseudo-terminal, whose modem lines do nothing", async (t) => {
+    if (!(await hasPty())) return t.skip("no pseudo-terminals here: E_SIM_PORT_MISSING");
+    const firmware = firmwareOf(C3);
+    const running = await startSim("esp32-c3", { boot: "rom", firmware });
+    const served = await serveSim(running, "pty");
+    const line = await openPort(served.port);
     try {
       await flashEsp32(line, firmware, { board: running.board });
       assert.ok(holds(running.sim, firmware));

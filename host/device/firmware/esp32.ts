@@ -63,6 +63,9 @@ interface Piece extends Chunk {
   readonly md5: string;
   /** Flash holds it. */
   there: boolean;
+  /** Something of it was sent. */
+  touched: boolean;
+  /** How often the chip took all of it, or could not write it. */
   attempts: number;
 }
 
@@ -119,7 +122,13 @@ class Flasher {
     this.#options = options;
     this.#started = line.transport.seconds();
     this.#progress = { phase: "connect", bytes: 0, total, skipped: 0, seconds: 0 };
-    this.#pieces = chunks.map((chunk) => ({ ...chunk, md5: md5(chunk.bytes), there: false, attempts: 0 }));
+    this.#pieces = chunks.map((chunk) => ({
+      ...chunk,
+      md5: md5(chunk.bytes),
+      there: false,
+      touched: false,
+      attempts: 0,
+    }));
   }
 
   async run(): Promise<FirmwareProgress> {
@@ -251,15 +260,16 @@ class Flasher {
 
   async #provide(loader: Loader, piece: Piece): Promise<void> {
     const found = await this.#holds(loader, piece);
-    if (found && piece.attempts === 0) this.#progress.skipped += piece.bytes.length;
+    if (found && !piece.touched) this.#progress.skipped += piece.bytes.length;
     if (!found) await this.#writePiece(loader, piece);
     piece.there = true;
   }
 
   async #writePiece(loader: Loader, piece: Piece): Promise<void> {
-    if (piece.attempts++ === PIECE_ATTEMPTS) throw notTaken();
-    await loader
-      .writeFlash({
+    if (piece.attempts === PIECE_ATTEMPTS) throw notTaken();
+    piece.touched = true;
+    try {
+      await loader.writeFlash({
         fileArray: [{ data: piece.bytes, address: piece.offset }],
         flashMode: "keep",
         flashFreq: "keep",
@@ -267,19 +277,21 @@ class Flasher {
         eraseAll: false,
         compress: true,
         reportProgress: (_, sent, total) => this.#report("write", Math.floor((piece.bytes.length * sent) / total)),
-      })
-      .catch((error: Error) => {
-        // "failed with status 196,0"
-        const status = Number(/status (\d+)/.exec(error.message)?.[1]);
-        throw status === STUB_FLASH_FAILED && piece.attempts === PIECE_ATTEMPTS ? flashFailed(piece, error) : error;
       });
+    } catch (error) {
+      // "failed with status 196,0"
+      const status = error instanceof Error ? Number(/status (\d+)/.exec(error.message)?.[1]) : 0;
+      if (status === STUB_FLASH_FAILED && ++piece.attempts === PIECE_ATTEMPTS) throw flashFailed(piece, error);
+      throw error;
+    }
+    piece.attempts++;
   }
 
   /** @returns false when a piece has to be written again */
   async #verify(loader: Loader): Promise<boolean> {
     let compared = this.#progress.skipped;
     this.#report("verify", compared - this.#bytesThere());
-    for (const piece of this.#pieces.filter(({ attempts }) => attempts > 0)) {
+    for (const piece of this.#pieces.filter(({ touched }) => touched)) {
       piece.there = await this.#holds(loader, piece);
       if (!piece.there) return false;
       compared += piece.bytes.length;
@@ -344,7 +356,7 @@ function notTaken(): TritkitError {
   );
 }
 
-function flashFailed({ offset }: Piece, cause: Error): TritkitError {
+function flashFailed({ offset }: Piece, cause: unknown): TritkitError {
   const message = `The flash at 0x${offset.toString(16)} could not be written.`;
   return new TritkitError("E_FLASH_IO", message, "It may be write-protected or worn out.", EXIT_REFUSED, { cause });
 }

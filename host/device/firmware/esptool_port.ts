@@ -26,6 +26,8 @@ const END = 0xc0;
 const ESC = 0xdb;
 const ESC_END = 0xdc;
 const ESC_ESC = 0xdd;
+/** More than this without a whole frame is a chip that talks about something else. */
+const NOISE_BYTES = 4096 + 64;
 /** After a command that was not understood the ROM may go on answering. */
 const QUIET_MS = 100;
 
@@ -52,10 +54,10 @@ export function espTransport(esptool: Esptool, line: RomLine, usb: UsbId | null)
       await line.write(this.slipWriter(packet));
     }
 
-    /** The next frame. @throws ESPError when nothing comes for `ms` */
+    /** The next frame. @throws ESPError when nothing comes for `ms`, or no frame in many bytes */
     override async read(ms: number): Promise<Uint8Array> {
       let frame: number[] | null = null;
-      for (;;) {
+      for (let bytes = 0; bytes < NOISE_BYTES; bytes++) {
         const byte = await this.#byte(ms);
         if (byte === END) {
           if (frame !== null && frame.length > 0) return Uint8Array.from(frame);
@@ -67,6 +69,7 @@ export function espTransport(esptool: Esptool, line: RomLine, usb: UsbId | null)
           frame?.push(escaped === ESC_END ? END : ESC);
         } else frame?.push(byte);
       }
+      throw new esptool.ESPError("something else than answers came");
     }
 
     override flushInput(): void {
