@@ -19,6 +19,7 @@ export { listBoards, listModels as bundledModels, loadBoard, modelPath } from ".
 export { type ConvertOptions, type ConvertReport, convert } from "./convert/index.ts";
 export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
+export { type Esp32Options, flashEsp32 } from "./device/firmware/esp32.ts";
 export type { FirmwarePhase, FirmwareProgress } from "./device/firmware/progress.ts";
 export { readRelease } from "./device/firmware/release.ts";
 export type { FirmwareSegment } from "./device/firmware/segments.ts";
