@@ -1,5 +1,5 @@
 /*
- * STM32H743ZI on a Nucleo-144, Cortex-M7 at 400 MHz. Built, never run: no emulator in reach has this chip.
+ * STM32H743ZI on a Nucleo-144, Cortex-M7 at 400 MHz. Built, not run on a chip: no emulator in reach has it.
  * Sources: RM0433 (chapters 4 flash, 6 PWR, 8 RCC, 11 GPIO, 34 RNG, 48 USART, 45 IWDG), DS12110, PM0253 (caches), UM1974 (Nucleo-144).
  * Register offsets and bits were compared with ST's CMSIS device header stm32h743xx.h, the order of power, flash and supply with ST's
  * HAL; chapter numbers and what is marked so are from memory.
