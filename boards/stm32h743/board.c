@@ -40,6 +40,7 @@
 #define RCC_PLLCKSELR REG32(RCC + 0x28) /* | M1 9:4 | source 1:0, 0 HSI, 2 HSE | */
 #define RCC_PLLCFGR REG32(RCC + 0x2C)   /* | P1 on 16 | input range 3:2, 1: 2 to 4 MHz | VCO 1, 0 wide | */
 #define RCC_PLL1DIVR REG32(RCC + 0x30)  /* | R-1 30:24 | Q-1 22:16 | P-1 15:9 | N-1 8:0 | */
+#define RCC_D2CCIP2R REG32(RCC + 0x54)  /* kernel clocks: | RNG 9:8, 0 HSI48 | USART3 2:0, 0 APB1 | */
 #define RCC_APB1LRSTR REG32(RCC + 0x90)
 #define RCC_AHB2ENR REG32(RCC + 0xDC)
 #define RCC_AHB4ENR REG32(RCC + 0xE0) /* a bit for each GPIO port */
@@ -164,6 +165,7 @@ static void clock_start(void) {
   RCC_D1CFGR = 4u << 4 | 8u;
   RCC_D2CFGR = 4u << 8 | 4u << 4;
   RCC_D3CFGR = 4u << 4;
+  RCC_D2CCIP2R &= ~(3u << 8 | 7u);
   RCC_CFGR |= 3;
   wait_for(&RCC_CFGR, 7u << 3, 3u << 3);
 }
