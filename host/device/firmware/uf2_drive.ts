@@ -21,6 +21,8 @@ const TARGET = "tritkit.uf2";
 const CHUNK_BYTES = 64 * UF2_BLOCK_BYTES;
 /** A chunk takes about 0.4 s (8 pages of 4 KiB are erased and programmed). */
 const CHUNK_MS = 30_000;
+/** A drive that hangs is left alone after this. */
+const CLEAN_MS = 1000;
 const LOOK_MS = 100;
 const RESTART_MS = 10_000;
 
@@ -208,7 +210,7 @@ async function writeBlocks(
       (await isGone(drive))
     )
       return onBytes(file.length);
-    await rm(target, { force: true }).catch(() => {});
+    await Promise.race([rm(target, { force: true }).catch(() => {}), sleep(CLEAN_MS)]);
     if (cause instanceof TritkitError) throw cause;
     const reason = (cause as Error).message.split(",")[0];
     const message = `The drive ${drive.path} took ${done} of ${file.length} bytes: ${reason}.`;
