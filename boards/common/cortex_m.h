@@ -1,0 +1,31 @@
+/* Registers of the System Control Space that every Cortex-M has (ARMv6-M ARM B3, ARMv7-M ARM B3, ARMv8-M ARM D1). */
+#ifndef TRITKIT_CORTEX_M_H
+#define TRITKIT_CORTEX_M_H
+
+#include <stdint.h>
+
+#define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+#define SYST_CSR REG32(0xE000E010)
+#define SYST_RVR REG32(0xE000E014)
+#define SYST_CVR REG32(0xE000E018)
+#define NVIC_ISER(n) REG32(0xE000E100 + 4 * (n))
+#define NVIC_ICER(n) REG32(0xE000E180 + 4 * (n))
+#define SCB_ICSR REG32(0xE000ED04)
+#define ICSR_PENDSTSET (1u << 26)
+#define SCB_VTOR REG32(0xE000ED08)
+#define SCB_AIRCR REG32(0xE000ED0C)
+#define SCB_CCR REG32(0xE000ED14)
+
+/* Starts the millisecond interrupt; board_init calls it when the clock runs at BOARD_CPU_HZ. */
+void systick_start(void);
+
+/* Puts up the fence (mpu.c); board_init calls it last. */
+void mpu_fence(void);
+
+/* board.c: IRQ_HANDLERS = { [UART0_IRQ] = uart_handler };  The highest line named decides how long the table is. */
+#define IRQ_HANDLERS __attribute__((used, section(".irq_handlers"))) void (*const irq_handlers[])(void)
+
+static inline void irq_enable(uint32_t irq) { NVIC_ISER(irq / 32) = 1u << (irq % 32); }
+
+#endif

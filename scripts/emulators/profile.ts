@@ -1,0 +1,99 @@
+/** Instructions or cycles by function: a profile's counters, the symbols of the firmware they belong to, and the parts of a token. */
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+
+export interface Symbols {
+  /** Starts of functions, ascending, and their names. */
+  readonly starts: readonly number[];
+  readonly names: readonly string[];
+}
+
+/** @param prefix of the cross tools, e.g. "arm-none-eabi-" */
+export async function readSymbols(elf: string, prefix: string): Promise<Symbols> {
+  const { stdout } = await promisify(execFile)(`${prefix}nm`, ["-n", elf], { maxBuffer: 1 << 26 });
+  const starts: number[] = [];
+  const names: string[] = [];
+  for (const line of stdout.split("\n")) {
+    const [, address, name] = /^([0-9a-f]+) [tTwW] (\S+)$/.exec(line) ?? [];
+    if (address === undefined || name.startsWith("$")) continue;
+    starts.push(Number.parseInt(address, 16) & ~1);
+    // Copies that gcc specialises count with the function they were made from.
+    names.push(name.replace(/\.(isra|constprop|part|cold)\b.*/, ""));
+  }
+  return { starts, names };
+}
+
+/** Name of the function that holds an address. */
+export function functionAt({ starts, names }: Symbols, address: number): string {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (starts[middle] <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? "?" : names[low - 1];
+}
+
+/** Counters by function. */
+export type Profile = ReadonlyMap<string, number>;
+
+/** What the QEMU plugin has counted up to now (qemu/profile.c). */
+export async function readQemuProfile(file: string, symbols: Symbols): Promise<Profile> {
+  const bytes = await readFile(file);
+  const found = new Map<string, number>();
+  const used = Number(bytes.readBigUInt64LE(0));
+  for (let i = 0; i < used; i++) {
+    const at = 8 + 16 * i;
+    const name = functionAt(symbols, Number(bytes.readBigUInt64LE(at)) & ~1);
+    found.set(name, (found.get(name) ?? 0) + Number(bytes.readBigUInt64LE(at + 8)));
+  }
+  return found;
+}
+
+/** What was counted between two readings. */
+export function between(before: Profile, after: Profile): Profile {
+  const found = new Map<string, number>();
+  for (const [name, count] of after) {
+    const more = count - (before.get(name) ?? 0);
+    if (more > 0) found.set(name, more);
+  }
+  return found;
+}
+
+/** What `more` has beyond `less`, which is part of it. */
+export function beyond(less: Profile, more: Profile): Profile {
+  const found = new Map<string, number>();
+  for (const name of new Set([...less.keys(), ...more.keys()])) {
+    const difference = (more.get(name) ?? 0) - (less.get(name) ?? 0);
+    if (difference !== 0) found.set(name, difference);
+  }
+  return found;
+}
+
+/**
+ * Parts of a token, by the beginnings of function names; null: work for the wire and waiting, which a token does not cost.
+ * Compiler helpers (division, 64-bit shifts) are called from the model, the sampler and, a few hundred times, from the wire.
+ */
+const PARTS: [part: string | null, name: RegExp][] = [
+  ["ternary products", /^as_kernels_ternary_lut_lut_rows|^gemv/],
+  ["their tables", /^as_kernels_ternary_lut_/],
+  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns)_int8)_|^attend/],
+  ["norms, quantisation, rescaling", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],
+  ["head", /^as_model_head_/],
+  ["sampler", /^as_(sampler|generate)_/],
+  ["division and 64-bit helpers", /^(__|_div|u?div|lmul|clz)/],
+  [null, /./],
+];
+
+/** Adds a profile up by part, in the order of the list above. */
+export function byPart(profile: Profile): Map<string, number> {
+  const parts = new Map<string, number>();
+  for (const [part] of PARTS) if (part !== null) parts.set(part, 0);
+  for (const [name, count] of profile) {
+    const part = PARTS.find(([, pattern]) => pattern.test(name))?.[0] ?? null;
+    if (part !== null) parts.set(part, (parts.get(part) ?? 0) + count);
+  }
+  return parts;
+}

@@ -1,0 +1,56 @@
+/**
+ * board_config.h: the numbers of boards/<name>.json that C and the linker script need. Plain #defines, because the preprocessor runs
+ * over link.ld too.
+ */
+
+/** @typedef {import("../../boards/types.ts").Board} Board */
+
+/**
+ * @param {Board} board
+ * @param {{ count: number, bytes: number }[]} runs of equal sectors in the partition
+ * @param {string} version
+ */
+export function boardConfig(board, runs, version) {
+  const { memory, flash, uart, gpio, cpu } = board;
+  const numbers = {
+    CPU_HZ: cpu.hz,
+    MEMORY_BASE: memory.base,
+    MEMORY_END: memory.end,
+    RESERVE_BASE: memory.reserve_base,
+    RESERVE: memory.reserve,
+    FLASH_BASE: flash.base,
+    FLASH_BYTES: flash.bytes,
+    FLASH_UNIT: flash.program_unit,
+    FLASH_PAGE: flash.page,
+    FLASH_WRITE_ONCE: flash.write_once ? 1 : 0,
+    PARTITION_OFFSET: flash.partition.offset,
+    PARTITION_BYTES: flash.partition.bytes,
+    UART_BAUD: uart.default_baud,
+    UART_MAX_BAUD: uart.max_baud,
+    UART_RX_BUFFER: uart.rx_buffer,
+    GPIO_PINS: gpio.pins,
+    LED_PIN: gpio.led ?? -1,
+  };
+  const lines = Object.entries(numbers).map(([name, value]) => `#define BOARD_${name} ${literal(value)}`);
+  const list = runs.map(({ count, bytes }) => `{ ${count}, ${bytes} }`).join(", ");
+  return [
+    `/* Made from boards/${board.name}.json by scripts/firmware/config.mjs. */`,
+    "#ifndef TRITKIT_BOARD_CONFIG_H",
+    "#define TRITKIT_BOARD_CONFIG_H",
+    ...lines,
+    `#define BOARD_SECTOR_RUNS { ${list} }`,
+    `#define BOARD_NAME "${board.name}"`,
+    `#define TRITKIT_VERSION "${version}"`,
+    "#endif",
+    "",
+  ].join("\n");
+}
+
+/**
+ * Hexadecimal from 64 KiB on, where it reads better; no suffix, which a linker script would not take.
+ * @param {number} value
+ */
+function literal(value) {
+  if (value < 0) return `(${value})`;
+  return value >= 65536 ? `0x${value.toString(16).toUpperCase()}` : String(value);
+}

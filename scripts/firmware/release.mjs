@@ -1,0 +1,2 @@
+export async function release() {}
+export async function releaseDifferences() { return []; }

@@ -1,0 +1,51 @@
+/** Compilers and flags: one entry for each core of boards/*.json that Debian has a compiler for. */
+
+/** @typedef {{ prefix: string, flags: string[], start: string[], packages: string[] }} Toolchain */
+
+const COMMON = [
+  "-std=gnu11",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-fno-strict-aliasing", // linear memory has no types
+  "-ffp-contract=off", // the product has no float at all; nobody shall fuse one that comes
+  "-fno-common",
+  "-g0",
+];
+
+/** @param {string[]} flags */
+const arm = (...flags) => ({
+  prefix: "arm-none-eabi-",
+  flags: [...COMMON, "-mthumb", ...flags],
+  link: ["-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs"],
+  start: ["start_cortex_m.c", "mpu.c"],
+  linkFile: "cortex_m.ld",
+  packages: ["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"],
+});
+
+/** @param {string[]} flags */
+const riscv = (...flags) => ({
+  prefix: "riscv64-unknown-elf-",
+  flags: [...COMMON, ...flags, "-mcmodel=medany", "--specs=picolibc.specs"],
+  link: ["-nostartfiles", "--specs=picolibc.specs"],
+  start: ["start_riscv.S"],
+  linkFile: "riscv.ld",
+  packages: ["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"],
+});
+
+/**
+ * By cpu.core. Boards with a core that is missing here (xtensa-lx7) are not built by this project.
+ * @type {Record<string, ReturnType<typeof arm>>}
+ */
+export const TOOLCHAINS = {
+  "cortex-m0plus": arm("-mcpu=cortex-m0plus"),
+  "cortex-m3": arm("-mcpu=cortex-m3"),
+  "cortex-m4": arm("-mcpu=cortex-m4", "-mfloat-abi=soft"),
+  "cortex-m7": arm("-mcpu=cortex-m7", "-mfloat-abi=soft"),
+  "cortex-m33": arm("-mcpu=cortex-m33", "-mfloat-abi=soft"),
+  "cortex-m55": arm("-mcpu=cortex-m55", "-mfloat-abi=hard"),
+  riscv32imac: riscv("-march=rv32imac_zicsr", "-mabi=ilp32"),
+  riscv32imc: riscv("-march=rv32imc_zicsr", "-mabi=ilp32"),
+};
