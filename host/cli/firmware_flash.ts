@@ -57,15 +57,30 @@ function addressFrom(text: string | undefined): number | undefined {
   return address;
 }
 
+/** How QEMU is told which machine. The other boards without a boot ROM are for a debug probe. */
+const QEMU: Readonly<Record<string, string>> = {
+  "mps2-an385": "qemu-system-arm -M mps2-an385",
+  "mps2-an500": "qemu-system-arm -M mps2-an500",
+  "mps2-an505": "qemu-system-arm -M mps2-an505",
+  "mps3-an547": "qemu-system-arm -M mps3-an547",
+  "riscv-virt": "qemu-system-riscv32 -M virt -bios none",
+};
+
 /** For boards that no boot ROM helps. */
 async function loadedOtherwise(board: Board): Promise<TritkitError> {
-  const elf = await loadFirmware(board).then(
-    (firmware) => firmware.elf,
-    () => null,
-  );
-  const message = `${board.name} has no boot ROM that takes firmware: an emulator loads it.`;
-  const file = elf ?? "the ELF file that `npm run firmware` builds in the repository";
-  return new TritkitError("E_NO_BOOT_ROM", message, `Give QEMU ${file}; docs/porting.md shows the line.`, EXIT_USAGE);
+  const shipped = await loadFirmware(board).catch((error) => {
+    if (error instanceof TritkitError && error.code === "E_NO_FIRMWARE") return null;
+    throw error;
+  });
+  const elf = shipped?.elf ?? "firmware.elf";
+  const qemu = Object.hasOwn(QEMU, board.name) ? QEMU[board.name] : null;
+  const message = `${board.name} has no boot ROM that takes firmware: ${qemu === null ? "a debug probe" : "QEMU"} loads it.`;
+  const line = `${qemu} -display none -serial tcp:127.0.0.1:7000,server=on,wait=off -kernel ${elf}`;
+  const hint =
+    qemu === null
+      ? `Load ${elf}; docs/porting.md says more.`
+      : `${line} and then --port tcp:7000; docs/porting.md says more.`;
+  return new TritkitError("E_NO_BOOT_ROM", message, hint, EXIT_USAGE);
 }
 
 type Method = (context: Context, board: Board, firmware: BoardFirmware, view: FirmwareView) => Promise<void>;

@@ -11,7 +11,7 @@
  *
  * NOT IMPLEMENTED: file containers, MD5 and extension tags (their blocks are read, the tags ignored), images for RAM.
  */
-import { TritkitError } from "../../errors.ts";
+import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { joinSegments } from "./layout.ts";
 import type { FirmwareSegment } from "./segments.ts";
 
@@ -100,7 +100,7 @@ export function readUf2(file: Uint8Array, family: number): FirmwareSegment[] {
       .map((other) => (other === null ? "none" : `0x${other.toString(16)}`))
       .join(", ");
     const message = `The UF2 file is for another chip: its family is ${others}, the board's is 0x${family.toString(16)}.`;
-    throw new TritkitError("E_FIRMWARE_BOARD", message, "Choose another file or another --board.");
+    throw new TritkitError("E_FIRMWARE_BOARD", message, "Choose another file or another --board.", EXIT_REFUSED);
   }
   const seen = new Set<number>();
   for (const { total, number } of own) {
