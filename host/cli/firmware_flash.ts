@@ -75,7 +75,7 @@ async function loadedOtherwise(board: Board): Promise<TritkitError> {
   const elf = shipped?.elf ?? "firmware.elf";
   const qemu = Object.hasOwn(QEMU, board.name) ? QEMU[board.name] : null;
   const message = `${board.name} has no boot ROM that takes firmware: ${qemu === null ? "a debug probe" : "QEMU"} loads it.`;
-  const line = `${qemu} -display none -serial tcp:127.0.0.1:7000,server=on,wait=off -kernel ${elf}`;
+  const line = `${qemu} -display none -serial tcp:127.0.0.1:7000,server=on,wait=off,nodelay=on -kernel ${elf}`;
   const hint =
     qemu === null
       ? `Load ${elf}; docs/porting.md says more.`
