@@ -63,6 +63,11 @@ export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(join(assetsRoot(), "wasm", file)));
 }
 
+/** Where the firmware release of a board ships; the folder need not be there. */
+export function firmwareFolder(board: Board): string {
+  return join(assetsRoot(), "firmware", board.name);
+}
+
 export function listModels(): Promise<string[]> {
   return names("models", ".trit");
 }

@@ -17,7 +17,7 @@ const CHILD = "TRITKIT_TEST_FLASH_FILE";
 async function onFile(path: string, source: string, seed = 1): Promise<{ sim: SimBoard; close: () => void }> {
   const file = await openFlashFile(path, board);
   const sim = SimBoard.create({ board, wasm: await build(source, board), flash: file.content, seed });
-  file.attach(sim.flash);
+  file.attach(sim);
   return { sim, close: () => file.close() };
 }
 
