@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Board, deviceWasmName, parseBoard } from "../boards/board.ts";
-import { type Firmware, readFirmwareFolder } from "./device/firmware/manifest.ts";
+import { type Firmware, readFirmwareFolder } from "./device/firmware/release.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
 
 /** dist/ itself: this code runs from dist/, from dist/chunks/, or from a test's bundle elsewhere in the repository. */
@@ -53,7 +53,7 @@ export async function loadDeviceWasm(board: Board): Promise<Uint8Array<ArrayBuff
  * @throws TritkitError E_NO_FIRMWARE, E_FIRMWARE_CORRUPT
  */
 export async function loadFirmware(board: Board): Promise<Firmware> {
-  const firmware = await readFirmwareFolder(join(assetsRoot(), "firmware", board.name));
+  const firmware = await readFirmwareFolder(firmwareFolder(board));
   if (firmware !== null) return firmware;
   const message = `tritkit ships no firmware for ${board.name}.`;
   throw new TritkitError("E_NO_FIRMWARE", message, "--file takes one that you built: docs/porting.md says how.");

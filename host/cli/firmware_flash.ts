@@ -4,6 +4,7 @@ import type { Board } from "../../boards/board.ts";
 import { loadBoard, loadFirmware } from "../assets.ts";
 import { type BoardFirmware, readBoardFirmware, releasedFirmware } from "../device/firmware/files.ts";
 import type { FirmwareProgress } from "../device/firmware/progress.ts";
+import type { ModemLine, Stm32Wiring } from "../device/firmware/stm32.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { openPort } from "../transports/open.ts";
 import type { Transport } from "../transports/transport.ts";
@@ -20,6 +21,11 @@ export const FIRMWARE_OPTIONS: Record<string, OptionSpec> = {
     help: "firmware: a .bin, .hex or .uf2 file or a folder (default: what ships)",
   },
   address: { type: "string", value: "N", help: "firmware: where the first byte of a .bin goes, e.g. 0x08000000" },
+  wiring: {
+    type: "string",
+    value: "LINES",
+    help: "firmware of an STM32: reset=dtr,boot0=rts when the adapter resets it",
+  },
   drive: { type: "string", value: "DIR", help: "firmware: the drive of a Pico in its boot ROM (default: searched)" },
 };
 /** Options of `flash` that only a model has. */
@@ -34,8 +40,11 @@ export async function flashFirmware(context: Context): Promise<number> {
   for (const name of MODEL_OPTIONS) if (args.given(name)) throw usage(`--${name} is for a model, not for --firmware.`);
   const board = await loadBoard(args.required("board", "`tritkit boards` lists the boards."));
   if (board.rom === null) throw await loadedOtherwise(board);
+  if (args.given("wiring") && board.rom !== "an3155") throw usage(`--wiring is for an STM32, not for ${board.name}.`);
   if (args.given("drive") && board.rom !== "uf2")
     throw usage(`--drive is for a board that is a USB drive; ${board.name} is flashed through --port.`);
+  // Before anything is opened.
+  wiringFrom(args.text("wiring"));
   const firmware = await chooseFirmware(context, board);
   const view = new FirmwareView(out, board, firmware);
   await METHODS[board.rom](context, board, firmware, view);
@@ -86,8 +95,9 @@ async function loadedOtherwise(board: Board): Promise<TritkitError> {
 type Method = (context: Context, board: Board, firmware: BoardFirmware, view: FirmwareView) => Promise<void>;
 
 const METHODS: Record<NonNullable<Board["rom"]>, Method> = {
-  an3155: overLine(async () => {
-    throw new Error("not merged yet");
+  an3155: overLine(async (transport, { segments }, board, { args, signal }, onProgress) => {
+    const { flashStm32 } = await import("../device/firmware/stm32.ts");
+    await flashStm32(transport, segments, { board, wiring: wiringFrom(args.text("wiring")), signal, onProgress });
   }),
   esp32: overLine(async () => {
     throw new Error("not merged yet");
@@ -107,23 +117,32 @@ const METHODS: Record<NonNullable<Board["rom"]>, Method> = {
   },
 };
 
-interface LineOptions {
-  signal: AbortSignal;
-  onProgress: (progress: FirmwareProgress) => void;
-}
+type OnProgress = (progress: FirmwareProgress) => void;
 
 /** A boot ROM at the end of a serial line. */
 function overLine(
-  flash: (transport: Transport, firmware: BoardFirmware, board: Board, options: LineOptions) => Promise<unknown>,
+  flash: (t: Transport, f: BoardFirmware, b: Board, context: Context, onProgress: OnProgress) => Promise<unknown>,
 ): Method {
-  return async ({ args, signal }, board, firmware, view) => {
-    const transport = await openPort(args.required("port", PORT_HINT));
+  return async (context, board, firmware, view) => {
+    const transport = await openPort(context.args.required("port", PORT_HINT));
     try {
-      await flash(transport, firmware, board, { signal, onProgress: (progress) => view.show(progress) });
+      await flash(transport, firmware, board, context, (progress) => view.show(progress));
     } finally {
       await transport.close();
     }
   };
+}
+
+/** "reset=dtr,boot0=not-rts": what hangs on an adapter's modem lines. */
+function wiringFrom(text: string | undefined): Stm32Wiring | undefined {
+  if (text === undefined) return undefined;
+  const wires = new Map(text.split(",").map((each) => each.split("=", 2) as [string, string | undefined]));
+  const line = (name: string): ModemLine => {
+    const found = /^(not-)?(dtr|rts)$/.exec(wires.get(name) ?? "");
+    if (found === null || wires.size !== 2) throw usage(`--wiring looks like reset=dtr,boot0=not-rts, not "${text}".`);
+    return `${found[1] === undefined ? "" : "!"}${found[2]}` as ModemLine;
+  };
+  return { reset: line("reset"), boot0: line("boot0") };
 }
 
 /** Says what happens, in the words of `tritkit flash MODEL`: one line for the bytes, one for what was verified. */
@@ -132,9 +151,9 @@ class FirmwareView {
   readonly #board: Board;
   readonly #firmware: BoardFirmware;
   readonly #sha256: string;
-  #line: ProgressLine;
+  readonly #line: ProgressLine;
+  #verifyLine: ProgressLine | null = null;
   #last: FirmwareProgress | null = null;
-  #verified = false;
 
   constructor(out: Output, board: Board, firmware: BoardFirmware) {
     this.#out = out;
@@ -151,13 +170,14 @@ class FirmwareView {
     const rounded = Math.round(seconds * 1000) / 1000;
     const what = { board: this.#board.name, firmware: this.#firmware.version, sha256: this.#sha256 };
     this.#out.event({ event: "flash", phase, bytes, total, skipped, seconds: rounded, ...what });
-    if (phase !== this.#last?.phase && (phase === "write" || phase === "verify"))
-      this.#line = this.#newLine(phase === "write" ? "flash" : "verify");
     this.#last = progress;
     if (phase === "connect") this.#out.status(`flash  looking for the boot ROM of ${this.#board.name}`);
-    if (phase === "erase") this.#out.status(`flash  erasing, ${bytesText(total)} to write`);
-    if (phase === "write" || phase === "verify") this.#line.update(bytes, total);
-    if (phase === "verify") this.#verified = true;
+    if (phase === "erase") this.#out.status(`flash  erasing, ${bytesText(bytes)} of ${bytesText(total)} are there`);
+    if (phase === "write") this.#line.update(bytes, total);
+    if (phase === "verify") {
+      this.#verifyLine ??= this.#newLine("verify");
+      this.#verifyLine.update(bytes, total);
+    }
     if (phase === "reset") this.#out.status("flash  restarting the board");
   }
 
@@ -168,9 +188,10 @@ class FirmwareView {
     const there = skipped > 0 ? ` (${bytesText(skipped)} were there already)` : "";
     const rate = `in ${secondsText(seconds)}, ${bytesText(sent / seconds)}/s`;
     const what = sent === 0 ? `${bytesText(total)} were there already` : `${bytesText(sent)}${there} ${rate}`;
-    const check = this.#verified
-      ? `read back and equal, sha256 ${this.#sha256.slice(0, 8)}`
-      : "the boot ROM took all of it and restarted; it reads nothing back";
+    const check =
+      this.#verifyLine !== null
+        ? `read back and equal, sha256 ${this.#sha256.slice(0, 8)}`
+        : "the boot ROM took all of it and restarted; it reads nothing back";
     const version = this.#firmware.version === null ? "" : ` ${this.#firmware.version}`;
     this.#line.end(`firmware${version} of ${this.#board.name}: ${what}  ${check}`);
     this.#out.info("model  `tritkit flash MODEL --port PORT` puts a model beside it");

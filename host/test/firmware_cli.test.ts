@@ -172,13 +172,13 @@ const CASES: Case[] = [
     what: "a .bin into the models",
     args: async () => pico("--file", await file("a.bin", WHOLE), "--address", "0x1003ff00"),
     code: "E_FIRMWARE_RANGE",
-    exit: 1,
+    exit: 3,
   },
   {
     what: "a .bin outside flash",
     args: async () => pico("--file", await file("a.bin", WHOLE), "--address", "0x20000000"),
     code: "E_FIRMWARE_RANGE",
-    exit: 1,
+    exit: 3,
   },
   {
     what: "an empty .bin",
@@ -208,7 +208,7 @@ const CASES: Case[] = [
     what: "a model as .uf2",
     args: async () => pico("--file", await file("a.uf2", uf2File([[0x10040000, noise(1, 256)]]))),
     code: "E_FIRMWARE_RANGE",
-    exit: 1,
+    exit: 3,
   },
   {
     what: "a release of another board",

@@ -10,7 +10,7 @@ import { ROOT } from "../../scripts/lib/root.mjs";
 import { listBoards, loadBoard, loadFirmware } from "../assets.ts";
 import { readBoardFirmware, releasedFirmware } from "../device/firmware/files.ts";
 import { checkFirmwareRange } from "../device/firmware/layout.ts";
-import { readFirmwareFolder } from "../device/firmware/manifest.ts";
+import { readFirmwareFolder, readRelease } from "../device/firmware/release.ts";
 import { type Manifest, noise, writeRelease } from "./firmware_fixture.ts";
 import { uf2Blocks, uf2File } from "./uf2_blocks.ts";
 
@@ -81,7 +81,7 @@ describe("a release", () => {
     ["null", () => null],
     ["no board", ({ board: _, ...rest }) => rest],
     ["no version", (m) => ({ ...m, version: 1 })],
-    ["a digest that is none", (m) => ({ ...m, wasm_sha256: "" })],
+    ["a digest that is none", (m) => ({ ...m, wasm_sha256: "0" })],
     ["no segments", (m) => ({ ...m, segments: [] })],
     ["segments of nothing", (m) => ({ ...m, segments: [null] })],
     ["an address as text", (m) => ({ ...m, segments: [{ ...m.segments[0], address: "134217728" }] })],
@@ -113,6 +113,9 @@ describe("a release", () => {
     const path = fresh();
     await writeRelease(path, "stm32h743", PIECES);
     await assert.rejects(readBoardFirmware(path, f405), { code: "E_FIRMWARE_BOARD", exitStatus: 3 });
+    await assert.rejects(readRelease(path, "stm32f405"), { code: "E_FIRMWARE_BOARD" });
+    assert.deepEqual(await readRelease(path, "stm32h743"), PIECES);
+    await assert.rejects(readRelease(folder, "stm32h743"), { code: "E_NO_FIRMWARE" });
   });
 
   it("whose UF2 file holds something else than its segments is refused", async () => {

@@ -2,10 +2,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Board } from "../../../boards/board.ts";
-import { EXIT_REFUSED, EXIT_USAGE, TritkitError } from "../../errors.ts";
+import { EXIT_USAGE, TritkitError } from "../../errors.ts";
 import { readHex } from "./hex.ts";
 import { checkFirmwareRange } from "./layout.ts";
-import { type Firmware, MANIFEST, readFirmwareFolder } from "./manifest.ts";
+import { checkMadeFor, type Firmware, MANIFEST, readFirmwareFolder } from "./release.ts";
 import type { FirmwareSegment } from "./segments.ts";
 import { readUf2, uf2Chip, writeUf2 } from "./uf2.ts";
 
@@ -68,10 +68,7 @@ function unknownKind(path: string, board: Board): TritkitError {
  * @throws TritkitError E_FIRMWARE_BOARD, E_FIRMWARE_RANGE, E_FIRMWARE_CORRUPT
  */
 export function releasedFirmware(firmware: Firmware, board: Board): BoardFirmware {
-  if (firmware.board !== board.name) {
-    const message = `The firmware is for ${firmware.board}, not for ${board.name}.`;
-    throw new TritkitError("E_FIRMWARE_BOARD", message, "Choose another folder or another --board.", EXIT_REFUSED);
-  }
+  checkMadeFor(firmware, board.name);
   const { segments, uf2, version } = firmware;
   if (board.rom === "uf2" && uf2 !== null && !holds(readUf2(uf2, uf2Chip(board.chip).family), segments)) {
     const message = `The UF2 file of the firmware for ${board.name} is not what its segments are.`;

@@ -1,6 +1,6 @@
 // Where pieces of firmware lie: put in order, joined, and held against what a board keeps for firmware.
 import type { Board } from "../../../boards/board.ts";
-import { TritkitError } from "../../errors.ts";
+import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import type { FirmwareSegment } from "./segments.ts";
 
 /** "0x08000000..0x08004000", the second one past the last byte. */
@@ -40,7 +40,7 @@ export function checkFirmwareRange(board: Board, segments: readonly FirmwareSegm
   if (segments.every(({ bytes }) => bytes.length === 0))
     throw new TritkitError("E_FIRMWARE_FILE", "The firmware is empty.", "Build it again.");
   const refuse = (message: string, hint: string): never => {
-    throw new TritkitError("E_FIRMWARE_RANGE", message, hint);
+    throw new TritkitError("E_FIRMWARE_RANGE", message, hint, EXIT_REFUSED);
   };
   for (const { address, bytes } of segments) {
     const end = address + bytes.length;

@@ -11,5 +11,10 @@ const TOUCH_BAUD = 1200;
 /** @throws TritkitError E_PORT_*, E_NO_SERIALPORT */
 export async function touch1200(path: string): Promise<void> {
   const transport = await openSerial(path, TOUCH_BAUD);
-  await transport.close();
+  try {
+    // A board that restarts at once may be gone by now.
+    await transport.setSignals?.({ dtr: false }).catch(() => {});
+  } finally {
+    await transport.close();
+  }
 }
