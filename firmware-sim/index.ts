@@ -15,6 +15,7 @@ export type { UartCounters } from "./peripherals/uart.ts";
 export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";
 export { serveTcp, type TcpPort } from "./ports/tcp.ts";
 export type { FirmwareImage, ModemLines, Strap } from "./rom/rom.ts";
+export { bootRomOf } from "./rom/roms.ts";
 export {
   type BootOptions,
   type RunEnd,

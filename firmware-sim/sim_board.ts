@@ -31,7 +31,7 @@ import { Gpio } from "./peripherals/gpio.ts";
 import { Timer } from "./peripherals/timer.ts";
 import { Uart } from "./peripherals/uart.ts";
 import type { BootRom, FirmwareImage, ModemLines, RomOptions, Strap } from "./rom/rom.ts";
-import { bootRom } from "./rom/roms.ts";
+import { bootRomOf } from "./rom/roms.ts";
 import { PowerCut, SimError } from "./sim_error.ts";
 import { type CoreState, loadCore, type Snapshot, saveCore } from "./snapshot.ts";
 import { type Device, deviceModule, type HalImports, instantiateDevice } from "./wasm_host.ts";
@@ -407,13 +407,7 @@ export class SimBoard {
         this.#jumpRequested = address;
       },
     };
-    const rom = bootRom(pins, boot);
-    if (rom === null)
-      throw new SimError(
-        "E_SIM_ROM",
-        `the simulator does not know the boot ROM of ${this.board.name} (${this.board.chip})`,
-      );
-    return rom;
+    return bootRomOf(this.board)(pins, boot);
   }
 
   /** Content of the whole flash, or of the partition alone. */

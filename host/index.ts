@@ -22,9 +22,9 @@ export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
 export { type BoardFirmware, readBoardFirmware, releasedFirmware } from "./device/firmware/files.ts";
 export type { FirmwarePhase, FirmwareProgress } from "./device/firmware/progress.ts";
-export type { Firmware } from "./device/firmware/release.ts";
+export { type Firmware, readRelease } from "./device/firmware/release.ts";
 export type { FirmwareSegment } from "./device/firmware/segments.ts";
-export { flashStm32, type Stm32Options } from "./device/firmware/stm32.ts";
+export { flashStm32, type ModemLine, type Stm32Options, type Stm32Wiring } from "./device/firmware/stm32.ts";
 export { touch1200 } from "./device/firmware/touch.ts";
 export { type CopyUf2Options, copyUf2 } from "./device/firmware/uf2_drive.ts";
 export { type FlashOptions, type FlashPhase, type FlashProgress, flashModel } from "./device/flasher.ts";
@@ -57,7 +57,7 @@ export {
   serveSim,
   startSim,
 } from "./transports/sim.ts";
-export type { Transport } from "./transports/transport.ts";
+export type { ModemSignals, Parity, Transport } from "./transports/transport.ts";
 
 /**
  * Opens a port and finds the device at its end.

@@ -3,6 +3,7 @@ import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
 import {
   type BootOptions,
+  bootRomOf,
   LiveBoard,
   openFlashFile,
   openLine,
@@ -76,6 +77,8 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
 async function bootOptions(board: Board, options: SimOptions): Promise<BootOptions | undefined> {
   const { boot, onBoot } = options;
   if (boot === undefined) return undefined;
+  // Before a flash file is made for it.
+  bootRomOf(board);
   const firmware = options.firmware ?? (await shippedFirmware(board));
   return { from: boot, firmware, onBoot, protected: options.protected };
 }
@@ -143,7 +146,7 @@ export async function serveSim({ live }: RunningSim, port: "pty" | { tcp: number
 }
 
 const HINTS: Record<string, string> = {
-  E_SIM_ROM: "The boot ROMs of STM32 chips are, see `tritkit boards`.",
+  E_SIM_ROM: "So far those of STM32 chips are; leave --boot out to start the board as it is delivered.",
   E_SIM_FLASH: "Give another --flash file, or delete this one.",
   E_SIM_PORT: "Choose another port.",
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
