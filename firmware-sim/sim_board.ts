@@ -349,6 +349,8 @@ export class SimBoard {
     else {
       this.#begins("rom");
       this.#rom?.start();
+      // Nobody's finger is on the button any more; a modem line that holds it will say so when it changes.
+      if (this.#rom?.strapIsButton === true && this.#rom.wiring(this.#lines).strap === "flash") this.#strap = "flash";
     }
   }
 

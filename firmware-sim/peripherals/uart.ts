@@ -45,6 +45,7 @@ export interface UartState {
   parity: Parity;
   measuring: boolean;
   rx: number[];
+  room: number;
   counters: UartCounters;
   /** false: the receiver stands still, because flash is busy or there is no power. */
   listening: boolean;
@@ -68,6 +69,8 @@ export class Uart {
   #rx: number[] = [];
   #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
   #listening = false;
+  /** Bytes that the receiver holds: the firmware's buffer, unless a boot ROM brought its own. */
+  #room: number;
   /** null: the host's end finds the speed by itself. Belongs to the cable: no reset touches it. */
   #hostBaud: number | null = null;
   /** Counts where #hostBaud does. */
@@ -82,6 +85,7 @@ export class Uart {
     this.#config = config;
     this.#clock = clock;
     this.#baud = config.default_baud;
+    this.#room = config.rx_buffer;
   }
 
   // -- the module's end --
@@ -108,6 +112,11 @@ export class Uart {
     const taken = bytes.subarray(0, this.room);
     this.#toHost.send(taken, this.#clock.now, this.#frame, this.#hostBaud === null);
     return taken.length;
+  }
+
+  /** A boot ROM's buffer in the place of the firmware's, until the next reset. */
+  bufferOf(bytes: number): void {
+    this.#room = bytes;
   }
 
   /** Of the received bytes only the first `n` were kept: nobody came to read the others in time. */
@@ -160,7 +169,7 @@ export class Uart {
       this.#counters.deaf += bytes.length;
       return;
     }
-    const room = this.#config.rx_buffer - this.#rx.length;
+    const room = this.#room - this.#rx.length;
     for (let i = 0; i < bytes.length && i < room; i++) this.#rx.push(bytes[i]);
     this.#counters.received += bytes.length;
     this.#counters.overruns += Math.max(bytes.length - room, 0);
@@ -200,6 +209,11 @@ export class Uart {
     return this.#toHost.arrivalAt(Number.POSITIVE_INFINITY, this.#hostFrame);
   }
 
+  /** The last byte has left the transmitter. */
+  get sent(): boolean {
+    return this.txEmptyAt() <= this.#clock.now;
+  }
+
   /** Nothing is on the line in either direction. */
   get quiet(): boolean {
     return this.#toBoard.empty && this.#toHost.empty;
@@ -211,6 +225,7 @@ export class Uart {
     this.sync();
     this.#baud = this.#config.default_baud;
     this.#parity = "none";
+    this.#room = this.#config.rx_buffer;
     this.#rx = [];
     this.#listening = true;
     this.#toBoard.restartReceiver(this.#clock.now);
@@ -274,6 +289,7 @@ export class Uart {
       parity: this.#parity,
       measuring: this.#measuring,
       rx: this.#rx,
+      room: this.#room,
       counters: this.#counters,
       listening: this.#listening,
       hostBaud: this.#hostBaud,
@@ -289,6 +305,7 @@ export class Uart {
     this.#parity = copy.parity;
     this.#measuring = copy.measuring;
     this.#rx = copy.rx;
+    this.#room = copy.room;
     this.#counters = copy.counters;
     this.#listening = copy.listening;
     this.#hostBaud = copy.hostBaud;

@@ -46,6 +46,8 @@ export interface RomOptions {
 }
 
 export interface BootRom {
+  /** The strap is a button, held at power-on only: later resets boot from flash unless a modem line holds it. Else it is a jumper. */
+  readonly strapIsButton: boolean;
   /** The chip was reset with its strap on the ROM. */
   start(): void;
   /** A bounded piece of work. @returns 1 when it did something. @throws PowerCut */

@@ -126,6 +126,7 @@ interface Stm32State {
 }
 
 export class Stm32Rom implements BootRom {
+  readonly strapIsButton = false;
   state: Stm32State;
   readonly #pins: RomPins;
   readonly #flash: FlashBus;

@@ -41,7 +41,7 @@ export class RomLine {
 
   /** @throws TritkitError E_LINK_LOST, E_INTERRUPTED */
   async write(bytes: ArrayLike<number>): Promise<void> {
-    this.#check();
+    this.check();
     let taken = false;
     let failure: unknown = null;
     this.transport.write(Uint8Array.from(bytes)).then(
@@ -79,19 +79,25 @@ export class RomLine {
     return this.#received.splice(0);
   }
 
+  /** Forgets what came so far. */
+  discard(): void {
+    this.#received = [];
+  }
+
   /** @throws TritkitError E_LINK_LOST, E_INTERRUPTED */
   async pause(ms: number): Promise<void> {
     await this.#until(() => false, ms);
   }
 
-  #check(): void {
+  /** @throws TritkitError E_LINK_LOST, E_INTERRUPTED */
+  check(): void {
     throwIfAborted(this.#signal);
     if (this.#lost !== null) throw this.#lost;
   }
 
   /** Waits for `done`, at most `ms`. @throws TritkitError E_LINK_LOST, E_INTERRUPTED */
   async #until(done: () => boolean, ms: number): Promise<void> {
-    this.#check();
+    this.check();
     if (done()) return;
     const signal = this.#signal;
     await new Promise<void>((resolve, reject) => {
