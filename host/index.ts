@@ -20,6 +20,7 @@ export { type BoardCheck, checkBoardFiles } from "./board_check.ts";
 export { type ConvertOptions, type ConvertReport, convert } from "./convert/index.ts";
 export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
+export { type Esp32Options, flashEsp32 } from "./device/firmware/esp32.ts";
 export { type BoardFirmware, readBoardFirmware, releasedFirmware } from "./device/firmware/files.ts";
 export type { FirmwarePhase, FirmwareProgress } from "./device/firmware/progress.ts";
 export { type Firmware, readRelease } from "./device/firmware/release.ts";

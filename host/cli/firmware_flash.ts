@@ -6,6 +6,7 @@ import { type BoardFirmware, readBoardFirmware, releasedFirmware } from "../devi
 import type { FirmwareProgress } from "../device/firmware/progress.ts";
 import type { ModemLine, Stm32Wiring } from "../device/firmware/stm32.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
+import { usbIdOf } from "../transports/discover.ts";
 import { openPort } from "../transports/open.ts";
 import type { Transport } from "../transports/transport.ts";
 import { type Context, type OptionSpec, PORT_HINT, usage } from "./command.ts";
@@ -54,16 +55,17 @@ export async function flashFirmware(context: Context): Promise<number> {
 
 async function chooseFirmware({ args }: Context, board: Board): Promise<BoardFirmware> {
   const file = args.text("file");
-  if (file !== undefined) return readBoardFirmware(file, board, addressFrom(args.text("address")));
+  if (file !== undefined) return readBoardFirmware(file, board, addressFrom(args.text("address"), board));
   if (args.given("address")) throw usage("--address is for the .bin of --file.");
   return releasedFirmware(await loadFirmware(board), board);
 }
 
-function addressFrom(text: string | undefined): number | undefined {
+/** Addresses of ESP32 firmware are customarily counted from the start of flash: both are understood, as flash lies above them. */
+function addressFrom(text: string | undefined, { rom, flash }: Board): number | undefined {
   if (text === undefined) return undefined;
   const address = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
   if (!(address < 2 ** 32)) throw usage(`--address takes a number like 0x08000000, not "${text}".`);
-  return address;
+  return rom === "esp32" && address < flash.bytes ? flash.base + address : address;
 }
 
 /** How QEMU is told which machine. The other boards without a boot ROM are for a debug probe. */
@@ -92,6 +94,12 @@ async function loadedOtherwise(board: Board): Promise<TritkitError> {
   return new TritkitError("E_NO_BOOT_ROM", message, hint, EXIT_USAGE);
 }
 
+/** What it means that a board's firmware was verified. */
+const VERIFIED: Partial<Record<NonNullable<Board["rom"]>, string>> = {
+  an3155: "read back and equal",
+  esp32: "MD5 of what flash holds is equal",
+};
+
 type Method = (context: Context, board: Board, firmware: BoardFirmware, view: FirmwareView) => Promise<void>;
 
 const METHODS: Record<NonNullable<Board["rom"]>, Method> = {
@@ -99,8 +107,10 @@ const METHODS: Record<NonNullable<Board["rom"]>, Method> = {
     const { flashStm32 } = await import("../device/firmware/stm32.ts");
     await flashStm32(transport, segments, { board, wiring: wiringFrom(args.text("wiring")), signal, onProgress });
   }),
-  esp32: overLine(async () => {
-    throw new Error("not merged yet");
+  esp32: overLine(async (transport, { segments }, board, { args, signal }, onProgress) => {
+    const { flashEsp32 } = await import("../device/firmware/esp32.ts");
+    const usb = await usbIdOf(args.required("port"));
+    await flashEsp32(transport, segments, { board, usb, signal, onProgress });
   }),
   async uf2({ args, signal }, board, { uf2 }, view) {
     const { copyUf2 } = await import("../device/firmware/uf2_drive.ts");
@@ -188,10 +198,11 @@ class FirmwareView {
     const there = skipped > 0 ? ` (${bytesText(skipped)} were there already)` : "";
     const rate = `in ${secondsText(seconds)}, ${bytesText(sent / seconds)}/s`;
     const what = sent === 0 ? `${bytesText(total)} were there already` : `${bytesText(sent)}${there} ${rate}`;
+    const verified = this.#verifyLine === null || this.#board.rom === null ? undefined : VERIFIED[this.#board.rom];
     const check =
-      this.#verifyLine !== null
-        ? `read back and equal, sha256 ${this.#sha256.slice(0, 8)}`
-        : "the boot ROM took all of it and restarted; it reads nothing back";
+      verified === undefined
+        ? "the boot ROM took all of it and restarted; it reads nothing back"
+        : `${verified}, sha256 ${this.#sha256.slice(0, 8)}`;
     const version = this.#firmware.version === null ? "" : ` ${this.#firmware.version}`;
     this.#line.end(`firmware${version} of ${this.#board.name}: ${what}  ${check}`);
     this.#out.info("model  `tritkit flash MODEL --port PORT` puts a model beside it");

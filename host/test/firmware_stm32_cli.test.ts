@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { end, json, run, startSimulator } from "./command.ts";
+import { end, json, type Running, run, startSimulator } from "./command.ts";
 import { checkObject, checkWords } from "./failure.ts";
 import { noise, type Piece, writeRelease } from "./firmware_fixture.ts";
 
@@ -19,16 +19,27 @@ const TOTAL = 30_001;
 
 let folder = "";
 let release = "";
+const simulators: Running[] = [];
+
+/** A simulator that does not outlive these tests, even when one of them fails. */
+async function powered(args: string[]): Promise<{ port: string; running: Running }> {
+  const sim = await startSimulator(args);
+  simulators.push(sim.running);
+  return sim;
+}
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tritkit-stm32-cli-"));
   release = join(folder, "release");
   await writeRelease(release, "stm32f405", PIECES);
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(async () => {
+  for (const running of simulators) await end(running);
+  await rm(folder, { recursive: true, force: true });
+});
 
 const chip = (...more: string[]) =>
-  startSimulator(["--board", "stm32f405", "--boot", "rom", "--firmware", release, "--port", "tcp:0", ...more]);
+  powered(["--board", "stm32f405", "--boot", "rom", "--firmware", release, "--port", "tcp:0", ...more]);
 const flash = (port: string, ...more: string[]): string[] => [
   "flash",
   "--firmware",
@@ -125,11 +136,11 @@ describe("an STM32 in its boot ROM", () => {
       "--flash",
       file.replace("protected", "h743"),
     ];
-    const other = await startSimulator(args);
+    const other = await powered(args);
     checkObject(await run([...flash(other.port), "--json"]), "E_WRONG_CHIP", 3);
     await end(other.running);
 
-    const awake = await startSimulator(["--board", "stm32f405", "--port", "tcp:0"]);
+    const awake = await powered(["--board", "stm32f405", "--port", "tcp:0"]);
     checkObject(await run([...flash(awake.port), "--json"]), "E_ROM_SYNC", 4);
     assert.equal((await json(["models", "--port", awake.port])).at(0)?.state, "empty", "and it goes on as before");
     await end(awake.running);
