@@ -11,10 +11,11 @@ import type { FirmwareProgress } from "../device/firmware/progress.ts";
 import { RomLine } from "../device/firmware/rom_line.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { TritkitError } from "../errors.ts";
+import { openPort } from "../transports/open.ts";
 import { openSimLine, serveSim, startSim } from "../transports/sim.ts";
-import { openTcp } from "../transports/tcp.ts";
 import type { Transport } from "../transports/transport.ts";
 import { deviceWasm, scaledBoard } from "./bench_board.ts";
+import { hasPty } from "./command.ts";
 import { seeded } from "./seeded.ts";
 import { inBoardTime, type LineFaults, type VirtualLine, virtualLine } from "./virtual_line.ts";
 
@@ -205,9 +206,11 @@ describe("an ESP32 whose cable is cut", () => {
 });
 
 describe("a line to an ESP32 that damages bytes", () => {
-  for (const [name, faults] of [
-    ["flips one bit in 100,000", { bitErrors: 1e-5 }],
-    ["loses one piece in 2,000", { drops: 5e-4 }],
+  // The upload of the stub, 8 KB that are only checked, not sent again, is what a bad line does not let through.
+  for (const [name, least, faults] of [
+    ["flips one bit in 100,000", 5, { bitErrors: 1e-5 }],
+    ["flips one bit in 30,000", 1, { bitErrors: 3e-5 }],
+    ["loses one piece in 1,000", 5, { drops: 1e-3 }],
   ] as const) {
     it(`${name}: the firmware arrives whole, or the error is clear`, async () => {
       let arrived = 0;
@@ -222,7 +225,7 @@ describe("a line to an ESP32 that damages bytes", () => {
           assert.ok(["E_ROM_SYNC", "E_VERIFY", "E_FLASH_IO"].includes(error.code), `${error.code} ${error.message}`);
         }
       }
-      assert.ok(arrived >= 4, `${arrived} of 6 arrived`);
+      assert.ok(arrived >= least, `${arrived} of 6 arrived`);
     });
   }
 
@@ -272,6 +275,23 @@ describe("what goes wrong with an ESP32 is said clearly", () => {
     await refused(withoutLines(dark), { code: "E_ROM_SYNC", message: /no modem lines/, hint: /BOOT.*RESET/ });
   });
 
+  it("somebody at the other end who talks of something else", async () => {
+    let hear: (bytes: Uint8Array) => void = () => {};
+    const chatty: Transport = {
+      name: "chatty",
+      simulated: true,
+      seconds: () => 0,
+      write: async () => void setImmediate(() => hear(new TextEncoder().encode("log line\n".repeat(1000)))),
+      onData: (listener) => {
+        hear = listener;
+      },
+      onClose() {},
+      async setBaud() {},
+      async close() {},
+    };
+    await assert.rejects(flashEsp32(chatty, firmwareOf(C3), { board: C3 }), { code: "E_ROM_SYNC" });
+  });
+
   it("firmware that does not belong there", async () => {
     const { base, partition } = C3.flash;
     for (const [address, message] of [
@@ -290,11 +310,35 @@ describe("what goes wrong with an ESP32 is said clearly", () => {
     await refused(chip(C3), { code: "E_FIRMWARE_RANGE", message: /empty/ }, {}, []);
   });
 
-  it("a flash that takes no bytes", async () => {
+  it("an ESP32-C3 that is too old to start firmware without a boot loader", async () => {
     const { sim, line } = chip(C3);
-    for (let i = 0; i < 1; i++) sim.firmwareFlash.failAt(1);
-    await flashIt({ sim, line });
-    assert.ok(holds(sim), "one failure is mended");
+    // The fuse word with the revision is asked for in one frame; this one asks for another, which is zero.
+    const older: Transport = {
+      ...line,
+      write: (bytes) =>
+        line.write(bytes.length === 14 && bytes[2] === 0x0a ? bytes.map((b) => (b === 0x50 ? 0x58 : b)) : bytes),
+    };
+    await refused({ sim, line: older }, { code: "E_WRONG_CHIP", message: /v0\.0, and only v0\.3/ });
+  });
+
+  it("a flash that fails once is written again, one that always fails is said to", async () => {
+    const once = chip(C3);
+    once.sim.firmwareFlash.failAt(1);
+    await flashIt(once);
+    assert.ok(holds(once.sim));
+    const always = chip(C3);
+    const onProgress = () => always.sim.firmwareFlash.failAt(1);
+    await assert.rejects(flashIt(always, { onProgress }), { code: "E_FLASH_IO" });
+  });
+
+  it("a flash that does not keep what it got", async () => {
+    const { sim, line } = chip(C3);
+    let looks = 0;
+    const onProgress = ({ phase }: FirmwareProgress) => {
+      if (phase === "verify" && ++looks > 0) sim.firmwareFlash.program(0, new Uint8Array(16));
+    };
+    await assert.rejects(flashIt({ sim, line }, { onProgress }), { code: "E_VERIFY" });
+    assert.ok(looks >= 4, "it was written several times");
   });
 
   it("whoever gives up is heard at once, and the next run goes on", async () => {
@@ -331,7 +375,23 @@ describe("a running simulated ESP32", () => {
     const firmware = firmwareOf(S3);
     const running = await startSim("esp32-s3", { boot: "rom", firmware });
     const served = await serveSim(running, { tcp: 0 });
-    const line = await openTcp(served.port, "127.0.0.1", Number(served.port.split(":").at(-1)));
+    const line = await openPort(served.port);
+    try {
+      await flashEsp32(line, firmware, { board: running.board });
+      assert.ok(holds(running.sim, firmware));
+    } finally {
+      await line.close();
+      await served.close();
+      running.close();
+    }
+  });
+
+  it("is flashed through a pseudo-terminal, whose modem lines do nothing", async (t) => {
+    if (!(await hasPty())) return t.skip("no pseudo-terminals here: E_SIM_PORT_MISSING");
+    const firmware = firmwareOf(C3);
+    const running = await startSim("esp32-c3", { boot: "rom", firmware });
+    const served = await serveSim(running, "pty");
+    const line = await openPort(served.port);
     try {
       await flashEsp32(line, firmware, { board: running.board });
       assert.ok(holds(running.sim, firmware));

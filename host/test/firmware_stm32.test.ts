@@ -346,27 +346,27 @@ describe("what goes wrong is said clearly", () => {
 describe("the same over ports of programs", () => {
   const boot = { boot: "rom", firmware: FIRMWARE } as const;
 
-  it("sim: serialport's stream in this process, even parity and all, and the firmware's hello on the same line", async () => {
+  it("sim: serialport's stream in this process, even parity and all, and the firmware's hello on the same line", async (t) => {
     const running = await startSim("stm32f405", boot);
+    t.after(() => running.close());
     const transport = await openSimLine(running);
+    t.after(() => transport.close());
     await flashStm32(transport, FIRMWARE, { board: running.board });
     const device = await Device.connect(transport);
     assert.equal(device.hello.board, "stm32f405");
-    await device.close();
-    running.close();
   });
 
   it("a pseudo-terminal, through serialport", async (t) => {
     if (!(await hasPty())) return t.skip("no pseudo-terminals here: E_SIM_PORT_MISSING");
     const running = await startSim("stm32f405", boot);
+    t.after(() => running.close());
     const served = await serveSim(running, "pty");
+    t.after(() => served.close());
     const transport = await openPort(served.port);
+    t.after(() => transport.close());
     const wiring = { reset: "dtr", boot0: "rts" } as const;
     await flashStm32(transport, FIRMWARE, { board: running.board, wiring });
     const device = await Device.connect(transport);
     assert.equal(device.hello.board, "stm32f405");
-    await device.close();
-    await served.close();
-    running.close();
   });
 });

@@ -5,6 +5,7 @@ import { listBoards } from "../assets.ts";
 import { Device } from "../device/device.ts";
 import { TritkitError } from "../errors.ts";
 import { loadSerialport, openSerial } from "./serial.ts";
+import type { UsbId } from "./usb_id.ts";
 
 export type DeviceAnswer =
   | { kind: "tritkit"; board: string; firmware: string; model: string }
@@ -52,7 +53,7 @@ export async function listDevices({ probeUnknown = false, signal }: DiscoverOpti
 }
 
 /** The USB id of a serial port, by its path as the system lists it; undefined for other ports and where the system does not say. */
-export async function usbIdOf(path: string): Promise<{ vid: number; pid: number } | undefined> {
+export async function usbIdOf(path: string): Promise<UsbId | undefined> {
   if (/^[a-z0-9]+:/.test(path)) return undefined;
   const { SerialPort } = await loadSerialport();
   const ports = await SerialPort.list().catch(() => []);

@@ -146,7 +146,8 @@ export async function serveSim({ live }: RunningSim, port: "pty" | { tcp: number
 }
 
 const HINTS: Record<string, string> = {
-  E_SIM_ROM: "So far those of STM32 chips are; leave --boot out to start the board as it is delivered.",
+  E_SIM_ROM:
+    "So far those of STM32 chips and of the ESP32-S3 and -C3 are; leave --boot out to start the board as it is delivered.",
   E_SIM_FLASH: "Give another --flash file, or delete this one.",
   E_SIM_PORT: "Choose another port.",
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",

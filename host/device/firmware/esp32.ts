@@ -8,8 +8,9 @@ import { createHash } from "node:crypto";
 import type { Board } from "../../../boards/board.ts";
 import { EXIT_LINK_LOST, EXIT_REFUSED, TritkitError, throwIfAborted } from "../../errors.ts";
 import type { Transport } from "../../transports/transport.ts";
+import type { UsbId } from "../../transports/usb_id.ts";
 import { type Chunk, planChunks } from "./esp32_plan.ts";
-import { type Esptool, espTransport, loadEsptool, SILENT, type UsbId } from "./esptool_port.ts";
+import { type Esptool, espTransport, loadEsptool, SILENT } from "./esptool_port.ts";
 import type { FirmwarePhase, FirmwareProgress } from "./progress.ts";
 import { RomLine } from "./rom_line.ts";
 import { type FirmwareSegment, totalBytes } from "./segments.ts";
@@ -32,9 +33,13 @@ export interface Esp32Options {
 const ROM_BAUD = 115200;
 const FAST_BAUD = 921600;
 /** So many conversations in a row that bring nothing further: the line is no good. */
-const CONVERSATIONS = 3;
+const CONVERSATIONS = 6;
 /** A piece is written so often before the flash counts as bad. */
 const PIECE_ATTEMPTS = 4;
+/** So many answers to one piece may go wrong before the conversation is begun anew. */
+const FAULTS = 3;
+/** Until a stub that lost step has said all it has to say. */
+const QUIET_MS = 100;
 /** How long EN is held low, esptool's figure. */
 const RESET_MS = 100;
 /** Status of the stub: the flash did not do what it was told. */
@@ -59,6 +64,9 @@ interface Piece extends Chunk {
   readonly md5: string;
   /** Flash holds it. */
   there: boolean;
+  /** Something of it was sent. */
+  touched: boolean;
+  /** How often the chip took all of it, or could not write it. */
   attempts: number;
 }
 
@@ -115,7 +123,13 @@ class Flasher {
     this.#options = options;
     this.#started = line.transport.seconds();
     this.#progress = { phase: "connect", bytes: 0, total, skipped: 0, seconds: 0 };
-    this.#pieces = chunks.map((chunk) => ({ ...chunk, md5: md5(chunk.bytes), there: false, attempts: 0 }));
+    this.#pieces = chunks.map((chunk) => ({
+      ...chunk,
+      md5: md5(chunk.bytes),
+      there: false,
+      touched: false,
+      attempts: 0,
+    }));
   }
 
   async run(): Promise<FirmwareProgress> {
@@ -158,7 +172,7 @@ class Flasher {
     try {
       await loader.detectChip(canReset ? "default_reset" : "no_reset");
     } catch (error) {
-      throw this.#notDetected(error);
+      throw await this.#notDetected(loader, error);
     }
     this.#met = true;
     await this.#checkChip(loader);
@@ -169,11 +183,15 @@ class Flasher {
   }
 
   /** What went wrong before it was known which chip this is. */
-  #notDetected(error: unknown): unknown {
+  async #notDetected(loader: Loader, error: unknown): Promise<unknown> {
     const { UnexpectedChipIdError, UnexpectedChipMagicError } = this.#esptool;
     const { board } = this.#options;
-    if (error instanceof UnexpectedChipIdError || error instanceof UnexpectedChipMagicError)
-      return wrongChip(`none that Espressif's library knows, the firmware is for ${board.name}`, error);
+    const unknown = `none that Espressif's library knows, the firmware is for ${board.name}`;
+    if (error instanceof UnexpectedChipMagicError) return wrongChip(unknown, error);
+    if (error instanceof UnexpectedChipIdError) {
+      const first = Number(/value (\d+)/.exec(error.message)?.[1]);
+      return (await this.#says(loader, first)) ? wrongChip(unknown, error) : error;
+    }
     if (!(error instanceof Error) || !/Failed to connect/.test(error.message)) return error;
     const { name, setSignals } = this.#line.transport;
     const silent = this.#met ? "stopped answering" : "does not answer";
@@ -182,14 +200,19 @@ class Flasher {
     return new TritkitError("E_ROM_SYNC", message, BY_HAND, EXIT_LINK_LOST, { cause: error });
   }
 
+  /** Nothing on this line has a checksum: a wrong chip counts when it is said twice. */
+  async #says(loader: Loader, id: number | undefined): Promise<boolean> {
+    return (await loader.getSecurityInfo(false)).chipId === id;
+  }
+
   /** Nothing is written before the chip is the right one. */
   async #checkChip(loader: Loader): Promise<void> {
     const { board } = this.#options;
-    const found = loader.chip.CHIP_NAME;
+    const { CHIP_NAME: found, IMAGE_CHIP_ID, USES_MAGIC_VALUE } = loader.chip;
     if (found !== board.chip) {
-      // Nothing on this line has a checksum: it counts when it is said twice.
-      const { chipId } = await loader.getSecurityInfo(false);
-      if (chipId !== loader.chip.IMAGE_CHIP_ID) throw new this.#esptool.ESPError("the chip's id came damaged");
+      // Older chips have no number to say.
+      if (!USES_MAGIC_VALUE && !(await this.#says(loader, IMAGE_CHIP_ID)))
+        throw new this.#esptool.ESPError("the chip's id came damaged");
       throw wrongChip(`an ${found}, the firmware is for ${board.name}, an ${board.chip}`);
     }
     if (loader.secureDownloadMode) {
@@ -223,20 +246,31 @@ class Flasher {
   /** Everything that flash does not hold. */
   async #write(loader: Loader): Promise<void> {
     for (const piece of this.#pieces) {
-      if (piece.there) continue;
       this.#report("write");
-      const found = await this.#holds(loader, piece);
-      if (found && piece.attempts === 0) this.#progress.skipped += piece.bytes.length;
-      if (!found) await this.#writePiece(loader, piece);
-      piece.there = true;
+      for (let faults = 0; !piece.there; ) {
+        try {
+          await this.#provide(loader, piece);
+        } catch (error) {
+          if (error instanceof TritkitError || ++faults === FAULTS) throw error;
+          await this.#line.drain(QUIET_MS);
+        }
+      }
     }
     this.#report("write");
   }
 
+  async #provide(loader: Loader, piece: Piece): Promise<void> {
+    const found = await this.#holds(loader, piece);
+    if (found && !piece.touched) this.#progress.skipped += piece.bytes.length;
+    if (!found) await this.#writePiece(loader, piece);
+    piece.there = true;
+  }
+
   async #writePiece(loader: Loader, piece: Piece): Promise<void> {
-    if (piece.attempts++ === PIECE_ATTEMPTS) throw notTaken();
-    await loader
-      .writeFlash({
+    if (piece.attempts === PIECE_ATTEMPTS) throw notTaken();
+    piece.touched = true;
+    try {
+      await loader.writeFlash({
         fileArray: [{ data: piece.bytes, address: piece.offset }],
         flashMode: "keep",
         flashFreq: "keep",
@@ -244,19 +278,21 @@ class Flasher {
         eraseAll: false,
         compress: true,
         reportProgress: (_, sent, total) => this.#report("write", Math.floor((piece.bytes.length * sent) / total)),
-      })
-      .catch((error: Error) => {
-        // "failed with status 196,0"
-        const status = Number(/status (\d+)/.exec(error.message)?.[1]);
-        throw status === STUB_FLASH_FAILED && piece.attempts === PIECE_ATTEMPTS ? flashFailed(piece, error) : error;
       });
+    } catch (error) {
+      // "failed with status 196,0"
+      const status = error instanceof Error ? Number(/status (\d+)/.exec(error.message)?.[1]) : 0;
+      if (status === STUB_FLASH_FAILED && ++piece.attempts === PIECE_ATTEMPTS) throw flashFailed(piece, error);
+      throw error;
+    }
+    piece.attempts++;
   }
 
   /** @returns false when a piece has to be written again */
   async #verify(loader: Loader): Promise<boolean> {
     let compared = this.#progress.skipped;
     this.#report("verify", compared - this.#bytesThere());
-    for (const piece of this.#pieces.filter(({ attempts }) => attempts > 0)) {
+    for (const piece of this.#pieces.filter(({ touched }) => touched)) {
       piece.there = await this.#holds(loader, piece);
       if (!piece.there) return false;
       compared += piece.bytes.length;
@@ -321,7 +357,7 @@ function notTaken(): TritkitError {
   );
 }
 
-function flashFailed({ offset }: Piece, cause: Error): TritkitError {
+function flashFailed({ offset }: Piece, cause: unknown): TritkitError {
   const message = `The flash at 0x${offset.toString(16)} could not be written.`;
   return new TritkitError("E_FLASH_IO", message, "It may be write-protected or worn out.", EXIT_REFUSED, { cause });
 }

@@ -6,10 +6,11 @@ import { type FirmwareSegment, totalBytes } from "./segments.ts";
 /** Erase unit of the SPI flash; the stub erases every sector that it writes to. */
 const SECTOR = 4096;
 /**
- * Seven sectors. A stream that inflates to less than the stub's window of 32 KiB is written at its end only: where it
- * fills the window exactly, the stub (esp-flasher-stub, command_handler.c) takes the rest of the stream, its checksum, for too much.
+ * Three sectors: even what does not compress travels in one block of the stub (16 KiB), so a block that is sent again, because its answer
+ * was lost, cannot end up twice in a stream. And a stream that filled the stub's window of 32 KiB exactly would fail on its last bytes
+ * (esp-flasher-stub, command_handler.c).
  */
-const CHUNK = 7 * SECTOR;
+const CHUNK = 3 * SECTOR;
 
 export interface Chunk {
   /** From the beginning of flash. */

@@ -1,6 +1,7 @@
 // Espressif's esptool-js on our transports. What it calls a Transport is a Web Serial port with SLIP on it; here the bytes go through
 // RomLine, so that each of its waits has a deadline, a lost cable ends all of them at once, and nothing of it reaches the console.
 import { TritkitError } from "../../errors.ts";
+import type { UsbId } from "../../transports/usb_id.ts";
 import { RomFault, type RomLine } from "./rom_line.ts";
 
 export type Esptool = typeof import("esptool-js");
@@ -16,16 +17,12 @@ export async function loadEsptool(): Promise<Esptool> {
   }
 }
 
-/** What the operating system says about a USB port. By it esptool-js tells a chip's own USB from a bridge to its UART. */
-export interface UsbId {
-  readonly vid: number;
-  readonly pid: number;
-}
-
 const END = 0xc0;
 const ESC = 0xdb;
 const ESC_END = 0xdc;
 const ESC_ESC = 0xdd;
+/** More than this without a whole frame is a chip that talks about something else. */
+const NOISE_BYTES = 4096 + 64;
 /** After a command that was not understood the ROM may go on answering. */
 const QUIET_MS = 100;
 
@@ -52,10 +49,10 @@ export function espTransport(esptool: Esptool, line: RomLine, usb: UsbId | null)
       await line.write(this.slipWriter(packet));
     }
 
-    /** The next frame. @throws ESPError when nothing comes for `ms` */
+    /** The next frame. @throws ESPError when nothing comes for `ms`, or no frame in many bytes */
     override async read(ms: number): Promise<Uint8Array> {
       let frame: number[] | null = null;
-      for (;;) {
+      for (let bytes = 0; bytes < NOISE_BYTES; bytes++) {
         const byte = await this.#byte(ms);
         if (byte === END) {
           if (frame !== null && frame.length > 0) return Uint8Array.from(frame);
@@ -67,6 +64,7 @@ export function espTransport(esptool: Esptool, line: RomLine, usb: UsbId | null)
           frame?.push(escaped === ESC_END ? END : ESC);
         } else frame?.push(byte);
       }
+      throw new esptool.ESPError("something else than answers came");
     }
 
     override flushInput(): void {

@@ -103,30 +103,34 @@ export async function flashStm32(
     const written = await flasher.write(jobs);
     if (verify) await flasher.verify(written);
     report("reset");
-    if (go) await start(rom, board);
-    if (wiring !== undefined) await line.transport.setSignals?.(drive(wiring.boot0, false));
+    if (go) await romAnswers(() => rom.go(board.flash.base));
   } finally {
     // A line that is gone has nothing to go back to.
     await transport.setParity?.("none").catch(() => {});
     await transport.setBaud(board.uart.default_baud).catch(() => {});
+    if (wiring !== undefined) await transport.setSignals?.(drive(wiring.boot0, false)).catch(() => {});
   }
+  // The firmware runs already; but a port that was opened anew for its parity has moved its lines meanwhile, so it is reset once
+  // more. (A pseudo-terminal has no lines, and the firmware goes on.)
+  if (wiring !== undefined && go) await pulse(line, wiring, false);
   report("done");
   return progress;
 }
 
-/** BOOT0 high, a reset pulse. It counts at the end of the pulse where reset is wired directly, at its beginning behind a capacitor. */
-async function enterRom(line: RomLine, { reset, boot0 }: Stm32Wiring): Promise<void> {
-  const { transport } = line;
-  if (transport.setSignals === undefined) {
-    const message = `${transport.name} has no modem lines.`;
-    throw new TritkitError(
-      "E_NO_MODEM_LINES",
-      message,
-      "Set BOOT0 high, reset the chip by hand, and leave the wiring out.",
-    );
+/** @throws TritkitError E_NO_MODEM_LINES */
+async function enterRom(line: RomLine, wiring: Stm32Wiring): Promise<void> {
+  if (line.transport.setSignals === undefined) {
+    const message = `${line.transport.name} has no modem lines.`;
+    const hint = "Set BOOT0 high, reset the chip by hand, and leave the wiring out.";
+    throw new TritkitError("E_NO_MODEM_LINES", message, hint);
   }
+  await pulse(line, wiring, true);
+}
+
+/** A reset. BOOT0 counts at the end of the pulse where the line holds the chip in reset, at its beginning behind a capacitor. */
+async function pulse(line: RomLine, { reset, boot0 }: Stm32Wiring, rom: boolean): Promise<void> {
   for (const active of [false, true, false]) {
-    await transport.setSignals({ ...drive(boot0, true), ...drive(reset, active) });
+    await line.transport.setSignals?.({ ...drive(boot0, rom), ...drive(reset, active) });
     await line.pause(RESET_MS);
   }
 }
@@ -165,10 +169,6 @@ async function identify(rom: An3155, board: Board, chipId: number): Promise<void
       "Removing the protection erases the whole flash, models included: `stm32flash -k PORT`, or ST's own programmer.";
     throw new TritkitError("E_READ_PROTECTED", message, hint, EXIT_REFUSED, { cause: error });
   }
-}
-
-async function start(rom: An3155, board: Board): Promise<void> {
-  await romAnswers(() => rom.go(board.flash.base));
 }
 
 /** A fault that outlasted its retries is an error of the line. */
