@@ -136,10 +136,11 @@ function arrange(s: RunState, context: i32): u64 {
 
   const qkv = max<u64>(padded(q_dim()) + 2 * padded(kv_dim()), padded(config.dim));
   let attention = place(s, PART_QKV, at, qkv * 4);
-  attention = place(s, PART_QUERY, attention, padded(config.head_dim) * 2);
+  // Two heads at a time.
+  attention = place(s, PART_QUERY, attention, padded(config.head_dim) * 4);
   attention = place(s, PART_HEADS, attention, <u64>config.n_heads * 8);
-  attention = place(s, PART_SCORES, attention, positions * 4);
-  attention = place(s, PART_OUTPUT, attention, <u64>config.head_dim * 8);
+  attention = place(s, PART_SCORES, attention, positions * 8);
+  attention = place(s, PART_OUTPUT, attention, <u64>config.head_dim * 16);
   let ffn = place(s, PART_GATE, at, max(padded(config.hidden_dim), padded(config.dim)) * 4);
   ffn = place(s, PART_UP, ffn, padded(config.hidden_dim) * 4);
   const logits = place(s, PART_LOGITS, at, padded(config.vocab_size) * 4);

@@ -1,5 +1,6 @@
 /** Attention of a layer: keys and values into the cache, all heads on it, their outputs on one scale (NUMERICS.md, "Attention"). */
 import { KV_MAX, LOG2E_EXP, LOG2E_MANT, Q_MAX, SCALE_ONE } from "../../spec/numerics.ts";
+import { ENGINE_LUT } from "../kernels/engine.ts";
 import {
   PART_HEADS,
   PART_KEY_SCALES,
@@ -14,10 +15,10 @@ import {
   part,
   run,
 } from "../memory/run_state.ts";
-import { attend_head } from "./attention_head.ts";
+import { attend_head, attend_pair } from "./attention_head.ts";
 import { config } from "./config.ts";
 import { kv_row, kv_scale } from "./kv.ts";
-import { absmax, bitlen, exponent, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
+import { bitlen, exponent, magnitudes, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
 import { normalise, quantise } from "./quantise.ts";
 import { rope_rotate } from "./rope.ts";
 import { weights } from "./weights.ts";
@@ -55,31 +56,47 @@ export function remember(layer: i32, pos: i32, k: usize, sk: Scale, v: usize, sv
 export function attend(layer: i32, pos: i32, sq: Scale): Scale {
   const head_dim = config.head_dim;
   const shared = config.n_heads / config.n_kv_heads;
-  const x = part(PART_QKV);
-  const query = part(PART_QUERY);
-  for (let h = 0; h < config.n_heads; h++) {
-    const y = x + ((<usize>(h * head_dim)) << 2);
-    const s = quantise<i16>(y, head_dim, rotate(y, sq), Q_MAX, query);
+  const bytes = (<usize>head_dim) << 2;
+  const pairs = run.engine == ENGINE_LUT;
+  let y = part(PART_QKV);
+  for (let h = 0; h < config.n_heads; ) {
     const row = kv_row(layer, h / shared);
-    const so = attend_head(
-      query,
-      scale_mul(scale_mul(s, scale(LOG2E_MANT, LOG2E_EXP)), config.attn_scale),
-      pos + 1,
-      head_dim,
-      part(PART_KEYS) + row * <usize>head_dim,
-      part(PART_KEY_SCALES) + (row << 1),
-      part(PART_VALUES) + row * <usize>head_dim,
-      part(PART_VALUE_SCALES) + (row << 1),
-      weights.tables,
-      part(PART_SCORES),
-      part(PART_OUTPUT),
-      y,
-    );
+    const two = pairs && h % shared != shared - 1;
+    const Ca = ready_query(y, sq, 0);
+    const Cb = two ? ready_query(y + bytes, sq, 1) : 0;
+    const keys = part(PART_KEYS) + row * <usize>head_dim;
+    const key_scales = part(PART_KEY_SCALES) + (row << 1);
+    const values = part(PART_VALUES) + row * <usize>head_dim;
+    const value_scales = part(PART_VALUE_SCALES) + (row << 1);
+    const scores = part(PART_SCORES);
+    const sums = part(PART_OUTPUT);
+    const query = part(PART_QUERY);
     const note = part(PART_HEADS) + ((<usize>h) << 3);
-    store<u32>(note, so);
-    store<i32>(note, bitlen(absmax(y, head_dim)), 4);
+    const n = pos + 1;
+    const t = weights.tables;
+    if (pairs) {
+      attend_pair(query, Ca, Cb, two, n, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y, note);
+    } else {
+      store<u32>(
+        note,
+        attend_head(query, Ca, n, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y),
+      );
+    }
+    store<i32>(note, bitlen(magnitudes(y, head_dim)), 4);
+    if (two) store<i32>(note, bitlen(magnitudes(y + bytes, head_dim)), 12);
+    const heads = two ? 2 : 1;
+    h += heads;
+    y += <usize>heads * bytes;
   }
-  return join_heads(x, config.n_heads, head_dim, part(PART_HEADS));
+  return join_heads(part(PART_QKV), config.n_heads, head_dim, part(PART_HEADS));
+}
+
+/** Query head y rotated and quantised into place i of PART_QUERY; returns C. */
+function ready_query(y: usize, sq: Scale, i: i32): Scale {
+  const head_dim = config.head_dim;
+  const query = part(PART_QUERY) + <usize>(2 * i * head_dim);
+  const s = quantise<i16>(y, head_dim, rotate(y, sq), Q_MAX, query);
+  return scale_mul(scale_mul(s, scale(LOG2E_MANT, LOG2E_EXP)), config.attn_scale);
 }
 
 /**

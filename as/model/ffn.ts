@@ -1,6 +1,6 @@
 /** The gated feed-forward's middle: h = act(gate) * up, with SiLU or squared ReLU (NUMERICS.md, "Feed-forward"). */
 import { ACTIVATION_RELU2, TAB_SIGMOID } from "../../spec/image.ts";
-import { absmax, apply, bitlen, exponent, magnitude, mant, round_shift, Scale, scale, scale_mul } from "./numeric.ts";
+import { apply, bitlen, exponent, magnitude, magnitudes, mant, round_shift, Scale, scale, scale_mul } from "./numeric.ts";
 import { normalise } from "./quantise.ts";
 
 /** sigmoid saturates here: 16 with 10 fraction bits. */
@@ -29,18 +29,21 @@ export function sigmoid15(table: usize, t: i32): i32 {
  * @returns the scale of h
  */
 export function gated(g: usize, sg: Scale, u: usize, su: Scale, n: i32, activation: i32, tables: usize): Scale {
-  const largest = absmax(g, n);
+  const largest = magnitudes(g, n);
   const d_g = largest == 0 ? 0 : bitlen(largest) - 15;
   const d_u = normalise(u, n, 15);
   const relu2 = activation == ACTIVATION_RELU2;
   const end = g + ((<usize>n) << 2);
   for (; g < end; g += 4) {
     const x = load<i32>(g);
-    const G = round_shift(x, d_g);
-    let a: i32;
-    if (relu2) a = G > 0 ? G * G : 0;
-    else a = G * sigmoid15(tables + TAB_SIGMOID, apply(x, sg, 10));
-    store<i32>(g, product15(a, load<i32>(u)));
+    let h = 0;
+    if (!relu2) {
+      h = product15(round_shift(x, d_g) * sigmoid15(tables + TAB_SIGMOID, apply(x, sg, 10)), load<i32>(u));
+    } else if (x > 0) {
+      const G = round_shift(x, d_g);
+      h = product15(G * G, load<i32>(u));
+    }
+    store<i32>(g, h);
     u += 4;
   }
   const gate = shifted(sg, d_g);

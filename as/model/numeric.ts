@@ -88,18 +88,27 @@ export function scale_mul(a: Scale, b: Scale): Scale {
   return scale(m, exponent(a) + exponent(b) + n);
 }
 
-/** floor(v * m / 2^16) for |v| < 2^30: the upper part of a product of 48 bits without 64-bit arithmetic. */
+/**
+ * round_shift(v * m, s), saturated to 32 bits. The product has 48 bits; two halves of it are enough for nearly everything, and
+ * Cortex-M0+ has no longer multiplication.
+ *
+ *     v * m = high * 2^16 + (lower mod 2^16)
+ */
 @inline
-function mul_high(v: i32, m: u32): i32 {
-  return (v >> 16) * <i32>m + <i32>(((<u32>v & 0xffff) * m) >> 16);
+export function mul_round_shift(v: i32, m: u32, s: i32): i32 {
+  if (s > 0 && s <= 46 && <u32>v + 0x40000000 < <u32>0x80000000) {
+    const lower = (<u32>v & 0xffff) * m;
+    const high = (v >> 16) * <i32>m + <i32>(lower >> 16);
+    // Bits 0-15 of the product cannot change a result that begins at bit 17.
+    if (s >= 17) return ((high >> (s - 17)) + 1) >> 1;
+    // Otherwise they belong to it, if it fits 30 bits.
+    const bound: u32 = 1 << (13 + s);
+    if (<u32>high + bound < bound + bound) return (((high << (17 - s)) | ((lower & 0xffff) >> (s - 1))) + 1) >> 1;
+  }
+  return mul_round_shift64(v, m, s);
 }
 
-/** round_shift(v * m, s), saturated to 32 bits. */
-export function mul_round_shift(v: i32, m: u32, s: i32): i32 {
-  if (s >= 17 && s <= 46 && magnitude(v) < 1 << 30) {
-    // Bits 0-15 of the product cannot change a result that begins at bit 17.
-    return ((mul_high(v, m) >> (s - 17)) + 1) >> 1;
-  }
+function mul_round_shift64(v: i32, m: u32, s: i32): i32 {
   return sat32(round_shift64(<i64>v * <i64>m, s));
 }
 
@@ -124,6 +133,14 @@ export function isqrt(v: u64): u32 {
     bit >>= 2;
   }
   return <u32>root;
+}
+
+/** A number as long as max |x[i]|: all magnitudes in one word. For whoever only asks for its bit length, or for 0. */
+export function magnitudes(x: usize, n: i32): u32 {
+  let all: u32 = 0;
+  const end = x + ((<usize>n) << 2);
+  for (; x < end; x += 4) all |= magnitude(load<i32>(x));
+  return all;
 }
 
 /** max |x[i]| of x i32[n]. */

@@ -10,8 +10,8 @@ import {
   exponent,
   isqrt,
   magnitude,
+  magnitudes,
   mant,
-  round_shift,
   round_shift64,
   Scale,
   scale_of,
@@ -40,9 +40,18 @@ export function quantise<T>(x: usize, n: i32, s: Scale, qmax: i32, q: usize): Sc
   const z = quant_shift(qmax);
   const r = <i32>(((<u32>qmax) << z) / M);
   const half = 1 << (z - 1);
-  for (let i = 0; i < n; i++) {
-    const T_i = round_shift(load<i32>(x + ((<usize>i) << 2)), sh);
-    store<T>(q + <usize>i * sizeof<T>(), <T>((T_i * r + half) >> z));
+  const end = x + ((<usize>n) << 2);
+  if (sh > 0) {
+    for (; x < end; x += 4) {
+      const T_i = ((load<i32>(x) >> (sh - 1)) + 1) >> 1;
+      store<T>(q, <T>((T_i * r + half) >> z));
+      q += sizeof<T>();
+    }
+  } else {
+    for (; x < end; x += 4) {
+      store<T>(q, <T>(((load<i32>(x) << -sh) * r + half) >> z));
+      q += sizeof<T>();
+    }
   }
   return scale_of(((<u64>M * <u64>mant(s)) << 16) / <u64>qmax, exponent(s) + sh - 16);
 }
@@ -74,13 +83,29 @@ export function norm_quantise(
   const z = quant_shift(qmax);
   const r = <i32>(((<u32>qmax) << z) / M);
   const half = 1 << (z - 1);
-  for (let i = 0; i < n; i++) {
-    const t = product_shift(load<i32>(x + ((<usize>i) << 2)), load<i16>(gain + ((<usize>i) << 1)), sh);
-    store<i16>(q + ((<usize>i) << 1), (t * r + half) >> z);
+  const end = x + ((<usize>n) << 2);
+  if (sh >= 17) {
+    // round_shift(x * g, sh) from floor(x * g / 2^16): no product of 64 bits.
+    const rest = sh - 17;
+    for (let p = x; p < end; p += 4) {
+      const v = load<i32>(p);
+      const g = <i32>load<i16>(gain);
+      const t = ((((v >> 16) * g + (((v & 0xffff) * g) >> 16)) >> rest) + 1) >> 1;
+      store<i16>(q, (t * r + half) >> z);
+      gain += 2;
+      q += 2;
+    }
+  } else {
+    for (let p = x; p < end; p += 4) {
+      const t = <i32>round_shift64(<i64>load<i32>(p) * <i64>load<i16>(gain), sh);
+      store<i16>(q, (t * r + half) >> z);
+      gain += 2;
+      q += 2;
+    }
   }
 
   // The root mean square of x is root * 2^(k - (z1 + z2) / 2), in units of s.
-  const k = max(0, bitlen(absmax(x, n)) - 15);
+  const k = max(0, bitlen(magnitudes(x, n)) - 15);
   const v = sum_of_squares(x, n, k) + eps_in_units(eps, n, s, k);
   const z1 = (62 - bitlen64(v)) & ~1;
   const u = (v << z1) / <u64>n;
@@ -94,11 +119,12 @@ export function norm_quantise(
  * @returns d: the scale's exponent grows by it
  */
 export function normalise(x: usize, n: i32, bits: i32): i32 {
-  const largest = absmax(x, n);
+  const largest = magnitudes(x, n);
   if (largest == 0) return 0;
   const d = bitlen(largest) - bits;
   const end = x + ((<usize>n) << 2);
-  for (; x < end; x += 4) store<i32>(x, round_shift(load<i32>(x), d));
+  if (d > 0) for (; x < end; x += 4) store<i32>(x, ((load<i32>(x) >> (d - 1)) + 1) >> 1);
+  else if (d < 0) for (; x < end; x += 4) store<i32>(x, load<i32>(x) << -d);
   return d;
 }
 
@@ -111,42 +137,45 @@ function shift_u32(v: u32, s: i32): u32 {
   return s <= 0 ? v << -s : ((v >> (s - 1)) + 1) >> 1;
 }
 
-/** max |x[i] * gain[i]|, below 2^46: as a pair of words, so that no 64-bit product is needed. */
+/**
+ * max |x[i] * gain[i]|, below 2^46: as a pair of words, 16 bits below and 30 above, so that no 64-bit product is needed. Most entries are told
+ * to be smaller by the upper halves alone.
+ */
 function max_product(x: usize, gain: usize, n: i32): u64 {
   let high: u32 = 0;
   let low: u32 = 0;
-  for (let i = 0; i < n; i++) {
+  const end = x + ((<usize>n) << 2);
+  for (; x < end; x += 4) {
     const a = magnitude(load<i32>(x));
     const b = magnitude(load<i16>(gain));
+    gain += 2;
+    const upper = (a >> 16) * b;
+    if (upper + b < high) continue; // the lower half adds less than b
     const lower = (a & 0xffff) * b;
-    const h = (a >> 16) * b + (lower >> 16);
+    const h = upper + (lower >> 16);
     const l = lower & 0xffff;
     if (h > high || (h == high && l > low)) {
       high = h;
       low = l;
     }
-    x += 4;
-    gain += 2;
   }
   return ((<u64>high) << 16) | low;
-}
-
-/** round_shift(x * g, sh), which fits 17 bits and a sign. */
-@inline
-function product_shift(x: i32, g: i32, sh: i32): i32 {
-  if (sh < 17) return <i32>round_shift64(<i64>x * <i64>g, sh);
-  // floor(x * g / 2^16), then the rest of the shift.
-  const high = (x >> 16) * g + ((<i32>(x & 0xffff) * g) >> 16);
-  return ((high >> (sh - 17)) + 1) >> 1;
 }
 
 /** Sum of round_shift(x[i], k)^2, below 2^46. */
 function sum_of_squares(x: usize, n: i32, k: i32): u64 {
   let sum: u64 = 0;
   const end = x + ((<usize>n) << 2);
-  for (; x < end; x += 4) {
-    const y = round_shift(load<i32>(x), k);
-    sum += <u64>(<u32>(y * y));
+  if (k == 0) {
+    for (; x < end; x += 4) {
+      const y = load<i32>(x);
+      sum += <u64>(<u32>(y * y));
+    }
+  } else {
+    for (; x < end; x += 4) {
+      const y = ((load<i32>(x) >> (k - 1)) + 1) >> 1;
+      sum += <u64>(<u32>(y * y));
+    }
   }
   return sum;
 }

@@ -104,7 +104,8 @@ void board_interrupts_off(void) { __asm__ volatile("cpsid i" ::: "memory"); }
 
 void board_interrupts_on(void) { __asm__ volatile("cpsie i\nisb" ::: "memory"); }
 
-void board_reset(void) {
+/* Weak: a chip whose SYSRESETREQ resets the core alone has a better way in its board.c. */
+__attribute__((weak)) void board_reset(void) {
   __asm__ volatile("dsb" ::: "memory");
   SCB_AIRCR = 0x05FA0004; /* SYSRESETREQ */
   for (;;) __asm__ volatile("dsb");

@@ -12,7 +12,7 @@
 #define RX_BYTES 4096
 #define TX_BYTES 1024
 
-_Static_assert(BOARD_UART_RX_BUFFER <= RX_BYTES + 64, "uart.rx_buffer of the board's JSON counts the ring and a FIFO");
+_Static_assert(BOARD_UART_RX_BUFFER <= RX_BYTES + 128, "uart.rx_buffer of the board's JSON counts the ring and a FIFO");
 
 static uint8_t rx[RX_BYTES];
 static uint8_t tx[TX_BYTES];

@@ -57,13 +57,13 @@ typedef s8 __attribute__((may_alias)) mem_s8;
 typedef u16 __attribute__((may_alias)) mem_u16;
 typedef s16 __attribute__((may_alias)) mem_s16;
 typedef u32 __attribute__((may_alias)) mem_u32;
-typedef u64 __attribute__((may_alias, aligned(4))) mem_u64;
+typedef u64 __attribute__((may_alias)) mem_u64; /* LDRD and STRD, which gcc makes of it, are content with the alignment of a word */
 typedef s32 __attribute__((may_alias)) mem_s32;
 
-#define LOAD(name, in_memory, extended, result, alignment)                                 \
-  static inline __attribute__((always_inline)) result name(wasm_rt_memory_t *m, u64 at) {  \
-    (void)m;                                                                               \
-    return (result)(extended)*(const in_memory *)(uintptr_t)checked((u32)at, alignment);   \
+#define LOAD(name, in_memory, extended, result, alignment)                                             \
+  static inline __attribute__((always_inline)) result name(wasm_rt_memory_t *m, u64 at) {              \
+    (void)m;                                                                                           \
+    return (result)(extended)*(const in_memory *)(uintptr_t)checked((u32)at, alignment);               \
   }
 #define STORE(name, in_memory, value_type, alignment)                                                   \
   static inline __attribute__((always_inline)) void name(wasm_rt_memory_t *m, u64 at, value_type v) {   \

@@ -79,7 +79,7 @@ export function beyond(less: Profile, more: Profile): Profile {
 const PARTS: [part: string | null, name: RegExp][] = [
   ["ternary products", /^as_kernels_ternary_lut_lut_rows|^gemv/],
   ["their tables", /^as_kernels_ternary_lut_/],
-  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns)_int8)_|^attend/],
+  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^attend/],
   ["norms, quantisation, rescaling", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],
   ["head", /^as_model_head_/],
   ["sampler", /^as_(sampler|generate)_/],

@@ -9,22 +9,36 @@ const PHDR_PADDR = 12;
 const PHDR_FILESZ = 16;
 
 /**
- * The bytes to put into flash, by load address (p_paddr); neighbours are joined, small gaps filled with 0xFF.
+ * What the loader puts where: bytes of the file from `offset` on, to the load address (p_paddr).
  * @param {Uint8Array} elf
- * @returns {{ address: number, bytes: Uint8Array }[]}
+ * @returns {{ address: number, offset: number, bytes: number }[]}
  */
-export function loadSegments(elf) {
+export function loadHeaders(elf) {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
   if (view.getUint32(0, false) !== 0x7f454c46 || elf[4] !== 1) throw new Error("not an ELF32 file");
   const size = view.getUint16(EHDR_PHENTSIZE, true);
-  const pieces = [];
+  const headers = [];
   for (let i = 0; i < view.getUint16(EHDR_PHNUM, true); i++) {
     const at = view.getUint32(EHDR_PHOFF, true) + i * size;
     const bytes = view.getUint32(at + PHDR_FILESZ, true);
     if (view.getUint32(at, true) !== PT_LOAD || bytes === 0) continue;
-    const from = view.getUint32(at + PHDR_OFFSET, true);
-    pieces.push({ address: view.getUint32(at + PHDR_PADDR, true), bytes: elf.slice(from, from + bytes) });
+    const address = view.getUint32(at + PHDR_PADDR, true);
+    headers.push({ address, offset: view.getUint32(at + PHDR_OFFSET, true), bytes });
   }
+  return headers;
+}
+
+/**
+ * The bytes to put into flash, by load address; neighbours are joined, small gaps filled with 0xFF.
+ * @param {Uint8Array} elf
+ * @returns {{ address: number, bytes: Uint8Array }[]}
+ */
+export function loadSegments(elf) {
+  /** @type {{ address: number, bytes: Uint8Array }[]} */
+  const pieces = loadHeaders(elf).map(({ address, offset, bytes }) => ({
+    address,
+    bytes: elf.slice(offset, offset + bytes),
+  }));
   pieces.sort((a, b) => a.address - b.address);
   /** @type {{ address: number, bytes: Uint8Array }[]} */
   const segments = [];

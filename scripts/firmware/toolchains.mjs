@@ -28,9 +28,10 @@ const arm = (...flags) => ({
 /** @param {string[]} flags */
 const riscv = (...flags) => ({
   prefix: "riscv64-unknown-elf-",
-  flags: [...COMMON, ...flags, "-mcmodel=medany", "--specs=picolibc.specs"],
-  link: ["-nostartfiles", "--specs=picolibc.specs"],
-  start: ["start_riscv.S"],
+  // By version 2.2 of the ISA the letter i brings CSRs and fence.i. Written as _zicsr they would lead gcc to a library for 64 bits.
+  flags: [...COMMON, ...flags, "-misa-spec=2.2", "--specs=picolibc.specs"],
+  link: ["-nostartfiles", "-Wl,--strip-debug"],
+  start: ["start_riscv.c", "pmp.c"],
   linkFile: "riscv.ld",
   packages: ["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"],
 });
@@ -46,6 +47,6 @@ export const TOOLCHAINS = {
   "cortex-m7": arm("-mcpu=cortex-m7", "-mfloat-abi=soft"),
   "cortex-m33": arm("-mcpu=cortex-m33", "-mfloat-abi=soft"),
   "cortex-m55": arm("-mcpu=cortex-m55", "-mfloat-abi=hard"),
-  riscv32imac: riscv("-march=rv32imac_zicsr", "-mabi=ilp32"),
-  riscv32imc: riscv("-march=rv32imc_zicsr", "-mabi=ilp32"),
+  riscv32imac: riscv("-march=rv32imac", "-mabi=ilp32"),
+  riscv32imc: riscv("-march=rv32imc", "-mabi=ilp32"),
 };

@@ -17,19 +17,20 @@ interface Machine {
   readonly machine: string;
   /** How the flash is kept: the machine's RAM, of this size, in a file; a CFI chip's file; a ROM, loaded at start and never written. */
   readonly flash: { ram: number } | { pflash: number } | { rom: number };
-  readonly more: readonly string[];
+  /** The option that takes the firmware. virt ignores -kernel where its second flash has a file. */
+  readonly load: "-kernel" | "-bios";
 }
 
 const MIB = 1 << 20;
 
 /** By board. Sizes of RAM are the machines' own (hw/arm/mps2.c, mps2-tz.c): a backend must have exactly that. */
 const MACHINES: Record<string, Machine> = {
-  "mps2-an385": { program: "qemu-system-arm", machine: "mps2-an385", flash: { ram: 16 * MIB }, more: [] },
-  "mps2-an500": { program: "qemu-system-arm", machine: "mps2-an500", flash: { ram: 16 * MIB }, more: [] },
-  "mps2-an505": { program: "qemu-system-arm", machine: "mps2-an505", flash: { ram: 16 * MIB }, more: [] },
-  "mps3-an547": { program: "qemu-system-arm", machine: "mps3-an547", flash: { ram: 2048 * MIB }, more: [] },
-  "riscv-virt": { program: "qemu-system-riscv32", machine: "virt", flash: { pflash: 32 * MIB }, more: ["-bios", "none"] },
-  stm32f405: { program: "qemu-system-arm", machine: "netduinoplus2", flash: { rom: 0x08008000 }, more: [] },
+  "mps2-an385": { program: "qemu-system-arm", machine: "mps2-an385", flash: { ram: 16 * MIB }, load: "-kernel" },
+  "mps2-an500": { program: "qemu-system-arm", machine: "mps2-an500", flash: { ram: 16 * MIB }, load: "-kernel" },
+  "mps2-an505": { program: "qemu-system-arm", machine: "mps2-an505", flash: { ram: 16 * MIB }, load: "-kernel" },
+  "mps3-an547": { program: "qemu-system-arm", machine: "mps3-an547", flash: { ram: 2048 * MIB }, load: "-kernel" },
+  "riscv-virt": { program: "qemu-system-riscv32", machine: "virt", flash: { pflash: 32 * MIB }, load: "-bios" },
+  stm32f405: { program: "qemu-system-arm", machine: "netduinoplus2", flash: { rom: 0x08008000 }, load: "-kernel" },
 };
 
 /** Boards whose firmware can be run here. */
@@ -55,9 +56,9 @@ export interface Qemu {
 export async function startQemu({ board, elf, flash, profile }: QemuOptions): Promise<Qemu> {
   const known = MACHINES[board];
   if (known === undefined) throw new Error(`QEMU has no machine for ${board}`);
-  const { program, machine, more } = known;
+  const { program, machine, load } = known;
   const tcp = await freePort();
-  const args = ["-display", "none", "-monitor", "none", "-kernel", elf, ...more];
+  const args = ["-display", "none", "-monitor", "none", load, elf];
   args.push("-serial", `tcp:127.0.0.1:${tcp},server=on,wait=off,nodelay=on`);
   args.push(...(await flashArguments(machine, known.flash, flash)));
   if (profile !== undefined) args.push("-plugin", `${await profilePlugin()},out=${profile}`);

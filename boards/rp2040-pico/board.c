@@ -1,0 +1,158 @@
+/*
+ * Raspberry Pi Pico: RP2040 at 125 MHz, UART0 on GPIO0 (out) and GPIO1 (in), watchdog, pins. Flash is flash.c's. Source: RP2040 Datasheet; the
+ * sections stand in rp2040.h.
+ *
+ * NOT IMPLEMENTED: the second core, ADC, PWM, I2C, USB.
+ */
+#include "cortex_m.h"
+#include "rp2040.h"
+#include "shim.h"
+
+#define HAL_EINVAL (-2)
+#define TX_PIN 0
+#define RX_PIN 1
+#define XOSC_HZ 12000000
+
+static void unreset(uint32_t blocks) {
+  CLEAR(RESETS_RESET) = blocks;
+  while ((~RESETS_DONE & blocks) != 0) {
+  }
+}
+
+/* After a reset of the core alone the PLL may be running and in use: clk_sys leaves it first. */
+static void start_clocks(void) {
+  CLEAR(CLK_SYS_CTRL) = SYS_FROM_AUX;
+  while (CLK_SYS_SELECTED != 1) {
+  }
+  XOSC_CTRL = XOSC_1_15MHZ;
+  XOSC_STARTUP = XOSC_HZ / 1000 / 256 + 1; /* 1 ms, in units of 256 periods */
+  SET(XOSC_CTRL) = XOSC_ENABLE;
+  while ((XOSC_STATUS & XOSC_STABLE) == 0) {
+  }
+  CLK_REF_DIV = 1 << 8;
+  CLK_REF_CTRL = REF_FROM_XOSC;
+  while (CLK_REF_SELECTED != 1u << REF_FROM_XOSC) {
+  }
+
+  SET(RESETS_RESET) = RESET_PLL_SYS;
+  unreset(RESET_PLL_SYS);
+  PLL_CS = 1;
+  PLL_FBDIV = 125; /* VCO: 1500 MHz */
+  CLEAR(PLL_PWR) = PLL_PD | PLL_VCOPD;
+  while ((PLL_CS & PLL_LOCK) == 0) {
+  }
+  PLL_PRIM = 6 << 16 | 2 << 12;
+  CLEAR(PLL_PWR) = PLL_POSTDIVPD;
+  _Static_assert(XOSC_HZ / 1 * 125 / 6 / 2 == BOARD_CPU_HZ, "the PLL makes cpu.hz of the board's JSON");
+
+  CLK_SYS_DIV = 1 << 8;
+  CLK_SYS_CTRL = 0; /* AUXSRC: PLL_SYS, while SRC is clk_ref */
+  CLK_SYS_CTRL = SYS_FROM_AUX;
+  while (CLK_SYS_SELECTED != 1u << SYS_FROM_AUX) {
+  }
+  CLK_PERI_CTRL = PERI_ENABLE; /* AUXSRC: clk_sys */
+}
+
+/* The watchdog resets all but the oscillators, as a power-up would; the ROM finds no vector of its own in SCRATCH4. */
+static void start_watchdog(void) {
+  PSM_WDSEL = PSM_ALL_BUT_OSCILLATORS;
+  WATCHDOG_SCRATCH4 = 0;
+  WATCHDOG_TICK = 1 << 9 | XOSC_HZ / 1000000;
+  board_watchdog_feed();
+  SET(WATCHDOG_CTRL) = WATCHDOG_ENABLE;
+}
+
+void board_init(void) {
+  start_clocks();
+  start_watchdog();
+  unreset(RESET_IO_BANK0 | RESET_PADS_BANK0 | RESET_UART0);
+  PADS_GPIO(RX_PIN) = PAD_INPUT_PULLED_UP; /* silent when nothing is connected */
+  IO_GPIO_CTRL(TX_PIN) = FUNCTION_UART;
+  IO_GPIO_CTRL(RX_PIN) = FUNCTION_UART;
+  UART_IFLS = 0; /* both levels at 4 of 32: 28 characters of time to react to a full line */
+  board_uart_baud(BOARD_UART_BAUD);
+  UART_IMSC = INT_RX | INT_RT;
+  irq_enable(UART0_IRQ);
+  systick_start();
+  mpu_fence();
+}
+
+int32_t board_uart_baud(uint32_t baud) {
+  uint32_t divisor = (BOARD_CPU_HZ * 4 + baud / 2) / baud; /* in 1/64 of clk_peri / 16 */
+  if (divisor < 64 || divisor >= 65536 * 64) return HAL_EINVAL;
+  uint32_t made = BOARD_CPU_HZ * 4 / divisor;
+  uint32_t off = made > baud ? made - baud : baud - made;
+  if (off > baud * 3 / 100) return HAL_EINVAL;
+  UART_CR = 0;
+  UART_IBRD = divisor >> 6;
+  UART_FBRD = divisor & 63;
+  UART_LCR_H = LCR_8N1_FIFO; /* takes the divisor over, too */
+  UART_CR = CR_ON;
+  return 0;
+}
+
+/*
+ * Fills the transmit FIFO. Its interrupt comes when the FIFO falls through its level, not because it is empty: so the first bytes are put in
+ * here, and the interrupt is on only while there are more of them than the FIFO holds.
+ */
+RAM_CODE(uart_fill) static void uart_fill(void) {
+  while ((UART_FR & FR_TXFF) == 0) {
+    int32_t byte = uart_next();
+    if (byte < 0) {
+      CLEAR(UART_IMSC) = INT_TX;
+      return;
+    }
+    UART_DR = (uint32_t)byte;
+  }
+  SET(UART_IMSC) = INT_TX;
+}
+
+/* Reading until the FIFO is empty also takes back both receive interrupts. */
+RAM_CODE(uart0_handler) static void uart0_handler(void) {
+  while ((UART_FR & FR_RXFE) == 0) uart_received((uint8_t)UART_DR);
+  uart_fill();
+}
+
+IRQ_HANDLERS = {[UART0_IRQ] = uart0_handler};
+
+void board_uart_start(void) {
+  board_interrupts_off();
+  uart_fill();
+  board_interrupts_on();
+}
+
+bool board_uart_busy(void) { return (UART_FR & FR_BUSY) != 0; }
+
+void board_uart_put(uint8_t byte) {
+  while ((UART_FR & FR_TXFF) != 0) {
+  }
+  UART_DR = byte;
+}
+
+/* ROSC's random bit is biased and its neighbours resemble each other (RP2040 Datasheet 2.17.5): several are mixed for each bit. */
+uint32_t board_entropy(void) {
+  uint32_t word = board_ticks();
+  for (uint32_t i = 0; i < 32 * 8; i++) {
+    word = (word << 1 | word >> 31) ^ (ROSC_RANDOMBIT & 1);
+    word *= 0x9E3779B1;
+  }
+  return word;
+}
+
+int32_t board_gpio_write(int32_t pin, int32_t level) {
+  if (pin < 0 || pin >= BOARD_GPIO_PINS || pin == TX_PIN || pin == RX_PIN) return HAL_EINVAL;
+  if (level != 0) GPIO_OUT_SET = 1u << pin;
+  else GPIO_OUT_CLR = 1u << pin;
+  GPIO_OE_SET = 1u << pin;
+  IO_GPIO_CTRL(pin) = FUNCTION_SIO;
+  return 0;
+}
+
+void board_watchdog_feed(void) { WATCHDOG_LOAD = WATCHDOG_LONGEST; }
+
+/* SYSRESETREQ would reset the core and leave peripherals as they are (from memory); the watchdog resets the chip. */
+void board_reset(void) {
+  SET(WATCHDOG_CTRL) = WATCHDOG_TRIGGER;
+  for (;;) {
+  }
+}
