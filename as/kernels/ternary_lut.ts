@@ -90,11 +90,14 @@ function entry_of(t: usize, w: usize, i: i32): i32 {
   return load<u16>(t + ((<usize>load<u8>(w + <usize>i)) << 1));
 }
 
+/** i32[4], Horner's sum over the planes of a block. */
+const planes_sum: usize = memory.data(16, 8);
+
 /**
- * The part of W (rows, cols) @ x that `tables` groups from group `from` contribute.
+ * The part of W (rows, cols) @ x that `tables` groups from group `from` contribute; to be called for all parts in order.
  * @param w packed trit planes of the whole matrix; `groups` = ceil(cols / 5)
  * @param table their tables, made by lut_build
- * @param acc i32[rows rounded up to a multiple of 4]: written when from = 0, added to otherwise
+ * @param acc i32[rows rounded up to a multiple of 4], 8-byte aligned: written when from = 0, added to otherwise
  */
 export function lut_rows(
   w: usize,
@@ -106,68 +109,90 @@ export function lut_rows(
   table: usize,
   acc: usize,
 ): void {
-  const bias = tables * LUT_BIAS;
-  const skip = (<usize>(groups - tables)) << 2; // to the same tile of the next plane
+  const plane_bytes = (<usize>groups) << 2;
   const fours = table + <usize>((tables & ~3) * LUT_BYTES);
   const end = table + <usize>(tables * LUT_BYTES);
   const acc_end = acc + ((<usize>((rows + 3) & ~3)) << 2);
   w += (<usize>from) << 2;
-  for (; acc < acc_end; acc += 16) {
-    let a0 = -bias;
-    let a1 = -bias;
-    let a2 = -bias;
-    let a3 = -bias;
-    for (let plane = trits; ; ) {
-      let t = table;
-      // Four groups a step: counting costs as much as a fifth of a group.
-      for (; t < fours; t += LUT_BYTES) {
-        a0 += entry_of(t, w, 0);
-        a1 += entry_of(t, w, 1);
-        a2 += entry_of(t, w, 2);
-        a3 += entry_of(t, w, 3);
-        t += LUT_BYTES;
-        a0 += entry_of(t, w, 4);
-        a1 += entry_of(t, w, 5);
-        a2 += entry_of(t, w, 6);
-        a3 += entry_of(t, w, 7);
-        t += LUT_BYTES;
-        a0 += entry_of(t, w, 8);
-        a1 += entry_of(t, w, 9);
-        a2 += entry_of(t, w, 10);
-        a3 += entry_of(t, w, 11);
-        t += LUT_BYTES;
-        a0 += entry_of(t, w, 12);
-        a1 += entry_of(t, w, 13);
-        a2 += entry_of(t, w, 14);
-        a3 += entry_of(t, w, 15);
-        w += 16;
-      }
-      for (; t != end; t += LUT_BYTES) {
-        a0 += entry_of(t, w, 0);
-        a1 += entry_of(t, w, 1);
-        a2 += entry_of(t, w, 2);
-        a3 += entry_of(t, w, 3);
-        w += 4;
-      }
-      w += skip;
-      if (--plane == 0) break;
-      // Horner over the planes of a block, the most significant first.
-      a0 = a0 + a0 + a0 - bias;
-      a1 = a1 + a1 + a1 - bias;
-      a2 = a2 + a2 + a2 - bias;
-      a3 = a3 + a3 + a3 - bias;
+  if (trits == 1) {
+    const all_biases = groups * LUT_BIAS; // of every part: the others have none to take off
+    for (; acc < acc_end; acc += 16) {
+      if (from == 0) fill(acc, -all_biases);
+      lut_block(w, table, fours, end, acc);
+      w += plane_bytes;
     }
-    if (from > 0) {
-      a0 += load<i32>(acc);
-      a1 += load<i32>(acc, 4);
-      a2 += load<i32>(acc, 8);
-      a3 += load<i32>(acc, 12);
-    }
-    store<i32>(acc, a0);
-    store<i32>(acc, a1, 4);
-    store<i32>(acc, a2, 8);
-    store<i32>(acc, a3, 12);
+    return;
   }
+  const bias = tables * LUT_BIAS;
+  for (; acc < acc_end; acc += 16) {
+    fill(planes_sum, 0);
+    // The most significant plane first.
+    for (let plane = trits; plane > 0; plane--) {
+      for (let i: usize = 0; i < 16; i += 4) {
+        const h = load<i32>(planes_sum + i);
+        store<i32>(planes_sum + i, h + h + h - bias);
+      }
+      lut_block(w, table, fours, end, planes_sum);
+      w += plane_bytes;
+    }
+    for (let i: usize = 0; i < 16; i += 4) {
+      store<i32>(acc + i, (from > 0 ? load<i32>(acc + i) : 0) + load<i32>(planes_sum + i));
+    }
+  }
+}
+
+@inline
+function fill(acc: usize, value: i32): void {
+  const both = ((<u64>(<u32>value)) << 32) | <u64>(<u32>value);
+  store<u64>(acc, both);
+  store<u64>(acc, both, 8);
+}
+
+/**
+ * Adds the entries that one block of four rows names to acc i32[4]. A function of its own, because then it has the registers for itself: as part
+ * of the loops around it gcc spills (Cortex-M3: 88 instructions around the entries of a block, 32 like this).
+ * @param w a packed byte of each row for each table
+ * @param fours,end where whole steps of four tables, and all tables, end
+ */
+function lut_block(w: usize, table: usize, fours: usize, end: usize, acc: usize): void {
+  let a0 = load<i32>(acc);
+  let a1 = load<i32>(acc, 4);
+  let a2 = load<i32>(acc, 8);
+  let a3 = load<i32>(acc, 12);
+  // Four tables a step: counting costs as much as a fifth of a table.
+  for (; table < fours; table += LUT_BYTES) {
+    a0 += entry_of(table, w, 0);
+    a1 += entry_of(table, w, 1);
+    a2 += entry_of(table, w, 2);
+    a3 += entry_of(table, w, 3);
+    table += LUT_BYTES;
+    a0 += entry_of(table, w, 4);
+    a1 += entry_of(table, w, 5);
+    a2 += entry_of(table, w, 6);
+    a3 += entry_of(table, w, 7);
+    table += LUT_BYTES;
+    a0 += entry_of(table, w, 8);
+    a1 += entry_of(table, w, 9);
+    a2 += entry_of(table, w, 10);
+    a3 += entry_of(table, w, 11);
+    table += LUT_BYTES;
+    a0 += entry_of(table, w, 12);
+    a1 += entry_of(table, w, 13);
+    a2 += entry_of(table, w, 14);
+    a3 += entry_of(table, w, 15);
+    w += 16;
+  }
+  for (; table != end; table += LUT_BYTES) {
+    a0 += entry_of(table, w, 0);
+    a1 += entry_of(table, w, 1);
+    a2 += entry_of(table, w, 2);
+    a3 += entry_of(table, w, 3);
+    w += 4;
+  }
+  store<i32>(acc, a0);
+  store<i32>(acc, a1, 4);
+  store<i32>(acc, a2, 8);
+  store<i32>(acc, a3, 12);
 }
 
 /**
