@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Board, deviceWasmName, parseBoard } from "../boards/board.ts";
+import { type Firmware, readFirmwareFolder } from "./device/firmware/release.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
 
 /** dist/ itself: this code runs from dist/, from dist/chunks/, or from a test's bundle elsewhere in the repository. */
@@ -42,9 +43,20 @@ export async function loadBoard(name: string): Promise<Board> {
   return parseBoard(JSON.parse(await readFile(join(assetsRoot(), "boards", `${name}.json`), "utf8")), name);
 }
 
-/** The firmware of a board as WebAssembly. */
+/** The device module of a board: its firmware as WebAssembly. */
 export async function loadDeviceWasm(board: Board): Promise<Uint8Array<ArrayBuffer>> {
   return loadWasm(deviceWasmName(board));
+}
+
+/**
+ * The released firmware of a board for its chip, every byte checked against the manifest.
+ * @throws TritkitError E_NO_FIRMWARE, E_FIRMWARE_CORRUPT
+ */
+export async function loadFirmware(board: Board): Promise<Firmware> {
+  const firmware = await readFirmwareFolder(firmwareFolder(board));
+  if (firmware !== null) return firmware;
+  const message = `tritkit ships no firmware for ${board.name}.`;
+  throw new TritkitError("E_NO_FIRMWARE", message, "--file takes one that you built: docs/porting.md says how.");
 }
 
 export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {

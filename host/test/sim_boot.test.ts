@@ -11,7 +11,7 @@ import { readRelease } from "../device/firmware/release.ts";
 import { flashStm32 } from "../device/firmware/stm32.ts";
 import { openPort } from "../transports/open.ts";
 import { end, run, start, startSimulator } from "./command.ts";
-import { writeRelease } from "./release.ts";
+import { writeRelease } from "./firmware_fixture.ts";
 
 const SEGMENTS = [
   { address: 0x0800_0000, bytes: Uint8Array.from({ length: 1000 }, (_, i) => (i * i) & 255) },
@@ -115,34 +115,5 @@ describe("tritkit sim --boot", () => {
 describe("a firmware release", () => {
   it("is read as it was written, the piece with the entry first", async () => {
     assert.deepEqual(await readRelease(release, "stm32f405"), SEGMENTS);
-  });
-
-  it("that is damaged, incomplete, for another board or none is refused", async () => {
-    const damage: [name: string, spoil: (where: string) => Promise<void>, why: RegExp][] = [
-      ["byte", (where) => writeFile(join(where, "firmware-080e0000.bin"), new Uint8Array(77)), /SHA-256/],
-      ["file", (where) => rm(join(where, "firmware-08000000.bin")), /firmware-08000000\.bin is missing/],
-      ["text", (where) => writeFile(join(where, "firmware.json"), "{"), /no manifest of stm32f405/],
-      [
-        "list",
-        (where) => writeFile(join(where, "firmware.json"), '{"board":"stm32f405","segments":[null]}'),
-        /no manifest/,
-      ],
-      [
-        "path",
-        (where) =>
-          writeFile(
-            join(where, "firmware.json"),
-            JSON.stringify({ board: "stm32f405", segments: [{ file: "../x.bin", address: 0, sha256: "" }] }),
-          ),
-        /no manifest/,
-      ],
-    ];
-    for (const [name, spoil, message] of damage) {
-      const where = join(folder, `damaged-${name}`);
-      await writeRelease(where, "stm32f405", SEGMENTS);
-      await spoil(where);
-      await assert.rejects(readRelease(where, "stm32f405"), { code: "E_FIRMWARE_DAMAGED", message }, name);
-    }
-    await assert.rejects(readRelease(release, "stm32h743"), { code: "E_FIRMWARE_DAMAGED" });
   });
 });

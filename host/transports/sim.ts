@@ -13,8 +13,7 @@ import {
   servePty,
   serveTcp,
 } from "../../firmware-sim/index.ts";
-import { firmwareFolder, loadBoard, loadDeviceWasm } from "../assets.ts";
-import { readRelease } from "../device/firmware/release.ts";
+import { loadBoard, loadDeviceWasm, loadFirmware } from "../assets.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
@@ -84,9 +83,9 @@ async function bootOptions(board: Board, options: SimOptions): Promise<BootOptio
   return { from: boot, firmware, onBoot, protected: options.protected };
 }
 
-async function shippedFirmware(board: Board): Promise<FirmwareSegment[] | null> {
+async function shippedFirmware(board: Board): Promise<readonly FirmwareSegment[] | null> {
   try {
-    return await readRelease(firmwareFolder(board), board.name);
+    return (await loadFirmware(board)).segments;
   } catch (error) {
     if (error instanceof TritkitError && error.code === "E_NO_FIRMWARE") return null;
     throw error;

@@ -1,6 +1,7 @@
 // Espressif's esptool-js on our transports. What it calls a Transport is a Web Serial port with SLIP on it; here the bytes go through
 // RomLine, so that each of its waits has a deadline, a lost cable ends all of them at once, and nothing of it reaches the console.
 import { TritkitError } from "../../errors.ts";
+import type { UsbId } from "../../transports/usb_id.ts";
 import { RomFault, type RomLine } from "./rom_line.ts";
 
 export type Esptool = typeof import("esptool-js");
@@ -14,12 +15,6 @@ export async function loadEsptool(): Promise<Esptool> {
     const hint = "Run `npm install esptool-js`.";
     throw new TritkitError("E_NO_ESPTOOL", "The esptool-js package could not be loaded.", hint, 1, { cause });
   }
-}
-
-/** What the operating system says about a USB port. By it esptool-js tells a chip's own USB from a bridge to its UART. */
-export interface UsbId {
-  readonly vid: number;
-  readonly pid: number;
 }
 
 const END = 0xc0;
