@@ -90,6 +90,7 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
     ...["-T", script],
     "-Wl,--gc-sections",
     "-Wl,--build-id=none",
+    "-Wl,--strip-debug",
     "-Wl,--fatal-warnings",
   ];
   await cc([...link, "-Wl,--no-warn-rwx-segments", `-Wl,-Map,${folder}/firmware.map`, ...objects, "-lgcc", "-o", elf]);
