@@ -53,10 +53,13 @@ function ownPrelude(text) {
   const body = text
     .slice(first)
     .replace(/^FUNC_TYPE_T\(.*\n/gm, "")
-    .replace(/^#if WASM_RT_USE_SEGUE_FOR_THIS_MODULE[^\n]*\n(?:(?!^#if )[^\n]*\n|#if !WASM_RT_SEGUE_FREE_SEGMENT\n[^\n]*\n#endif\n)*?#endif\n/gm, "")
+    .replace(
+      /^#if WASM_RT_USE_SEGUE_FOR_THIS_MODULE[^\n]*\n(?:(?!^#if )[^\n]*\n|#if !WASM_RT_SEGUE_FREE_SEGMENT\n[^\n]*\n#endif\n)*?#endif\n/gm,
+      "",
+    )
     .replace(/^ {2}wasm_rt_allocate_memory\(.*\n/m, "")
     .replace(/^ {2}assert\(wasm_rt_is_initialized\(\)\);\n/m, "")
-    .replace(/^wasm_rt_func_type_t wasm2c_device_get_func_type[^]*?^}\n/m, "")
+    .replace(/^wasm_rt_func_type_t wasm2c_device_get_func_type[\s\S]*?^}\n/m, "")
     .replace(/^ {2}wasm_rt_free_memory\(.*\n/m, "");
   const left = /\b(?:WASM_RT_\w+|wasm_rt_(?!memory_t\b)\w+|CALL_INDIRECT|f32|f64)\b.*/.exec(body);
   if (left !== null) throw unexpected(left[0]);
@@ -88,7 +91,9 @@ function split(c) {
     units[PARTS.findIndex(({ prefix }) => prefix.test(name))] += piece;
   }
   const made = "/* Made from the device module by wasm2c and scripts/firmware/translate.mjs. */\n";
-  const files = Object.fromEntries(PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${units[i]}`]));
+  const files = Object.fromEntries(
+    PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${units[i]}`]),
+  );
   return { "device_functions.h": `${made}#pragma once\n#include "device.h"\n\n${prototypes}`, ...files };
 }
 
@@ -100,7 +105,7 @@ function split(c) {
 function readable(text, names) {
   return text.replace(/w2c_device_((?:as|0x7Elib)0x2F\w+)|w2c_(0x7Elib\w+)/g, (escaped, path, member) => {
     const name = (path ?? member)
-      .replace(/0x([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replace(/0x([0-9A-F]{2})/g, (/** @type {string} */ _, /** @type {string} */ hex) => String.fromCharCode(Number.parseInt(hex, 16)))
       .replace(/^~/, "")
       .replace(/\W+/g, "_")
       .replace(/_$/, "");

@@ -108,7 +108,8 @@ async function padded(file: string, bytes: number, whole: boolean): Promise<void
   const blank = whole ? bytes : Math.min(PARTITION, bytes);
   if (there < blank) {
     const handle = await open(file, "a");
-    for (let at = there; at < blank; at += MIB) await handle.write(new Uint8Array(Math.min(MIB, blank - at)).fill(0xff));
+    for (let at = there; at < blank; at += MIB)
+      await handle.write(new Uint8Array(Math.min(MIB, blank - at)).fill(0xff));
     await handle.close();
   }
   await truncate(file, bytes);
@@ -134,7 +135,10 @@ async function listening(child: ChildProcess, port: number, why: () => string): 
     if (failure !== null) throw failure;
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(why());
     const socket = connect(port, "127.0.0.1");
-    const open = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
+    const open = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
     socket.destroy();
     if (open) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -150,7 +154,18 @@ function profilePlugin(): Promise<string> {
   plugin ??= (async () => {
     const out = join(ROOT, "build/profile.so");
     const source = join(ROOT, "scripts/emulators/qemu/profile.c");
-    await run("gcc", ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", source, "-o", out]);
+    await run("gcc", [
+      "-O2",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-shared",
+      "-fPIC",
+      "-fvisibility=hidden",
+      source,
+      "-o",
+      out,
+    ]);
     return out;
   })();
   return plugin;
