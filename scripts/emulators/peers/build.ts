@@ -91,8 +91,17 @@ export interface BuiltPeer {
   readonly prefix: string;
 }
 
-/** @param flags of the compiler; the last word on a matter is theirs */
-export async function buildPeer(name: string, peer: Peer, shape: PeerShape, flags: readonly string[]): Promise<BuiltPeer> {
+/**
+ * @param flags of the compiler; the last word on a matter is theirs
+ * @param wanted another fit than the roomiest, to compare them
+ */
+export async function buildPeer(
+  name: string,
+  peer: Peer,
+  shape: PeerShape,
+  flags: readonly string[],
+  wanted?: Fit,
+): Promise<BuiltPeer> {
   const memory = MEMORY[name];
   if (memory === undefined) throw new Error(`no peer is built for ${name}. Known: ${PEER_BOARDS.join(", ")}`);
   const board: Board = JSON.parse(await readFile(join(ROOT, "boards", `${name}.json`), "utf8"));
@@ -101,7 +110,7 @@ export async function buildPeer(name: string, peer: Peer, shape: PeerShape, flag
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "board_config.h"), boardConfig(board, [], "0"));
 
-  const fit = fitted(peer, shape, memory);
+  const fit = wanted ?? fitted(peer, shape, memory);
   const weights = makeWeights(shape, fit.sharedWeights);
   // The firmware forbids what nobody should forbid a float program: fused multiply-adds where the chip has them.
   // With two words on the float ABI gcc finds no library at all.
@@ -110,11 +119,19 @@ export async function buildPeer(name: string, peer: Peer, shape: PeerShape, flag
   const own = [...base, "-ffp-contract=fast", "-fstrict-aliasing", `-I${COMMON}`, `-I${folder}`, `-I${HERE}`];
   own.push(...flags);
   const cc = compiler(`${toolchain.prefix}gcc`, toolchain.packages);
-  const defines = [...(await weightFiles(folder, peer, weights)), ...macros(shape, fit), `-DSEMIHOSTING=${Number(memory.semihosting)}`];
+  const defines = [
+    ...(await weightFiles(folder, peer, weights)),
+    ...macros(shape, fit),
+    `-DSEMIHOSTING=${Number(memory.semihosting)}`,
+  ];
 
   const objects: string[] = [];
   const start = toolchain.start.filter((file: string) => file.startsWith("start_"));
-  for (const source of [join(HERE, `${peer}.c`), join(HERE, "weights.S"), ...start.map((file: string) => join(COMMON, file))]) {
+  for (const source of [
+    join(HERE, `${peer}.c`),
+    join(HERE, "weights.S"),
+    ...start.map((file: string) => join(COMMON, file)),
+  ]) {
     const object = join(folder, `${source.slice(source.lastIndexOf("/") + 1)}.o`);
     await cc([...own, ...defines, "-c", source, "-o", object]);
     objects.push(object);

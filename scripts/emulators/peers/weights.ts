@@ -32,7 +32,15 @@ export interface PeerWeights {
 export function matrixShapes({ dim, layers, heads, kvHeads, headDim, ffn, vocab }: PeerShape): [number, number][] {
   const q = heads * headDim;
   const kv = kvHeads * headDim;
-  const layer: [number, number][] = [[q, dim], [kv, dim], [kv, dim], [dim, q], [ffn, dim], [ffn, dim], [dim, ffn]];
+  const layer: [number, number][] = [
+    [q, dim],
+    [kv, dim],
+    [kv, dim],
+    [dim, q],
+    [ffn, dim],
+    [ffn, dim],
+    [dim, ffn],
+  ];
   return [...Array.from({ length: layers }, () => layer).flat(), [vocab, dim]];
 }
 
