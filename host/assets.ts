@@ -1,4 +1,4 @@
-// Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models}. The only place that knows.
+// Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models,firmware}. The only place that knows.
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -49,6 +49,11 @@ export async function loadDeviceWasm(board: Board): Promise<Uint8Array<ArrayBuff
 
 export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(join(assetsRoot(), "wasm", file)));
+}
+
+/** Where the firmware release of a board ships; the folder need not be there. */
+export function firmwareFolder(board: Board): string {
+  return join(assetsRoot(), "firmware", board.name);
 }
 
 export function listModels(): Promise<string[]> {

@@ -19,6 +19,11 @@ export { listBoards, listModels as bundledModels, loadBoard, modelPath } from ".
 export { type ConvertOptions, type ConvertReport, convert } from "./convert/index.ts";
 export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
+export { type Esp32Options, flashEsp32 } from "./device/firmware/esp32.ts";
+export type { FirmwarePhase, FirmwareProgress } from "./device/firmware/progress.ts";
+export { readRelease } from "./device/firmware/release.ts";
+export type { FirmwareSegment } from "./device/firmware/segments.ts";
+export { flashStm32, type ModemLine, type Stm32Options, type Stm32Wiring } from "./device/firmware/stm32.ts";
 export { type FlashOptions, type FlashPhase, type FlashProgress, flashModel } from "./device/flasher.ts";
 export type { Hello } from "./device/hello.ts";
 export {
@@ -48,7 +53,7 @@ export {
   serveSim,
   startSim,
 } from "./transports/sim.ts";
-export type { Transport } from "./transports/transport.ts";
+export type { ModemSignals, Parity, Transport } from "./transports/transport.ts";
 
 /**
  * Opens a port and finds the device at its end.
