@@ -105,7 +105,9 @@ function split(c) {
 function readable(text, names) {
   return text.replace(/w2c_device_((?:as|0x7Elib)0x2F\w+)|w2c_(0x7Elib\w+)/g, (escaped, path, member) => {
     const name = (path ?? member)
-      .replace(/0x([0-9A-F]{2})/g, (/** @type {string} */ _, /** @type {string} */ hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replace(/0x([0-9A-F]{2})/g, (/** @type {string} */ _, /** @type {string} */ hex) =>
+        String.fromCharCode(Number.parseInt(hex, 16)),
+      )
       .replace(/^~/, "")
       .replace(/\W+/g, "_")
       .replace(/_$/, "");

@@ -79,6 +79,31 @@ export async function startQemu({ board, elf, flash, profile }: QemuOptions): Pr
   };
 }
 
+export interface ProgramOptions {
+  readonly board: string;
+  readonly elf: string;
+  /** Where the program's files go, if it writes any by semihosting. */
+  readonly folder: string;
+  /** Counts instructions by block into this file. */
+  readonly profile: string;
+  readonly seconds: number;
+}
+
+/**
+ * Runs a program that needs nothing but the core and its memory, until it ends itself by semihosting.
+ * @throws Error when it reports a failure, or has not ended after `seconds`
+ */
+export async function runProgram({ board, elf, folder, profile, seconds }: ProgramOptions): Promise<void> {
+  const known = MACHINES[board];
+  if (known === undefined) throw new Error(`QEMU has no machine for ${board}`);
+  const args = ["-M", known.machine, "-display", "none", "-monitor", "none", "-serial", "none", known.load, elf];
+  args.push("-semihosting-config", "enable=on,target=native", "-plugin", `${await profilePlugin()},out=${profile}`);
+  await run(known.program, args, { cwd: folder, timeout: 1000 * seconds, killSignal: "SIGKILL" }).catch((error) => {
+    const why = error.killed === true ? `did not end within ${seconds} s` : `failed: ${error.stderr || error.message}`;
+    throw new Error(`${elf} on QEMU ${why}`);
+  });
+}
+
 /** Version of the QEMU that runs a board, for reports. */
 export async function qemuVersion(board: string): Promise<string> {
   const { stdout } = await run(MACHINES[board].program, ["--version"]);
