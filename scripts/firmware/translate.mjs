@@ -3,6 +3,9 @@
  *
  *     as/kernels/ternary_lut/lut_rows  ->  w2c_device_as0x2Fkernels0x2Fternary_lut0x2Flut_rows  ->  as_kernels_ternary_lut_lut_rows
  *
+ * There is one device module, so the functions take no pointer to it: with one the kernels' fourth argument went over the stack and every
+ * function gave up one of the few registers that Thumb and Cortex-M0+ have.
+ *
  * The names come from asc's --debug; the code must be the code that ships as wasm all the same, which `sameCode` checks.
  * Everything cut away is matched exactly: when another version of wasm2c writes something else, the build fails here and says what.
  */
@@ -30,7 +33,7 @@ export async function translate(wasm) {
     const names = new Map();
     const header = readable(ownHeader(await readFile(join(folder, "device.h"), "utf8")), names);
     const c = readable(ownPrelude(await readFile(output, "utf8")), names);
-    return { "device.h": header, ...split(c) };
+    return { "device.h": withoutInstance(header), ...split(c) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -92,9 +95,32 @@ function split(c) {
   }
   const made = "/* Made from the device module by wasm2c and scripts/firmware/translate.mjs. */\n";
   const files = Object.fromEntries(
-    PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${units[i]}`]),
+    PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${withoutInstance(units[i])}`]),
   );
-  return { "device_functions.h": `${made}#pragma once\n#include "device.h"\n\n${prototypes}`, ...files };
+  const header = `${made}#pragma once\n#include "device.h"\n\nextern w2c_device device;\n${withoutInstance(prototypes)}`;
+  files["device.c"] += "w2c_device device;\n";
+  return { "device_functions.h": header, ...files };
+}
+
+/**
+ * Takes the parameter away that names the module's instance; what is in it is in the one object `device`. Of memory there is nothing in it
+ * (wasm.h), and the HAL's functions are the same for all.
+ * @param {string} text
+ */
+function withoutInstance(text) {
+  const without = text
+    .replace(/&instance->w2c_memory, /g, "")
+    .replace(/LOAD_DATA\(instance->w2c_memory, /g, "LOAD_DATA(")
+    .replace(/\(instance->w2c_hal_instance\b/g, "(NULL")
+    .replace(/\binstance->/g, "device.")
+    .replace(
+      /\(w2c_device ?\*(?: ?instance)?(?:, |(\)))/g,
+      (/** @type {string} */ _, /** @type {string | undefined} */ alone) => (alone ? "(void)" : "("),
+    )
+    .replace(/\(instance(?:, |(\)))/g, "($1");
+  const left = /^.*\binstance\b.*/m.exec(without);
+  if (left !== null) throw unexpected(left[0]);
+  return without;
 }
 
 /**
