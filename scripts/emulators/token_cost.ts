@@ -81,8 +81,13 @@ export async function tokenCost(board: string, { image }: Shape, flags: string[]
     flash.set(await readFile(partition), data.flash.partition.offset);
     const pico = startRp2040({ flash });
     const device = await Device.connect(picoTransport(pico));
-    const counts = pico.startProfile();
-    return summary("cycles", await lastToken(device, async () => counts.cyclesByFunction(symbols)));
+    try {
+      const counts = pico.startProfile();
+      return summary("cycles", await lastToken(device, async () => counts.cyclesByFunction(symbols)));
+    } finally {
+      // A Pico whose transport stays open runs for ever, and this process with it.
+      await device.close().catch(() => {});
+    }
   } finally {
     await rm(folder, { recursive: true });
   }
