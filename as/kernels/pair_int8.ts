@@ -43,7 +43,7 @@ export function rows_int8_pair(w: usize, rows: i32, cols: i32, x0: usize, x1: us
       v = <i32>load<i8>(k, 3);
       s += v * a3;
       t += v * b3;
-      store<u64>(a, (<u64>(<u32>t) << 32) | <u64>(<u32>s));
+      store<u64>(a, ((<u64>(<u32>t)) << 32) | <u64>(<u32>s));
       k += <usize>cols;
     }
     x0 += 8;

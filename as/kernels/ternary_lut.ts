@@ -64,7 +64,7 @@ function build_group(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, table: usize):
 
 @inline
 function build_pair(a: i32, b: i32, p: usize): void {
-  store<u64>(p, (<u64>(<u32>b) << 32) | <u64>(<u32>a));
+  store<u64>(p, ((<u64>(<u32>b)) << 32) | <u64>(<u32>a));
 }
 
 /** Nine entries: trits 3 and 4. */

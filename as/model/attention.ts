@@ -77,10 +77,7 @@ export function attend(layer: i32, pos: i32, sq: Scale): Scale {
     if (pairs) {
       attend_pair(query, Ca, Cb, two, n, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y, note);
     } else {
-      store<u32>(
-        note,
-        attend_head(query, Ca, n, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y),
-      );
+      store<u32>(note, attend_head(query, Ca, n, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y));
     }
     store<i32>(note, bitlen(magnitudes(y, head_dim)), 4);
     if (two) store<i32>(note, bitlen(magnitudes(y + bytes, head_dim)), 12);

@@ -13,7 +13,18 @@ import { rows_int8 } from "../kernels/rows_int8.ts";
 import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
 import { run } from "../memory/run_state.ts";
 import { kv_exp, kv_mant } from "./kv.ts";
-import { bitlen, bitlen64, exponent, mant, mul_round_shift, round_shift64, Scale, sat32, scale, scale_of } from "./numeric.ts";
+import {
+  bitlen,
+  bitlen64,
+  exponent,
+  mant,
+  mul_round_shift,
+  round_shift64,
+  Scale,
+  sat32,
+  scale,
+  scale_of,
+} from "./numeric.ts";
 
 /** Bits of a head's output. */
 const OUTPUT_BITS = 24;

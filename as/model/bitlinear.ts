@@ -94,7 +94,7 @@ export function add_residual(y: usize, s: Scale): void {
   for (; x < end; x += 4) {
     const v = load<i32>(y);
     let add: i32;
-    if (small && <u32>v + 0x8000 < <u32>0x10000) add = ((v * <i32>m >> (shift - 1)) + 1) >> 1;
+    if (small && <u32>v + 0x8000 < <u32>0x10000) add = (((v * <i32>m) >> (shift - 1)) + 1) >> 1;
     else add = mul_round_shift(v, m, shift);
     store<i32>(x, add_sat(load<i32>(x), add));
     y += 4;

@@ -1,6 +1,17 @@
 /** The gated feed-forward's middle: h = act(gate) * up, with SiLU or squared ReLU (NUMERICS.md, "Feed-forward"). */
 import { ACTIVATION_RELU2, TAB_SIGMOID } from "../../spec/image.ts";
-import { apply, bitlen, exponent, magnitude, magnitudes, mant, round_shift, Scale, scale, scale_mul } from "./numeric.ts";
+import {
+  apply,
+  bitlen,
+  exponent,
+  magnitude,
+  magnitudes,
+  mant,
+  round_shift,
+  Scale,
+  scale,
+  scale_mul,
+} from "./numeric.ts";
 import { normalise } from "./quantise.ts";
 
 /** sigmoid saturates here: 16 with 10 fraction bits. */
