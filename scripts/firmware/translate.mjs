@@ -71,7 +71,7 @@ function ownPrelude(text) {
  * beginning of a function's name; the last takes what is left, with the data and what wasm2c exports.
  */
 const PARTS = [
-  { file: "inner.kernels.c", prefix: /^as_kernels_ternary_lut_lut_block$/ },
+  { file: "inner.kernels.c", prefix: /^as_kernels_ternary_lut_lut_plane$/ },
   { file: "kernels.c", prefix: /^as_kernels_/ },
   { file: "model.c", prefix: /^as_(model|sampler)_/ },
   { file: "device.c", prefix: /^/ },
