@@ -44,7 +44,8 @@ function build_group(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, table: usize):
   const d0 = x0 + (x0 << 16);
   const d1 = x1 + (x1 << 16);
   const end = table + ROW;
-  for (let p = table; p < end; p += 8) {
+  let p = table;
+  do {
     let a = load<i32>(p);
     let b = load<i32>(p, 4);
     build_pair(a + d1, b + d1, p + ROW);
@@ -59,7 +60,8 @@ function build_group(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, table: usize):
     build_pair(a, b, p + 6 * ROW);
     build_pair(a + d1, b + d1, p + 7 * ROW);
     build_pair(a + d1 + d1, b + d1 + d1, p + 8 * ROW);
-  }
+    p += 8;
+  } while (p != end);
 }
 
 @inline
