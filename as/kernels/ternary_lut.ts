@@ -44,7 +44,8 @@ function build_group(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, table: usize):
   const d0 = x0 + (x0 << 16);
   const d1 = x1 + (x1 << 16);
   const end = table + ROW;
-  for (let p = table; p < end; p += 8) {
+  let p = table;
+  do {
     let a = load<i32>(p);
     let b = load<i32>(p, 4);
     build_pair(a + d1, b + d1, p + ROW);
@@ -59,7 +60,8 @@ function build_group(x0: i32, x1: i32, x2: i32, x3: i32, x4: i32, table: usize):
     build_pair(a, b, p + 6 * ROW);
     build_pair(a + d1, b + d1, p + 7 * ROW);
     build_pair(a + d1 + d1, b + d1 + d1, p + 8 * ROW);
-  }
+    p += 8;
+  } while (p != end);
 }
 
 @inline
@@ -90,11 +92,8 @@ function entry_of(t: usize, w: usize, i: i32): i32 {
   return load<u16>(t + ((<usize>load<u8>(w + <usize>i)) << 1));
 }
 
-/** i32[4], Horner's sum over the planes of a block. */
-const planes_sum: usize = memory.data(16, 8);
-
 /**
- * The part of W (rows, cols) @ x that `tables` groups from group `from` contribute; to be called for all parts in order.
+ * The part of W (rows, cols) @ x that `tables` groups from group `from` contribute; to be called for all parts in any order that begins with from = 0.
  * @param w packed trit planes of the whole matrix; `groups` = ceil(cols / 5)
  * @param table their tables, made by lut_build
  * @param acc i32[rows rounded up to a multiple of 4], 8-byte aligned: written when from = 0, added to otherwise
@@ -109,84 +108,78 @@ export function lut_rows(
   table: usize,
   acc: usize,
 ): void {
-  const plane_bytes = (<usize>groups) << 2;
   const acc_end = acc + ((<usize>((rows + 3) & ~3)) << 2);
-  w += (<usize>from) << 2;
-  if (trits == 1) {
-    const all_biases = groups * LUT_BIAS; // of every part: the others have none to take off
-    for (; acc < acc_end; acc += 16) {
-      if (from == 0) fill(acc, -all_biases);
-      lut_block(w, table, tables, acc);
-      w += plane_bytes;
+  if (from == 0) {
+    for (let a = acc; a < acc_end; a += 16) {
+      store<u64>(a, 0);
+      store<u64>(a, 0, 8);
     }
-    return;
   }
-  const bias = tables * LUT_BIAS;
-  for (; acc < acc_end; acc += 16) {
-    fill(planes_sum, 0);
-    // The most significant plane first.
-    for (let plane = trits; plane > 0; plane--) {
-      triple(planes_sum, bias);
-      triple(planes_sum + 4, bias);
-      triple(planes_sum + 8, bias);
-      triple(planes_sum + 12, bias);
-      lut_block(w, table, tables, planes_sum);
-      w += plane_bytes;
-    }
-    if (from == 0) fill(acc, 0);
-    add(acc, planes_sum);
-    add(acc + 4, planes_sum + 4);
-    add(acc + 8, planes_sum + 8);
-    add(acc + 12, planes_sum + 12);
+  const plane_bytes = (<usize>groups) << 2;
+  const bytes = (<usize>tables) << 2;
+  const next = <usize>trits * plane_bytes - bytes;
+  const bias = -(tables * LUT_BIAS);
+  // The least significant plane is the last of a block. Two calls, because binaryen would make one part of this function.
+  w += (<usize>from << 2) + <usize>(trits - 1) * plane_bytes;
+  lut_plane(w, next, table, bytes, bias, 1, acc, acc_end);
+  let place = 1;
+  while (--trits > 0) {
+    w -= plane_bytes;
+    place *= 3;
+    lut_plane(w, next, table, bytes, bias, place, acc, acc_end);
   }
 }
 
-/** Horner's step, less the biases that the next plane adds. */
-@inline
-function triple(at: usize, bias: i32): void {
-  const h = load<i32>(at);
-  store<i32>(at, h + h + h - bias);
-}
-
-@inline
-function add(to: usize, from: usize): void {
-  store<i32>(to, load<i32>(to) + load<i32>(from));
-}
-
-@inline
-function fill(acc: usize, value: i32): void {
-  const both = ((<u64>(<u32>value)) << 32) | <u64>(<u32>value);
-  store<u64>(acc, both);
-  store<u64>(acc, both, 8);
-}
-
-/** u32: LUT_BYTES where no compiler sees it. As a constant Cortex-M0+ adds it in two steps, from one of its upper registers in one: 27.3 cycles a group, 26.3. */
+/** u32: LUT_BYTES where no compiler sees it. As a constant Cortex-M0+ adds it in two steps, from a register in one: 27.3 cycles a group, 26.3. */
 const table_stride: usize = memory.data<u32>([LUT_BYTES]);
 
 /**
- * Adds the entries that one block of four rows names to acc i32[4]. A function of its own, because then it has the registers for itself: as part
- * of the loops around it gcc spills. Not unrolled by hand: binaryen would gather the terms of each sum, and Cortex-M0+ has no registers
- * for that; gcc unrolls it (scripts/firmware/build.mjs).
- * @param w a packed byte of each row for each table
+ * Adds the entries that the bytes of one plane name, times the plane's place value, to acc. A function of its own, because then its inner loop has
+ * the registers for itself: eight on Cortex-M0+, where gcc keeps the rest on the stack. Rows start from the bias and meet acc behind the loop, so
+ * that one pointer is enough in it. Not unrolled by hand: binaryen would gather the terms of each sum, and Cortex-M0+ has no registers
+ * for that; gcc unrolls it (scripts/firmware/build.mjs). Measured there: 762 cycles for four rows of 26 groups, 702 of them in the inner loop; 835
+ * with a function for each four rows.
+ * @param w the plane's packed bytes of the first four rows: `bytes` of them, four for each table
+ * @param next from behind them to those of the next four rows
+ * @param acc,acc_end i32, a multiple of four
  */
-function lut_block(w: usize, table: usize, tables: i32, acc: usize): void {
+function lut_plane(
+  w: usize,
+  next: usize,
+  table: usize,
+  bytes: usize,
+  bias: i32,
+  place: i32,
+  acc: usize,
+  acc_end: usize,
+): void {
   const stride = load<u32>(table_stride);
-  let a0 = load<i32>(acc);
-  let a1 = load<i32>(acc, 4);
-  let a2 = load<i32>(acc, 8);
-  let a3 = load<i32>(acc, 12);
-  for (let n = tables; n != 0; n--) {
-    a0 += entry_of(table, w, 0);
-    a1 += entry_of(table, w, 1);
-    a2 += entry_of(table, w, 2);
-    a3 += entry_of(table, w, 3);
-    w += 4;
-    table += stride;
+  for (; acc < acc_end; acc += 16) {
+    let a0 = bias;
+    let a1 = bias;
+    let a2 = bias;
+    let a3 = bias;
+    const end = w + bytes;
+    let t = table;
+    do {
+      a0 += entry_of(t, w, 0);
+      a1 += entry_of(t, w, 1);
+      a2 += entry_of(t, w, 2);
+      a3 += entry_of(t, w, 3);
+      w += 4;
+      t += stride;
+    } while (w != end);
+    add(acc, a0 * place);
+    add(acc + 4, a1 * place);
+    add(acc + 8, a2 * place);
+    add(acc + 12, a3 * place);
+    w += next;
   }
-  store<i32>(acc, a0);
-  store<i32>(acc, a1, 4);
-  store<i32>(acc, a2, 8);
-  store<i32>(acc, a3, 12);
+}
+
+@inline
+function add(at: usize, v: i32): void {
+  store<i32>(at, load<i32>(at) + v);
 }
 
 /**

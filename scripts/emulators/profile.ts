@@ -77,7 +77,7 @@ export function beyond(less: Profile, more: Profile): Profile {
  * Helpers (division, 64-bit shifts, copies) are called from the model, the sampler and, a few hundred times, from the wire.
  */
 const PARTS: [part: string | null, name: RegExp][] = [
-  ["ternary products, head planes among them", /^as_(kernels_ternary_lut_lut_(rows|block)|model_head_)|^gemv/],
+  ["ternary products, head planes among them", /^as_(kernels_ternary_lut_lut_(rows|plane)|model_head_)|^gemv/],
   ["their tables", /^as_kernels_ternary_lut_/],
   ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^attend/],
   ["norms, quantisation, rescaling, logits", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],

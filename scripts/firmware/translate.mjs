@@ -70,12 +70,13 @@ function ownPrelude(text) {
 }
 
 /**
- * The translation units: kernels run from RAM (the one that does nearly all the work by itself, because its loop is unrolled), the forward pass and the sampler are compiled for speed, the rest for size. By the
- * beginning of a function's name; the last takes what is left, with the data and what wasm2c exports.
+ * The translation units: kernels run from RAM (the one that does nearly all the work by itself, because its loop is unrolled), but for those that no
+ * token of a usual model needs; the forward pass and the sampler are compiled for speed, the rest for size. By the beginning of a function's name; the last
+ * takes what is left, with the data and what wasm2c exports.
  */
 const PARTS = [
-  { file: "inner.kernels.c", prefix: /^as_kernels_ternary_lut_lut_block$/ },
-  { file: "kernels.c", prefix: /^as_kernels_/ },
+  { file: "inner.kernels.c", prefix: /^as_kernels_ternary_lut_lut_plane$/ },
+  { file: "kernels.c", prefix: /^as_kernels_(?!ternary_ref_|unpack_|rows_int4_)/ },
   { file: "model.c", prefix: /^as_(model|sampler)_/ },
   { file: "device.c", prefix: /^/ },
 ];
