@@ -34,9 +34,9 @@ export class Clock {
   }
 }
 
-/** Duration of a byte on an asynchronous line, start and stop bit included: 10 bits, rounded to whole nanoseconds. */
-export function byteTime(baud: number): number {
-  return Math.round((10 * S) / baud);
+/** Duration of a byte on an asynchronous line, start and stop bit included: 10 bits (11 with parity), whole nanoseconds. */
+export function byteTime(baud: number, bits = 10): number {
+  return Math.round((bits * S) / baud);
 }
 
 /**

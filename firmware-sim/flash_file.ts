@@ -1,28 +1,36 @@
 /**
- * Flash that outlives the simulator: a file with the bytes of the model partition. Every erase and program is written
+ * Flash that outlives the simulator: a file with the bytes of the model partition, or of the whole flash where the boot ROM or the
+ * firmware around the partition matters. Which of the two it is its length says. Every erase and program is written
  * to it before the module goes on, so that killing the simulator at any time leaves what a real flash would keep. Node only.
  *
  * NOT IMPLEMENTED: fsync (the file survives the process, not the machine), a lock against two simulators on one file, wear.
  */
 import type { Board } from "../boards/board.ts";
-import type { Flash } from "./peripherals/flash.ts";
+import type { SimBoard } from "./sim_board.ts";
 import { SimError } from "./sim_error.ts";
 
 export interface FlashFile {
-  /** The partition's content when the file was opened. For SimBoard.create. */
+  /** The file's content when it was opened. For SimBoard.create. */
   readonly content: Uint8Array;
-  /** Writes every change of this flash to the file from now on. */
-  attach(flash: Flash): void;
+  /** Writes every change of the board's flash to the file from now on. */
+  attach(board: Pick<SimBoard, "flash" | "flashBus">): void;
   close(): void;
 }
 
 /**
  * Opens the file, or makes a blank one.
- * @throws SimError E_SIM_FLASH when the file cannot be used or is not as long as the partition
+ * @param need "partition": of the partition when it is new, either length will do otherwise; "flash": of the whole flash
+ * @throws SimError E_SIM_FLASH when the file cannot be used or has another length
  */
-export async function openFlashFile(path: string, board: Board): Promise<FlashFile> {
+export async function openFlashFile(
+  path: string,
+  board: Board,
+  need: "partition" | "flash" = "partition",
+): Promise<FlashFile> {
   const fs = await import("node:fs");
-  const bytes = board.flash.partition.bytes;
+  const whole = board.flash.bytes;
+  const partition = board.flash.partition.bytes;
+  const bytes = need === "flash" ? whole : partition;
   const attempt = <T>(run: () => T): T => {
     try {
       return run();
@@ -45,16 +53,22 @@ export async function openFlashFile(path: string, board: Board): Promise<FlashFi
     }
   }
   const content = attempt(() => new Uint8Array(fs.readFileSync(path)));
-  if (content.length !== bytes) {
+  if (content.length !== bytes && content.length !== whole) {
     fs.closeSync(file);
-    throw new SimError("E_SIM_FLASH", `flash file ${path} has ${content.length} bytes, ${board.name} needs ${bytes}`);
+    const why =
+      content.length === partition ? ": it holds the model partition alone, and booting takes the whole flash" : "";
+    throw new SimError(
+      "E_SIM_FLASH",
+      `flash file ${path} has ${content.length} bytes, ${board.name} needs ${bytes}${why}`,
+    );
   }
   let stop = (): void => {};
   return {
     content,
-    attach(flash) {
+    attach({ flash, flashBus }) {
       stop();
-      stop = flash.onChange((offset, cells) => {
+      const source = content.length === whole ? flashBus : flash;
+      stop = source.onChange((offset, cells) => {
         attempt(() => fs.writeSync(file, cells, 0, cells.length, offset));
       });
     },

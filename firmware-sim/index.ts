@@ -5,6 +5,7 @@
  *     const live = new LiveBoard(board);
  *     const line = openLine(live);
  */
+export type { Parity } from "./bus/wire.ts";
 export type { CpuCost } from "./clock.ts";
 export { type FlashFile, openFlashFile } from "./flash_file.ts";
 export { type Line, openLine } from "./line.ts";
@@ -13,6 +14,16 @@ export type { PinChange } from "./peripherals/gpio.ts";
 export type { UartCounters } from "./peripherals/uart.ts";
 export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";
 export { serveTcp, type TcpPort } from "./ports/tcp.ts";
-export { type RunEnd, type RunOptions, SimBoard, type SimBoardOptions, type Step } from "./sim_board.ts";
+export type { FirmwareImage, ModemLines, Strap } from "./rom/rom.ts";
+export { bootRomOf } from "./rom/roms.ts";
+export {
+  type BootOptions,
+  type RunEnd,
+  type Running,
+  type RunOptions,
+  SimBoard,
+  type SimBoardOptions,
+  type Step,
+} from "./sim_board.ts";
 export { SimError } from "./sim_error.ts";
 export type { Snapshot } from "./snapshot.ts";

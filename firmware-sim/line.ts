@@ -4,7 +4,9 @@
  *     host ── write ──> Line ──> UART        bytes take their time at the line's speed
  *     host <── onData ── Line <── UART
  */
+import type { Parity } from "./bus/wire.ts";
 import type { LiveBoard } from "./live.ts";
+import type { ModemLines } from "./rom/rom.ts";
 import { SimError } from "./sim_error.ts";
 
 export interface Line {
@@ -14,6 +16,10 @@ export interface Line {
   onData(listener: (bytes: Uint8Array) => void): void;
   /** Speed of the host's end from the next byte on. Until it is called the line follows the board's speed. */
   setBaud(baud: number): void;
+  /** Parity of the host's end from the next byte on; "none" until it is called. */
+  setParity(parity: Parity): void;
+  /** The adapter's modem lines, for boards that have them wired to reset and straps. */
+  setModemLines(lines: ModemLines): void;
   close(): void;
 }
 
@@ -28,6 +34,7 @@ export function openLine(live: LiveBoard, baud?: number): Line {
   taken.add(live);
   const { uart } = live.board;
   uart.setHostBaud(baud ?? null);
+  uart.setHostParity("none");
   let listener: (bytes: Uint8Array) => void = () => {};
   const stop = uart.onHostData((bytes) => listener(bytes));
   let open = true;
@@ -42,6 +49,14 @@ export function openLine(live: LiveBoard, baud?: number): Line {
     },
     setBaud(next) {
       if (open) uart.setHostBaud(next);
+    },
+    setParity(parity) {
+      if (open) uart.setHostParity(parity);
+    },
+    setModemLines(lines) {
+      if (!open) return;
+      live.wake();
+      if (live.board.state === "on") live.board.setModemLines(lines);
     },
     close() {
       if (!open) return;

@@ -5,18 +5,23 @@
  *      host ══ cable ══ UART ──┐                      ┌── TIMER ── CLOCK
  *                              ├── HAL ── core (wasm) ┤
  *        file ── onChange ── FLASH ══ XIP ══╝         ├── GPIO
- *                                                     └── ENTROPY
- *                        (the ternary coprocessor will be wired here, to mmio_* and the XIP bus)
+ *                              ║                      └── ENTROPY
+ *                          FLASH BUS ══ BOOT ROM      (the ternary coprocessor will be wired here, to mmio_* and the XIP bus)
  *
  *     state   powerOn   reset     powerOff   run, step
  *     off     on        refused   off        refused
  *     on      refused   on        off        time passes; off after a power cut or a trap
  *
+ *     boot: left out     at reset the module starts, whatever the flash outside the partition holds
+ *     boot: from "rom"   the chip's boot ROM runs (rom/); it may jump to what flash holds
+ *     boot: from "flash" what flash holds starts: the module where that is the board's firmware byte for byte, otherwise nothing
+ *
  * NOT IMPLEMENTED: cycle-true CPU time (see clock.ts: 1 us a HAL call and a poll, computing is free), so a receive
  * buffer overruns only when the module does not come to read it; boot ROM time; SRAM that survives a reset; interrupts;
  * sleep current; the second core; the coprocessor.
  */
-import { type Board, sectorsOf } from "../boards/board.ts";
+import type { Board } from "../boards/board.ts";
+import { FlashBus, splitSectors } from "./bus/flash_bus.ts";
 import { halImports } from "./bus/hal.ts";
 import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
@@ -25,6 +30,8 @@ import { Flash } from "./peripherals/flash.ts";
 import { Gpio } from "./peripherals/gpio.ts";
 import { Timer } from "./peripherals/timer.ts";
 import { Uart } from "./peripherals/uart.ts";
+import type { BootRom, FirmwareImage, ModemLines, RomOptions, Strap } from "./rom/rom.ts";
+import { bootRomOf } from "./rom/roms.ts";
 import { PowerCut, SimError } from "./sim_error.ts";
 import { type CoreState, loadCore, type Snapshot, saveCore } from "./snapshot.ts";
 import { type Device, deviceModule, type HalImports, instantiateDevice } from "./wasm_host.ts";
@@ -40,7 +47,21 @@ export interface SimBoardOptions {
   /** Flash times from the boards' `typ` or `max`. Default "typ". */
   readonly timing?: "typ" | "max";
   readonly cost?: CpuCost;
+  /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
+  readonly boot?: BootOptions;
 }
+
+export interface BootOptions extends RomOptions {
+  /** Where the straps point at first. */
+  readonly from: Strap;
+  /** What flash must hold so that the module starts, the piece with the entry first; null: nothing is known to be firmware. */
+  readonly firmware: readonly FirmwareImage[] | null;
+  /** The CPU begins with this: at power-on, reset and a jump. */
+  readonly onBoot?: (running: Running) => void;
+}
+
+/** What the CPU runs: the device module, the boot ROM, or no code that makes sense (a flash without the firmware; held in reset). */
+export type Running = "module" | "rom" | "nothing";
 
 /** idle: poll() had nothing to do, or slept until a time was over. power-cut: the board is off now. */
 export type Step = "busy" | "idle" | "power-cut";
@@ -59,7 +80,12 @@ const DEFAULT_RUN_US = 60_000_000;
 
 export class SimBoard {
   readonly board: Board;
+  /** The model partition. */
   readonly flash: Flash;
+  /** The sectors around it. */
+  readonly firmwareFlash: Flash;
+  /** Both, by the chip's addresses. */
+  readonly flashBus: FlashBus;
   readonly uart: Uart;
   readonly timer: Timer;
   readonly gpio: Gpio;
@@ -69,25 +95,33 @@ export class SimBoard {
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
   readonly #hal: HalImports;
+  readonly #boot: BootOptions | null;
+  readonly #rom: BootRom | null;
+  #strap: Strap = "flash";
+  #lines: ModemLines = { dtr: false, rts: false };
   /** null: no power. */
+  #running: Running | null = null;
+  /** null: the CPU does not run the module. */
   #device: Device | null = null;
   /** Made once: half a gigabyte of address space for each power-on would keep the garbage collector busy. */
   #core: { device: Device; asMade: CoreState } | null = null;
   /** Whether a snapshot holds everything, so that an instance can be put back to how it was made. */
   readonly #complete: boolean;
   #resetRequested = false;
+  /** Where the boot ROM wants to jump. */
+  #jumpRequested: number | null = null;
   /** The last poll() slept in wait(): it worked on nothing, whatever it answered. */
   #slept = false;
 
   /**
    * A board without power.
-   * @throws SimError E_SIM_LINK, E_SIM_MEMORY, E_SIM_FLASH
+   * @throws SimError E_SIM_LINK, E_SIM_MEMORY, E_SIM_FLASH, E_SIM_ROM
    */
   static create(options: SimBoardOptions): SimBoard {
     return new SimBoard(options);
   }
 
-  private constructor({ board, wasm, flash, seed = 0, timing = "typ", cost = FLAT_COST }: SimBoardOptions) {
+  private constructor({ board, wasm, flash, seed = 0, timing = "typ", cost = FLAT_COST, boot }: SimBoardOptions) {
     this.board = board;
     this.#cost = cost;
     this.#map = memoryMap(board);
@@ -97,18 +131,19 @@ export class SimBoard {
     this.timer = new Timer(this.#clock);
     this.gpio = new Gpio(board.gpio.pins, this.#clock);
     this.entropy = new Entropy(seed);
-    this.flash = new Flash({
-      ...board.flash,
-      sectors: partitionSectors(board),
-      worst_case: timing === "max",
-      seed,
-      busy: (ns) => this.#flashBusy(ns),
-    });
-    if (flash !== undefined) this.flash.load(partitionOf(board, flash));
+    const sectors = splitSectors(board);
+    const physics = { ...board.flash, worst_case: timing === "max", busy: (ns: number) => this.#flashBusy(ns) };
+    this.flash = new Flash({ ...physics, sectors: sectors.partition, seed });
+    this.firmwareFlash = new Flash({ ...physics, sectors: sectors.around, seed: seed + 1 });
+    this.flashBus = new FlashBus(board, this.flash, this.firmwareFlash);
+    if (flash !== undefined) this.#load(flash);
+    this.#boot = boot ?? null;
+    this.#rom = boot === undefined ? null : this.#makeRom(boot);
+    this.#strap = boot?.from ?? "flash";
     const { uart, timer, gpio, entropy } = this;
     this.#hal = halImports({
       ...{ board, clock: this.#clock, cost, map: this.#map, uart, flash: this.flash, timer, gpio, entropy },
-      memory: { bytes: () => this.#powered().bytes() },
+      memory: { bytes: () => this.#moduleOf().bytes() },
       requestReset: () => {
         this.#resetRequested = true;
       },
@@ -119,7 +154,12 @@ export class SimBoard {
   }
 
   get state(): "on" | "off" {
-    return this.#device === null ? "off" : "on";
+    return this.#running === null ? "off" : "on";
+  }
+
+  /** null: no power. */
+  get running(): Running | null {
+    return this.#running;
   }
 
   /** Simulated nanoseconds since the board was made. */
@@ -133,7 +173,7 @@ export class SimBoard {
    * @throws SimError E_SIM_BOOT, E_SIM_TRAP, E_SIM_BUS; the board is off then
    */
   powerOn(): "on" | "off" {
-    if (this.#device !== null) throw new SimError("E_SIM_OFF", `${this.board.name} is on already`);
+    if (this.#running !== null) throw new SimError("E_SIM_OFF", `${this.board.name} is on already`);
     return this.#guarded(() => this.#start()) === "power-cut" ? "off" : "on";
   }
 
@@ -143,10 +183,32 @@ export class SimBoard {
     return this.#guarded(() => this.#start()) === "power-cut" ? "off" : "on";
   }
 
+  /** Sets the straps; they count at the next reset. Nothing where no boot ROM is modelled. */
+  setStrap(strap: Strap): void {
+    this.#strap = strap;
+  }
+
+  /**
+   * The serial adapter's lines, on a board that has them wired to its reset and straps: the chip is held in reset, or starts when it
+   * is released. Nothing where no boot ROM is modelled.
+   */
+  setModemLines(lines: ModemLines): void {
+    const before = this.#rom?.wiring(this.#lines);
+    const after = this.#rom?.wiring(lines);
+    this.#lines = lines;
+    if (before === undefined || after === undefined) return;
+    if (after.strap !== before.strap) this.setStrap(after.strap);
+    if (after.reset === before.reset || this.#running === null) return;
+    if (after.reset) this.#halt();
+    else this.reset();
+  }
+
   /** SRAM and what is on the line are lost, flash is kept. */
   powerOff(): void {
+    this.#running = null;
     this.#device = null;
     this.#resetRequested = false;
+    this.#jumpRequested = null;
     this.flash.connect(0, null);
     this.uart.powerOff();
     this.gpio.reset();
@@ -157,22 +219,26 @@ export class SimBoard {
    * @throws SimError E_SIM_OFF, E_SIM_TRAP, E_SIM_BUS, and E_SIM_BOOT after a reset
    */
   step(): Step {
-    const device = this.#powered();
+    this.#powered();
     return this.#guarded(() => {
       this.#slept = false;
-      const worked = device.poll() !== 0 && !this.#slept;
+      const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
-      if (!this.#resetRequested) return worked ? "busy" : "idle";
+      const jump = this.#jumpRequested;
+      if (!this.#resetRequested && jump === null) return worked ? "busy" : "idle";
       this.#clock.advanceTo(this.uart.txEmptyAt());
-      this.#start();
+      if (this.#resetRequested || jump === null) this.#start();
+      else this.#startCode(jump);
       return "busy";
     });
   }
 
   /** When a sleeping CPU has a reason to wake, or the host's end gets bytes: ns, Infinity when only a tick will come. */
   nextEventAt(): number {
-    return Math.min(this.uart.rxInterruptAt(), this.uart.txRoomAt(), this.uart.hostAt());
+    // A boot ROM polls the receiver, byte by byte.
+    const rx = this.#running === "rom" ? this.uart.rxAt() : this.uart.rxInterruptAt();
+    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt());
   }
 
   /** Lets time pass while the CPU sleeps. */
@@ -207,8 +273,12 @@ export class SimBoard {
       board: this.board.name,
       module: this.#module,
       now: this.now,
+      running: this.#running,
       core: this.#device === null ? null : saveCore(this.#device, this.#map),
       flash: this.flash.state,
+      firmwareFlash: this.firmwareFlash.state,
+      rom: this.#rom === null ? null : structuredClone(this.#rom.state),
+      strap: this.#strap,
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
@@ -223,8 +293,10 @@ export class SimBoard {
   restore(snapshot: Snapshot): void {
     if (snapshot.board !== this.board.name || snapshot.module !== this.#module)
       throw new SimError("E_SIM_SNAPSHOT", "the snapshot belongs to another board or another device build");
+    this.#running = snapshot.running;
     this.#device = null;
     this.#resetRequested = false;
+    this.#jumpRequested = null;
     this.flash.connect(0, null);
     if (snapshot.core !== null) {
       this.#device = this.#freshCore(snapshot.core);
@@ -232,15 +304,27 @@ export class SimBoard {
     }
     this.#clock.set(snapshot.now);
     this.flash.state = snapshot.flash;
+    this.firmwareFlash.state = snapshot.firmwareFlash;
+    if (this.#rom !== null) this.#rom.state = structuredClone(snapshot.rom);
+    this.#strap = snapshot.strap;
     this.uart.state = snapshot.uart;
     this.timer.state = structuredClone(snapshot.timer);
     this.gpio.state = structuredClone(snapshot.gpio);
     this.entropy.state = snapshot.entropy;
   }
 
-  #powered(): Device {
-    if (this.#device === null) throw new SimError("E_SIM_OFF", `${this.board.name} has no power`);
+  #powered(): void {
+    if (this.#running === null) throw new SimError("E_SIM_OFF", `${this.board.name} has no power`);
+  }
+
+  #moduleOf(): Device {
+    if (this.#device === null) throw new SimError("E_SIM_OFF", `${this.board.name} does not run the device module`);
     return this.#device;
+  }
+
+  #poll(): number {
+    if (this.#running === "module") return this.#moduleOf().poll();
+    return this.#running === "rom" ? (this.#rom?.poll() ?? 0) : 0;
   }
 
   /** The module as after power-on, or in `state`. */
@@ -256,18 +340,87 @@ export class SimBoard {
     return device;
   }
 
-  /** The module as it was made, every chip reset, boot(). */
+  /** Every chip reset; then what the straps say. */
   #start(): void {
+    this.#halt();
+    if (this.#rom?.wiring(this.#lines).reset === true) return;
+    if (this.#boot === null) this.#startModule();
+    else if (this.#strap === "flash") this.#startCode(null);
+    else {
+      this.#begins("rom");
+      this.#rom?.start();
+      // Nobody's finger is on the button any more; a modem line that holds it will say so when it changes.
+      if (this.#rom?.strapIsButton === true && this.#rom.wiring(this.#lines).strap === "flash") this.#strap = "flash";
+    }
+  }
+
+  /** The CPU fetches from flash: `entry` of a jump, null for the reset vector. */
+  #startCode(entry: number | null): void {
+    const firmware = this.#boot?.firmware ?? null;
+    const isFirmware = firmware !== null && firmware.length > 0 && firmware.every((image) => this.#holds(image));
+    this.#halt();
+    if (isFirmware && (entry === null || entry === firmware[0].address)) this.#startModule();
+    else this.#begins("nothing");
+  }
+
+  #holds({ address, bytes }: FirmwareImage): boolean {
+    if (!this.flashBus.contains(address, bytes.length)) return false;
+    const held = this.flashBus.read(address, bytes.length);
+    return bytes.every((byte, i) => byte === held[i]);
+  }
+
+  /** Every chip as after reset, and a CPU that does nothing. */
+  #halt(): void {
     this.#resetRequested = false;
-    this.#device = this.#freshCore();
-    this.flash.connect(this.#map.xip, this.#device);
+    this.#jumpRequested = null;
+    this.#running = "nothing";
+    this.#device = null;
+    this.flash.connect(0, null);
     this.uart.reset();
     this.gpio.reset();
     this.timer.reset();
+  }
+
+  /** The module as it was made, boot(). */
+  #startModule(): void {
+    this.#device = this.#freshCore();
+    this.flash.connect(this.#map.xip, this.#device);
+    this.#begins("module");
     const code = this.#device.boot();
     this.#clock.advance(Math.max(this.#cost.poll(), 1));
     this.uart.sync();
     if (code < 0) throw new SimError("E_SIM_BOOT", `boot() answered ${code}`);
+  }
+
+  #begins(running: Running): void {
+    this.#running = running;
+    this.#boot?.onBoot?.(running);
+  }
+
+  #makeRom(boot: BootOptions): BootRom {
+    const pins = {
+      board: this.board,
+      uart: this.uart,
+      flash: this.flashBus,
+      requestReset: () => {
+        this.#resetRequested = true;
+      },
+      requestJump: (address: number) => {
+        this.#jumpRequested = address;
+      },
+    };
+    return bootRomOf(this.board)(pins, boot);
+  }
+
+  /** Content of the whole flash, or of the partition alone. */
+  #load(content: Uint8Array): void {
+    const { name, flash } = this.board;
+    if (content.length === flash.bytes) this.flashBus.load(content);
+    else if (content.length === flash.partition.bytes) this.flash.load(content);
+    else {
+      const expected = `expected ${flash.partition.bytes} bytes (partition) or ${flash.bytes} (flash)`;
+      throw new SimError("E_SIM_FLASH", `${name}: ${expected}, got ${content.length}`);
+    }
   }
 
   /** Runs the module. When it does not come back, the board is off. */
@@ -290,21 +443,4 @@ export class SimBoard {
     this.#clock.advance(ns);
     if (deaf) this.uart.setListening(true);
   }
-}
-
-function partitionSectors(board: Board): number[] {
-  const { offset, bytes } = board.flash.partition;
-  return sectorsOf(board)
-    .filter((sector) => sector.offset >= offset && sector.offset < offset + bytes)
-    .map((sector) => sector.bytes);
-}
-
-function partitionOf(board: Board, content: Uint8Array): Uint8Array {
-  const { bytes, partition } = board.flash;
-  if (content.length === bytes) return content.subarray(partition.offset, partition.offset + partition.bytes);
-  if (content.length === partition.bytes) return content;
-  throw new SimError(
-    "E_SIM_FLASH",
-    `${board.name}: expected ${partition.bytes} bytes (partition) or ${bytes} (flash), got ${content.length}`,
-  );
 }

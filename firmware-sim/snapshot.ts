@@ -7,6 +7,8 @@ import type { FlashState } from "./peripherals/flash.ts";
 import type { GpioState } from "./peripherals/gpio.ts";
 import type { TimerState } from "./peripherals/timer.ts";
 import type { UartState } from "./peripherals/uart.ts";
+import type { Strap } from "./rom/rom.ts";
+import type { Running } from "./sim_board.ts";
 import type { Device } from "./wasm_host.ts";
 
 export interface Snapshot {
@@ -15,8 +17,14 @@ export interface Snapshot {
   /** ns. */
   readonly now: number;
   /** null: the board was off. */
+  readonly running: Running | null;
+  /** null: the CPU did not run the module. */
   readonly core: CoreState | null;
   readonly flash: FlashState;
+  readonly firmwareFlash: FlashState;
+  /** State of the boot ROM; null: none is modelled. */
+  readonly rom: unknown;
+  readonly strap: Strap;
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;

@@ -1,9 +1,10 @@
-// Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models}. The only place that knows.
+// Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models,firmware}. The only place that knows.
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Board, deviceWasmName, parseBoard } from "../boards/board.ts";
+import { type Firmware, readFirmwareFolder } from "./device/firmware/release.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
 
 /** dist/ itself: this code runs from dist/, from dist/chunks/, or from a test's bundle elsewhere in the repository. */
@@ -42,13 +43,29 @@ export async function loadBoard(name: string): Promise<Board> {
   return parseBoard(JSON.parse(await readFile(join(assetsRoot(), "boards", `${name}.json`), "utf8")), name);
 }
 
-/** The firmware of a board as WebAssembly. */
+/** The device module of a board: its firmware as WebAssembly. */
 export async function loadDeviceWasm(board: Board): Promise<Uint8Array<ArrayBuffer>> {
   return loadWasm(deviceWasmName(board));
 }
 
+/**
+ * The released firmware of a board for its chip, every byte checked against the manifest.
+ * @throws TritkitError E_NO_FIRMWARE, E_FIRMWARE_CORRUPT
+ */
+export async function loadFirmware(board: Board): Promise<Firmware> {
+  const firmware = await readFirmwareFolder(firmwareFolder(board));
+  if (firmware !== null) return firmware;
+  const message = `tritkit ships no firmware for ${board.name}.`;
+  throw new TritkitError("E_NO_FIRMWARE", message, "--file takes one that you built: docs/porting.md says how.");
+}
+
 export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(join(assetsRoot(), "wasm", file)));
+}
+
+/** Where the firmware release of a board ships; the folder need not be there. */
+export function firmwareFolder(board: Board): string {
+  return join(assetsRoot(), "firmware", board.name);
 }
 
 export function listModels(): Promise<string[]> {

@@ -15,12 +15,22 @@ import { Device } from "./device/device.ts";
 import { openPort } from "./transports/open.ts";
 
 export { type Board, parseBoard } from "../boards/board.ts";
-export { listBoards, listModels as bundledModels, loadBoard, modelPath } from "./assets.ts";
+export { listBoards, listModels as bundledModels, loadBoard, loadFirmware, modelPath } from "./assets.ts";
+export { type BoardCheck, checkBoardFiles } from "./board_check.ts";
 export { type ConvertOptions, type ConvertReport, convert } from "./convert/index.ts";
 export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
+export { type Esp32Options, flashEsp32 } from "./device/firmware/esp32.ts";
+export { type BoardFirmware, readBoardFirmware, releasedFirmware } from "./device/firmware/files.ts";
+export type { FirmwarePhase, FirmwareProgress } from "./device/firmware/progress.ts";
+export { type Firmware, readRelease } from "./device/firmware/release.ts";
+export type { FirmwareSegment } from "./device/firmware/segments.ts";
+export { flashStm32, type ModemLine, type Stm32Options, type Stm32Wiring } from "./device/firmware/stm32.ts";
+export { touch1200 } from "./device/firmware/touch.ts";
+export { type CopyUf2Options, copyUf2 } from "./device/firmware/uf2_drive.ts";
 export { type FlashOptions, type FlashPhase, type FlashProgress, flashModel } from "./device/flasher.ts";
 export type { Hello } from "./device/hello.ts";
+export { type ModelUf2, modelUf2 } from "./device/model_uf2.ts";
 export {
   activateModel,
   confirmModel,
@@ -48,7 +58,7 @@ export {
   serveSim,
   startSim,
 } from "./transports/sim.ts";
-export type { Transport } from "./transports/transport.ts";
+export type { ModemSignals, Parity, Transport } from "./transports/transport.ts";
 
 /**
  * Opens a port and finds the device at its end.

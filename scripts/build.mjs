@@ -3,6 +3,7 @@
  *
  *     dist/wasm/*.wasm      the device (one per memory map), the engine, the WASI build        scripts/lib/wasm.mjs
  *     dist/boards/*.json    the boards
+ *     dist/firmware/<board>/ the released firmware of boards/<board>/release/
  *     dist/models/*.trit    the trained images of examples/models/<name>/
  *     dist/cli.js, *.js     the host, bundled; packages stay imports                           ENTRY_POINTS
  *     dist/types/           declarations of the public entry points                            tsconfig.types.json
@@ -15,7 +16,8 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
-import { readFiles, syncFolder } from "./lib/files.mjs";
+import { filesIn, readFiles, syncFolder } from "./lib/files.mjs";
+import { copyFirmware } from "./lib/release.mjs";
 import { ROOT } from "./lib/root.mjs";
 import { buildWasm, seconds } from "./lib/wasm.mjs";
 
@@ -48,16 +50,8 @@ async function copyAssets(log) {
   const models = (await Promise.all(folders)).flat();
   // The images ship with the page that names what they were trained on, and its licences.
   await syncFolder(join(DIST, "models"), await readFiles([...models, join(ROOT, "examples/models/README.md")]));
-  log(`copy  ${boards.length} boards, ${models.length} models`);
-}
-
-/**
- * @param {string} folder
- * @param {string} extension
- */
-async function filesIn(folder, extension) {
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name.endsWith(extension)).map((name) => join(folder, name));
+  const released = await copyFirmware(join(ROOT, "boards"), join(DIST, "firmware"));
+  log(`copy  ${boards.length} boards, ${models.length} models, firmware of ${released.length} boards`);
 }
 
 /** @param {(line: string) => void} log */

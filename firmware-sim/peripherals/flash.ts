@@ -1,5 +1,6 @@
 /**
- * FLASH: the model partition of a NOR flash, with the geometry and the physics of the board's.
+ * FLASH: a range of a NOR flash, with the geometry and the physics of the board's: the model partition that the module sees, or
+ * the sectors around it that only a boot ROM reaches (bus/flash_bus.ts).
  *
  *                           ┌───────────────┐
  *     flash_erase    ──────>│ sector sector │      one sector: one erase, sets every bit
@@ -25,7 +26,7 @@
  * such a pointer changes its view (see `strayWrite`), not the flash.
  *
  * NOT IMPLEMENTED: erase suspend, block and chip erase, reading while busy, write protection, marginal cells, bad blocks, sectors that
- * fail when `endurance_cycles` is exceeded (wear is only counted), the rest of flash outside the partition.
+ * fail when `endurance_cycles` is exceeded (wear is only counted).
  */
 import type { FlashTiming } from "../../boards/board.ts";
 import { HAL_EINVAL, HAL_EIO } from "../../spec/hal.ts";
@@ -145,6 +146,18 @@ export class Flash {
 
   // -- the breadboard's end --
 
+  /** A copy of what the cells hold. The range is inside. */
+  read(offset: number, len: number): Uint8Array {
+    const bytes = new Uint8Array(len).fill(0xff);
+    for (const sector of sectorsOf(this.#sectors, offset, len)) {
+      if (sector.cells === null) continue;
+      const from = Math.max(sector.offset, offset);
+      const to = Math.min(sector.offset + sector.bytes, offset + len);
+      bytes.set(sector.cells.subarray(from - sector.offset, to - sector.offset), from - offset);
+    }
+    return bytes;
+  }
+
   /** Shows the partition in the memory of a new instance, at address `base`; null: there is none. */
   connect(base: number, memory: LinearMemory | null): void {
     this.#xip = memory === null ? null : new XipView(base, memory);
@@ -155,9 +168,7 @@ export class Flash {
 
   /** The partition's content. */
   image(): Uint8Array {
-    const image = new Uint8Array(this.bytes).fill(0xff);
-    for (const { offset, cells } of this.#sectors) if (cells !== null) image.set(cells, offset);
-    return image;
+    return this.read(0, this.bytes);
   }
 
   /**

@@ -1,27 +1,27 @@
 /**
- * UART: 8N1, with the finite buffers of a real one. One end is the module's (HAL), the other the host's cable.
+ * UART: 8N1 or 8E1, with the finite buffers of a real one. One end is the module's (HAL), the other the host's cable.
  *
  *                         ┌──────────────────┐
  *     uart_read   <───────│ rx_buffer  RX    │<─── host:  hostWrite(bytes)
  *     uart_write  ───────>│ tx_buffer  TX    │───> host:  onHostData(bytes, at)
- *     uart_baud   ───────>│ BAUD             │     host's own speed: setHostBaud(n)
+ *     uart_baud   ───────>│ BAUD      PARITY │     host's own speed: setHostBaud(n), setHostParity(p)
  *                         └──────────────────┘
  *
  *     a byte from the host completes while       it goes to
  *     rx_buffer has room                         rx_buffer
  *     rx_buffer is full                          lost, OVERRUNS + 1
  *     flash is busy, rx_while_flash_busy false   lost, DEAF + 1
- *     the speeds differ                          rx_buffer, as the waveform reads at the wrong speed (bus/wire.ts)
+ *     speed or parity differ                     rx_buffer, as the waveform reads in the wrong frames (bus/wire.ts)
  *     the board has no power                     lost
  *
- * A byte takes 10 bits of time in either direction. A byte in tx_buffer keeps its place until its stop bit has left.
+ * A byte takes 10 bits of time in either direction, 11 with parity. A byte in tx_buffer keeps its place until its stop bit has left.
  * Bytes reach the host's listeners when the breadboard calls `deliver`, never in the middle of the module's work.
  *
- * NOT IMPLEMENTED: RTS/CTS/DTR, parity, break, the FIFO and the shim's ring as two things, a receive interrupt's latency.
+ * NOT IMPLEMENTED: RTS/CTS/DTR, odd parity, break, the FIFO and the shim's ring as two things, a receive interrupt's latency.
  */
 import { HAL_EINVAL } from "../../spec/hal.ts";
-import { Wire, type WireState } from "../bus/wire.ts";
-import { byteTime, type Clock } from "../clock.ts";
+import { type Frame, frameOf, type Parity, Wire, type WireState } from "../bus/wire.ts";
+import type { Clock } from "../clock.ts";
 
 export interface UartConfig {
   readonly default_baud: number;
@@ -35,17 +35,22 @@ export interface UartCounters {
   received: number;
   overruns: number;
   framingErrors: number;
+  parityErrors: number;
   /** Bytes lost because the UART was deaf. */
   deaf: number;
 }
 
 export interface UartState {
   baud: number;
+  parity: Parity;
+  measuring: boolean;
   rx: number[];
+  room: number;
   counters: UartCounters;
   /** false: the receiver stands still, because flash is busy or there is no power. */
   listening: boolean;
   hostBaud: number | null;
+  hostParity: Parity;
   toBoard: WireState;
   toHost: WireState;
 }
@@ -58,11 +63,18 @@ const RX_TRIGGER = 16;
 
 export class Uart {
   #baud: number;
+  #parity: Parity = "none";
+  /** The first byte's speed is being measured. */
+  #measuring = false;
   #rx: number[] = [];
-  #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, deaf: 0 };
+  #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
   #listening = false;
+  /** Bytes that the receiver holds: the firmware's buffer, unless a boot ROM brought its own. */
+  #room: number;
   /** null: the host's end finds the speed by itself. Belongs to the cable: no reset touches it. */
   #hostBaud: number | null = null;
+  /** Counts where #hostBaud does. */
+  #hostParity: Parity = "none";
   readonly #toBoard = new Wire();
   readonly #toHost = new Wire();
   readonly #config: UartConfig;
@@ -73,6 +85,7 @@ export class Uart {
     this.#config = config;
     this.#clock = clock;
     this.#baud = config.default_baud;
+    this.#room = config.rx_buffer;
   }
 
   // -- the module's end --
@@ -97,8 +110,20 @@ export class Uart {
   /** @returns how many of `bytes` the transmitter took */
   write(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, this.room);
-    this.#toHost.send(taken, this.#clock.now, byteTime(this.#baud), this.#hostBaud === null);
+    this.#toHost.send(taken, this.#clock.now, this.#frame, this.#hostBaud === null);
     return taken.length;
+  }
+
+  /** A boot ROM's buffer in the place of the firmware's, until the next reset. */
+  bufferOf(bytes: number): void {
+    this.#room = bytes;
+  }
+
+  /** Of the received bytes only the first `n` were kept: nobody came to read the others in time. */
+  loseBehind(n: number): void {
+    this.sync();
+    this.#counters.overruns += Math.max(this.#rx.length - n, 0);
+    this.#rx.length = Math.min(this.#rx.length, n);
   }
 
   get baud(): number {
@@ -114,20 +139,42 @@ export class Uart {
     return 0;
   }
 
+  /** Of both directions from now on. */
+  setParity(parity: Parity): void {
+    this.sync();
+    this.#parity = parity;
+    this.#toBoard.restartReceiver(this.#clock.now);
+  }
+
+  /**
+   * For a boot ROM that finds the host's speed by the first byte: takes that byte in whatever frame it came. From the first
+   * call until it has come the receiver takes nothing else.
+   * @returns the byte and its speed (the UART's own where no speed is on the wire), null while it has not come
+   */
+  measure(): { byte: number; baud: number } | null {
+    this.#measuring = true;
+    const first = this.#toBoard.measure(this.#clock.now);
+    if (first === null) return null;
+    this.#measuring = false;
+    return { byte: first.byte, baud: first.baud ?? this.#baud };
+  }
+
   // -- the breadboard's end; all times in ns, Infinity: nothing will happen --
 
   /** Brings the receiver up to now. */
   sync(): void {
-    const { bytes, framingErrors } = this.#toBoard.receive(this.#clock.now, byteTime(this.#baud));
+    if (this.#measuring) return;
+    const { bytes, framingErrors, parityErrors } = this.#toBoard.receive(this.#clock.now, this.#frame);
     if (!this.#listening) {
       this.#counters.deaf += bytes.length;
       return;
     }
-    const room = this.#config.rx_buffer - this.#rx.length;
+    const room = this.#room - this.#rx.length;
     for (let i = 0; i < bytes.length && i < room; i++) this.#rx.push(bytes[i]);
     this.#counters.received += bytes.length;
     this.#counters.overruns += Math.max(bytes.length - room, 0);
     this.#counters.framingErrors += framingErrors;
+    this.#counters.parityErrors += parityErrors;
   }
 
   /** Between two calls nothing is received. */
@@ -137,12 +184,14 @@ export class Uart {
   }
 
   rxAt(): number {
-    return this.#toBoard.arrivalAt(1, byteTime(this.#baud));
+    if (this.#measuring) return this.#toBoard.measurableAt();
+    return this.#toBoard.arrivalAt(1, this.#frame);
   }
 
   /** When the receiver would wake a sleeping CPU. */
   rxInterruptAt(): number {
-    return this.#toBoard.arrivalAt(RX_TRIGGER, byteTime(this.#baud));
+    if (this.#measuring) return this.#toBoard.measurableAt();
+    return this.#toBoard.arrivalAt(RX_TRIGGER, this.#frame);
   }
 
   /** When the full transmitter will have room for a byte again. */
@@ -157,7 +206,12 @@ export class Uart {
 
   /** When the host has received what the module sent so far. */
   hostAt(): number {
-    return this.#toHost.arrivalAt(Number.POSITIVE_INFINITY, this.#hostByteTime());
+    return this.#toHost.arrivalAt(Number.POSITIVE_INFINITY, this.#hostFrame);
+  }
+
+  /** The last byte has left the transmitter. */
+  get sent(): boolean {
+    return this.txEmptyAt() <= this.#clock.now;
   }
 
   /** Nothing is on the line in either direction. */
@@ -165,10 +219,13 @@ export class Uart {
     return this.#toBoard.empty && this.#toHost.empty;
   }
 
-  /** Reset: default speed, empty buffer. What the host has put on the line keeps coming; what the board sent breaks off. */
+  /** Reset: default speed, no parity, empty buffer. What the host has put on the line keeps coming; what the board sent breaks off. */
   reset(): void {
+    this.#measuring = false;
     this.sync();
     this.#baud = this.#config.default_baud;
+    this.#parity = "none";
+    this.#room = this.#config.rx_buffer;
     this.#rx = [];
     this.#listening = true;
     this.#toBoard.restartReceiver(this.#clock.now);
@@ -189,7 +246,7 @@ export class Uart {
       this.#counters.deaf += bytes.length;
       return;
     }
-    this.#toBoard.send(bytes, this.#clock.now, byteTime(this.#hostBaud ?? this.#baud), this.#hostBaud === null);
+    this.#toBoard.send(bytes, this.#clock.now, this.#hostFrame, this.#hostBaud === null);
   }
 
   /** @param listener gets bytes and the time, ns, at which the last of them was complete. @returns ends the subscription */
@@ -205,9 +262,16 @@ export class Uart {
     this.#toHost.restartReceiver(this.#clock.now);
   }
 
+  /** Parity of the host's end from the next byte on, while it has a speed of its own. */
+  setHostParity(parity: Parity): void {
+    this.deliver(this.#clock.now);
+    this.#hostParity = parity;
+    this.#toHost.restartReceiver(this.#clock.now);
+  }
+
   /** Hands the listeners what the host's end has received by `until`. @returns true when there was something */
   deliver(until: number): boolean {
-    const { bytes, at } = this.#toHost.receive(until, this.#hostByteTime());
+    const { bytes, at } = this.#toHost.receive(until, this.#hostFrame);
     if (bytes.length === 0) return false;
     const chunk = Uint8Array.from(bytes);
     for (const listener of this.#listeners) listener(chunk, at);
@@ -222,10 +286,14 @@ export class Uart {
   get state(): UartState {
     return structuredClone({
       baud: this.#baud,
+      parity: this.#parity,
+      measuring: this.#measuring,
       rx: this.#rx,
+      room: this.#room,
       counters: this.#counters,
       listening: this.#listening,
       hostBaud: this.#hostBaud,
+      hostParity: this.#hostParity,
       toBoard: this.#toBoard.state,
       toHost: this.#toHost.state,
     });
@@ -234,15 +302,23 @@ export class Uart {
   set state(state: UartState) {
     const copy = structuredClone(state);
     this.#baud = copy.baud;
+    this.#parity = copy.parity;
+    this.#measuring = copy.measuring;
     this.#rx = copy.rx;
+    this.#room = copy.room;
     this.#counters = copy.counters;
     this.#listening = copy.listening;
     this.#hostBaud = copy.hostBaud;
+    this.#hostParity = copy.hostParity;
     this.#toBoard.state = copy.toBoard;
     this.#toHost.state = copy.toHost;
   }
 
-  #hostByteTime(): number {
-    return byteTime(this.#hostBaud ?? this.#baud);
+  get #frame(): Frame {
+    return frameOf(this.#baud, this.#parity);
+  }
+
+  get #hostFrame(): Frame {
+    return this.#hostBaud === null ? this.#frame : frameOf(this.#hostBaud, this.#hostParity);
   }
 }

@@ -17,7 +17,7 @@ const CHILD = "TRITKIT_TEST_FLASH_FILE";
 async function onFile(path: string, source: string, seed = 1): Promise<{ sim: SimBoard; close: () => void }> {
   const file = await openFlashFile(path, board);
   const sim = SimBoard.create({ board, wasm: await build(source, board), flash: file.content, seed });
-  file.attach(sim.flash);
+  file.attach(sim);
   return { sim, close: () => file.close() };
 }
 
@@ -90,6 +90,41 @@ function tests(): void {
       sim.restore(snapshot);
       assert.deepEqual(new Uint8Array(readFileSync(path)), sim.flash.image());
       close();
+    });
+
+    it("holds the whole flash where the sectors around the partition matter", async () => {
+      const around = {
+        ...board,
+        flash: { ...board.flash, partition: { offset: 8192, bytes: BYTES - 3 * 4096 } },
+      };
+      const path = join(folder, "whole");
+      const file = await openFlashFile(path, around, "flash");
+      const wasm = await build(says("flash_program(0, word, 4)"), around);
+      const sim = SimBoard.create({ board: around, wasm, flash: file.content });
+      file.attach(sim);
+      sim.powerOn();
+      const { base } = around.flash;
+      sim.flashBus.program(base, Uint8Array.of(1));
+      sim.flashBus.program(base + 15 * 4096 + 5, Uint8Array.of(2));
+      const expected = new Uint8Array(BYTES).fill(0xff);
+      expected.set([1], 0);
+      expected.set([0, 0, 0, 0], 8192);
+      expected.set([2], 15 * 4096 + 5);
+      assert.deepEqual(new Uint8Array(readFileSync(path)), expected);
+      file.close();
+
+      // The partition of such a file is what a board without boot ROM uses.
+      const again = await openFlashFile(path, around);
+      const second = SimBoard.create({ board: around, wasm, flash: again.content });
+      assert.deepEqual(second.flash.image().subarray(0, 5), Uint8Array.of(0, 0, 0, 0, 255));
+      again.close();
+      // A file of the partition alone stays what it was, but boots nothing.
+      const partition = join(folder, "partition");
+      (await openFlashFile(partition, around)).close();
+      await assert.rejects(openFlashFile(partition, around, "flash"), {
+        code: "E_SIM_FLASH",
+        message: /partition alone/,
+      });
     });
 
     it("of another size is refused", async () => {

@@ -55,7 +55,7 @@ describe("receiver", () => {
     uart.hostWrite(numbers(20));
     clock.advance(20 * BYTE);
     assert.deepEqual(uart.read(99), [...numbers(16)]);
-    assert.deepEqual(uart.counters, { received: 20, overruns: 4, framingErrors: 0, deaf: 0 });
+    assert.deepEqual(uart.counters, { received: 20, overruns: 4, framingErrors: 0, parityErrors: 0, deaf: 0 });
     uart.hostWrite(Uint8Array.of(9));
     clock.advance(BYTE);
     assert.deepEqual(uart.read(99), [9]);
@@ -192,6 +192,61 @@ describe("speed", () => {
     assert.deepEqual(hears(345600, 115200, Uint8Array.of(0xf0)), { got: [0xfe], framingErrors: 0 });
     // 0xFF at that speed is low for a third of a bit: a glitch, no start bit.
     assert.deepEqual(hears(345600, 115200, Uint8Array.of(0xff)), { got: [], framingErrors: 0 });
+  });
+
+  it("carries even parity when both ends agree, in 11 bits a byte", () => {
+    const { uart, clock, heard } = bench({ ...CONFIG, rx_buffer: 1000 });
+    uart.setParity("even");
+    uart.setHostBaud(115200);
+    uart.setHostParity("even");
+    uart.hostWrite(numbers(256));
+    uart.write(Uint8Array.of(1, 2));
+    clock.advance(256 * byteTime(115200, 11) - 1);
+    assert.deepEqual(uart.read(1000), [...numbers(255)]);
+    clock.advance(1);
+    assert.deepEqual(uart.read(1000), [numbers(256)[255]]);
+    uart.deliver(clock.now);
+    assert.deepEqual(heard, [{ bytes: [1, 2], at: 2 * byteTime(115200, 11) }]);
+    assert.deepEqual([uart.counters.framingErrors, uart.counters.parityErrors], [0, 0]);
+  });
+
+  it("reads a missing parity bit bit by bit: the stop bit in its place, the next start bit as the stop bit", () => {
+    const { uart, clock } = bench({ ...CONFIG, rx_buffer: 1000 });
+    uart.setParity("even");
+    uart.setHostBaud(115200);
+    // 0x01 has one 1: the stop bit is what its parity would be. 0x03 has two: it is not.
+    uart.hostWrite(Uint8Array.of(0x01));
+    clock.advance(5 * BYTE);
+    uart.hostWrite(Uint8Array.of(0x03));
+    clock.advance(5 * BYTE);
+    assert.deepEqual(uart.read(9), [1, 3]);
+    assert.deepEqual([uart.counters.framingErrors, uart.counters.parityErrors], [0, 1]);
+    uart.hostWrite(Uint8Array.of(0x01, 0x01));
+    clock.advance(5 * BYTE);
+    uart.sync();
+    assert.equal(uart.counters.framingErrors, 1);
+  });
+
+  it("is measured by the first byte, whatever frame it comes in", () => {
+    for (const [baud, parity] of [
+      [9600, "even"],
+      [230400, "none"],
+    ] as const) {
+      const { uart, clock } = bench();
+      uart.setHostBaud(baud);
+      uart.setHostParity(parity);
+      assert.equal(uart.measure(), null);
+      uart.hostWrite(Uint8Array.of(0x7f, 0x42));
+      clock.advance(byteTime(baud, parity === "even" ? 11 : 10) - 1);
+      assert.equal(uart.measure(), null);
+      clock.advance(1);
+      const first = uart.measure();
+      assert.ok(first !== null && first.byte === 0x7f && Math.abs(first.baud / baud - 1) < 1e-5);
+      uart.setBaud(first.baud);
+      uart.setParity(parity);
+      clock.advance(2 * byteTime(baud, 11));
+      assert.deepEqual(uart.read(9), [0x42]);
+    }
   });
 
   it("garbles the same bytes in the same way", () => {

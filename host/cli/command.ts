@@ -64,6 +64,10 @@ export class Arguments {
     this.#values = values;
   }
 
+  given(name: string): boolean {
+    return this.#values[name] !== undefined;
+  }
+
   flag(name: string): boolean {
     return this.#values[name] === true;
   }

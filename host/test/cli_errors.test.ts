@@ -15,7 +15,8 @@ import { ReadStream } from "node:tty";
 import { buildImage } from "../convert/index.ts";
 import { randomModel } from "../convert/random.ts";
 import { image } from "./bench_board.ts";
-import { type Ended, end, hasPty, json, type Running, run, start, startSimulator } from "./command.ts";
+import { end, hasPty, json, type Running, run, start, startSimulator } from "./command.ts";
+import { checkObject, checkWords } from "./failure.ts";
 import { seeded } from "./seeded.ts";
 
 const MODEL = image("llama");
@@ -82,31 +83,6 @@ after(async () => {
   await end(sim.running);
   await rm(folder, { recursive: true, force: true });
 });
-
-const LINE = /^tritkit: \S.*[.?!] \[(E_[A-Z0-9_]+)\]\n$/;
-
-/** The rules that hold for every failure that is told to people. */
-function checkWords({ status, stdout, stderr }: Ended, code: string, exit: number): void {
-  const said = JSON.stringify({ status, stdout, stderr });
-  assert.equal(LINE.exec(stderr)?.[1], code, said);
-  assert.equal(status, exit, said);
-  assert.doesNotMatch(stderr, /\n\s+at |undefined|\[object|NaN|E_INTERNAL/, said);
-}
-
-/** And with --json. */
-function checkObject({ status, stdout, stderr }: Ended, code: string, exit: number): void {
-  const said = JSON.stringify({ status, stdout, stderr });
-  const errors = stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line))
-    .filter(({ event }) => event === "error");
-  assert.equal(errors.length, 1, said);
-  assert.equal(errors[0].code, code, said);
-  assert.ok(errors[0].message.length > 0 && typeof errors[0].hint === "string", said);
-  assert.equal(status, exit, said);
-  assert.equal(stderr, "", said);
-}
 
 interface Case {
   what: string;

@@ -28,6 +28,7 @@ export function virtualLine(sim: SimBoard, faults?: LineFaults, carries = (baud:
   let onClose: (error?: Error) => void = () => {};
   let open = true;
   let sent = 0;
+  let lines = { dtr: false, rts: false };
   const spoil = (bytes: Uint8Array): Uint8Array => {
     if (faults === undefined) return bytes;
     const { random, bitErrors = 0, drops = 0 } = faults;
@@ -72,6 +73,13 @@ export function virtualLine(sim: SimBoard, faults?: LineFaults, carries = (baud:
     },
     async setBaud(baud) {
       sim.uart.setHostBaud(carries(baud));
+    },
+    async setParity(parity) {
+      sim.uart.setHostParity(parity);
+    },
+    async setSignals(changes) {
+      lines = { ...lines, ...changes };
+      sim.setModemLines(lines);
     },
     close: async () => end(),
     unplug: () => end(gone()),

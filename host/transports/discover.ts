@@ -1,9 +1,11 @@
 // Which ports there are, which boards they may be by USB id, and who answers. A port that no board's USB id matches is not
 // written to: it may be a modem, a printer or somebody's running machine.
+import { realpath } from "node:fs/promises";
 import { listBoards } from "../assets.ts";
 import { Device } from "../device/device.ts";
 import { TritkitError } from "../errors.ts";
 import { loadSerialport, openSerial } from "./serial.ts";
+import type { UsbId } from "./usb_id.ts";
 
 export type DeviceAnswer =
   | { kind: "tritkit"; board: string; firmware: string; model: string }
@@ -48,6 +50,18 @@ export async function listDevices({ probeUnknown = false, signal }: DiscoverOpti
     found.push({ path: port.path, usb, manufacturer: port.manufacturer ?? null, likely, answer });
   }
   return found;
+}
+
+/** The USB id of a serial port, by its path as the system lists it; undefined for other ports and where the system does not say. */
+export async function usbIdOf(path: string): Promise<UsbId | undefined> {
+  if (/^[a-z0-9]+:/.test(path)) return undefined;
+  const { SerialPort } = await loadSerialport();
+  const ports = await SerialPort.list().catch(() => []);
+  // A name that udev made points at the one that is listed.
+  const names = [path, await realpath(path).catch(() => path)];
+  const port = ports.find((each) => names.includes(each.path));
+  const [vid, pid] = [port?.vendorId, port?.productId].map((id) => Number.parseInt(id ?? "", 16));
+  return Number.isNaN(vid) || Number.isNaN(pid) ? undefined : { vid, pid };
 }
 
 async function ask(path: string, signal?: AbortSignal): Promise<DeviceAnswer> {

@@ -4,9 +4,12 @@ import type { BindingInterface } from "@serialport/bindings-interface";
 import type { SerialPortStream } from "@serialport/stream";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import { portHolder } from "./port_holder.ts";
-import { type Transport, wallSeconds } from "./transport.ts";
+import { type Parity, type Transport, wallSeconds } from "./transport.ts";
 
 export const DEFAULT_BAUD = 115200;
+
+/** What the operating system answers where there are no modem lines: a pseudo-terminal. */
+const NO_MODEM_LINES = /ENOTTY|Inappropriate ioctl/i;
 
 /** Loads serialport, or says how to get it. @throws TritkitError E_NO_SERIALPORT */
 export async function loadSerialport(): Promise<typeof import("serialport")> {
@@ -46,6 +49,10 @@ async function openError(path: string, cause: Error): Promise<TritkitError> {
 /** A Transport over any open SerialPortStream. */
 export function streamTransport(name: string, port: SerialPortStream<BindingInterface>, simulated: boolean): Transport {
   let closing = false;
+  let reopening = false;
+  /** As the operating system leaves them when it opens a port. */
+  let signals = { dtr: true, rts: true };
+  let driven = false;
   let onClose: (error?: Error) => void = () => {};
   let failure: Error | undefined;
   const lost = (cause?: Error) =>
@@ -70,9 +77,17 @@ export function streamTransport(name: string, port: SerialPortStream<BindingInte
     fail(error);
   });
   port.on("close", (error?: Error) => {
+    if (reopening) return;
     fail(error ?? failure);
     onClose(closing ? undefined : lost(error ?? failure));
   });
+  /** serialport calls with an error, null or nothing. */
+  type Called = (error?: Error | null) => void;
+  const settle = (call: (done: Called) => void, tolerated: RegExp = /(?!)/): Promise<void> =>
+    done((resolve, reject) =>
+      call((cause) => (cause && !tolerated.test(cause.message) ? reject(lost(cause)) : resolve())),
+    );
+  const drive = (): Promise<void> => settle((called) => port.set({ ...signals }, called), NO_MODEM_LINES);
   return {
     name,
     simulated,
@@ -92,6 +107,31 @@ export function streamTransport(name: string, port: SerialPortStream<BindingInte
           port.update({ baudRate: baud }, (cause) => (cause && !simulated ? reject(lost(cause)) : resolve())),
         );
       }),
+    async setParity(parity: Parity) {
+      if ((port.settings.parity ?? "none") === parity) return;
+      // serialport changes only the speed of an open port. What was written must leave at the old parity; a pseudo-terminal cannot say.
+      await settle((called) => port.drain(called), /./);
+      reopening = true;
+      try {
+        await settle((called) => port.close(called));
+        Object.assign(port.settings, { parity });
+        await new Promise<void>((resolve, reject) =>
+          port.open((cause) => (cause ? openError(name, cause).then(reject) : resolve())),
+        );
+      } catch (error) {
+        onClose(error instanceof Error ? error : undefined);
+        throw error;
+      } finally {
+        reopening = false;
+      }
+      // Opening has asserted them again.
+      if (driven) await drive();
+    },
+    async setSignals(changes) {
+      signals = { ...signals, ...changes };
+      driven = true;
+      await drive();
+    },
     close: () =>
       new Promise((resolve) => {
         closing = true;

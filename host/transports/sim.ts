@@ -2,15 +2,19 @@
 import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
 import {
+  type BootOptions,
+  bootRomOf,
   LiveBoard,
   openFlashFile,
   openLine,
+  type Running,
   SimBoard,
   SimError,
   servePty,
   serveTcp,
 } from "../../firmware-sim/index.ts";
-import { loadBoard, loadDeviceWasm } from "../assets.ts";
+import { loadBoard, loadDeviceWasm, loadFirmware } from "../assets.ts";
+import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
@@ -24,7 +28,20 @@ export interface SimOptions {
   seed?: number;
   /** The board went off by itself. */
   onOff?: (error: Error | null) => void;
+  /**
+   * Strapped into its boot ROM, or for booting from flash. Then the flash file holds the whole flash, and the device module starts only
+   * where flash holds `firmware`. Left out: the module starts, and the file holds the model partition.
+   */
+  boot?: "rom" | "flash";
+  /** What counts as the board's firmware; without it the release that ships for it, if there is one. */
+  firmware?: readonly FirmwareSegment[];
+  /** The chip is protected against reading. With `boot`. */
+  protected?: boolean;
+  /** The CPU begins with this, at power-on, reset and a jump. With `boot`. */
+  onBoot?: (running: Running) => void;
 }
+
+export type { Running };
 
 export interface RunningSim {
   board: Board;
@@ -38,14 +55,12 @@ export interface RunningSim {
 export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
   const board = await loadBoard(boardName);
   return translated(async () => {
-    const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board);
-    const sim = SimBoard.create({
-      board,
-      wasm: await loadDeviceWasm(board),
-      flash: file?.content,
-      seed: options.seed,
-    });
-    file?.attach(sim.flash);
+    const boot = await bootOptions(board, options);
+    const need = boot === undefined ? "partition" : "flash";
+    const wasm = await loadDeviceWasm(board);
+    const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
+    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot });
+    file?.attach(sim);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
     return {
       board,
@@ -57,6 +72,24 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
       },
     };
   });
+}
+
+async function bootOptions(board: Board, options: SimOptions): Promise<BootOptions | undefined> {
+  const { boot, onBoot } = options;
+  if (boot === undefined) return undefined;
+  // Before a flash file is made for it.
+  bootRomOf(board);
+  const firmware = options.firmware ?? (await shippedFirmware(board));
+  return { from: boot, firmware, onBoot, protected: options.protected };
+}
+
+async function shippedFirmware(board: Board): Promise<readonly FirmwareSegment[] | null> {
+  try {
+    return (await loadFirmware(board)).segments;
+  } catch (error) {
+    if (error instanceof TritkitError && error.code === "E_NO_FIRMWARE") return null;
+    throw error;
+  }
 }
 
 /** A line to a running simulated board, through serialport's stream. */
@@ -71,8 +104,14 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
     });
     await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
     const transport = streamTransport(`sim:${board.name}`, port, true);
+    let lines = { dtr: false, rts: false };
     return {
       ...transport,
+      setParity: async (parity) => line.setParity(parity),
+      async setSignals(changes) {
+        lines = { ...lines, ...changes };
+        line.setModemLines(lines);
+      },
       seconds: () => live.board.now / 1e9,
       close: async () => {
         await transport.close();
@@ -107,6 +146,8 @@ export async function serveSim({ live }: RunningSim, port: "pty" | { tcp: number
 }
 
 const HINTS: Record<string, string> = {
+  E_SIM_ROM:
+    "So far those of STM32 chips and of the ESP32-S3 and -C3 are; leave --boot out to start the board as it is delivered.",
   E_SIM_FLASH: "Give another --flash file, or delete this one.",
   E_SIM_PORT: "Choose another port.",
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
@@ -118,7 +159,7 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof SimError)) throw error;
     const message = `${error.message.replace(/\.$/, "")}.`;
-    const status = error.code === "E_SIM_FLASH" ? EXIT_USAGE : 1;
+    const status = ["E_SIM_FLASH", "E_SIM_ROM"].includes(error.code) ? EXIT_USAGE : 1;
     throw new TritkitError(error.code, message[0].toUpperCase() + message.slice(1), HINTS[error.code] ?? "", status, {
       cause: error,
     });

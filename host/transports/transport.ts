@@ -15,7 +15,18 @@ export interface Transport {
   onClose(listener: (error?: Error) => void): void;
   /** Changes the speed of the line; a pipe without a speed (TCP) does nothing. */
   setBaud(baud: number): Promise<void>;
+  /** Of both directions from the next byte on; every line starts with "none". Absent where the line cannot say (TCP). */
+  setParity?(parity: Parity): Promise<void>;
+  /** Drives modem lines, true: asserted; one that is not named stays. A pseudo-terminal has none and does nothing. Absent on TCP. */
+  setSignals?(signals: ModemSignals): Promise<void>;
   close(): Promise<void>;
+}
+
+export type Parity = "none" | "even";
+
+export interface ModemSignals {
+  dtr?: boolean;
+  rts?: boolean;
 }
 
 export function wallSeconds(): number {

@@ -28,6 +28,16 @@ export async function writeIfChanged(path, bytes) {
 }
 
 /**
+ * Paths of the files with this extension; none where there is no such folder.
+ * @param {string} folder
+ * @param {string} extension
+ */
+export async function filesIn(folder, extension) {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(extension)).map((name) => join(folder, name));
+}
+
+/**
  * The files of several folders by base name, to be put into one.
  * @param {string[]} paths
  * @returns {Promise<Map<string, Uint8Array>>}

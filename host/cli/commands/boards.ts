@@ -1,5 +1,8 @@
 import { listBoards } from "../../assets.ts";
+import { checkBoardFiles } from "../../board_check.ts";
+import { EXIT_FAILED } from "../../errors.ts";
 import type { Command } from "../command.ts";
+import type { Output } from "../output.ts";
 import { bytesText } from "../progress.ts";
 import { table } from "../table.ts";
 
@@ -7,10 +10,18 @@ export const boards: Command = {
   name: "boards",
   summary: "the boards tritkit knows, with flash, SRAM, CPU and what was verified on what",
   usage: "",
-  options: {},
-  examples: ["tritkit boards", "tritkit boards --json"],
+  options: {
+    check: {
+      type: "string",
+      value: "DIR",
+      help: "check every *.json of a folder, or one file, as a board file instead",
+    },
+  },
+  examples: ["tritkit boards", "tritkit boards --json", "tritkit boards --check my-boards"],
   positionals: [0, 0],
-  async run({ out }) {
+  async run({ out, args }) {
+    const unchecked = args.text("check");
+    if (unchecked !== undefined) return check(out, unchecked);
     const known = await listBoards();
     const rows = known.map((board) => {
       const sram = board.memory.sram.reduce((sum, region) => sum + region.bytes, 0);
@@ -21,6 +32,7 @@ export const boards: Command = {
         board: board.name,
         title: board.title,
         chip: board.chip,
+        rom: board.rom,
         core: board.cpu.core,
         hz: board.cpu.hz,
         flash_bytes: board.flash.bytes,
@@ -43,3 +55,26 @@ export const boards: Command = {
     return 0;
   },
 };
+
+/** For people who bring tritkit to a new board (docs/porting.md): a line for each file, status 1 when one is wrong. */
+async function check(out: Output, path: string): Promise<number> {
+  const checks = await checkBoardFiles(path);
+  for (const each of checks) {
+    const { file, ok } = each;
+    if (ok) {
+      const { name, memory, flash } = each.board;
+      out.event({ event: "board_check", file, ok, board: name });
+      const models = bytesText(flash.partition.bytes);
+      out.text(
+        `${file}: ok, ${name}, ${bytesText(memory.end - memory.base)} of SRAM for a model, ${models} of flash for models\n`,
+      );
+    } else {
+      const { field, problem } = each;
+      out.event({ event: "board_check", file, ok, field, problem });
+      out.text(`${file}: ${field === "" ? "" : `${field}: `}${problem}\n`);
+    }
+  }
+  const wrong = checks.filter(({ ok }) => !ok).length;
+  out.info(wrong === 0 ? `${checks.length} checked, all good` : `${checks.length} checked, ${wrong} wrong`);
+  return wrong === 0 ? 0 : EXIT_FAILED;
+}

@@ -1,6 +1,9 @@
+import type { Board } from "../../../boards/board.ts";
+import { loadBoard } from "../../assets.ts";
+import { readRelease } from "../../device/firmware/release.ts";
 import { EXIT_FAILED, TritkitError } from "../../errors.ts";
-import { serveSim, startSim } from "../../transports/sim.ts";
-import { type Command, usage } from "../command.ts";
+import { type Running, serveSim, startSim } from "../../transports/sim.ts";
+import { type Arguments, type Command, usage } from "../command.ts";
 import { bytesText } from "../progress.ts";
 
 export const sim: Command = {
@@ -16,10 +19,25 @@ export const sim: Command = {
       help: "pty: a pseudo-terminal, which programs open like a serial port (default); tcp:PORT, 0: any free one",
     },
     flash: { type: "string", value: "FILE", help: "keep the flash in this file (default: blank and forgotten)" },
+    boot: {
+      type: "string",
+      value: "rom|flash",
+      help: "rom: strapped into the chip's boot ROM; flash: start the firmware that flash holds. The flash file is then all of flash (default: started)",
+    },
+    firmware: {
+      type: "string",
+      value: "DIR",
+      help: "with --boot: the release that flash must hold to start (default: the one that ships for the board)",
+    },
+    protect: { type: "boolean", help: "with --boot: the chip is protected against reading" },
     speed: { type: "string", value: "1|max", help: "1: real time; max: as fast as this machine can (default)" },
     seed: { type: "string", value: "N", help: "of the board's random numbers (default 0)" },
   },
-  examples: ["tritkit sim --board rp2040-pico --port pty --flash board.bin", "tritkit sim --port tcp:7000"],
+  examples: [
+    "tritkit sim --board rp2040-pico --port pty --flash board.bin",
+    "tritkit sim --port tcp:7000",
+    "tritkit sim --board stm32f405 --boot rom --flash chip.bin",
+  ],
   positionals: [0, 0],
   async run({ args, out, signal }) {
     const speed = args.text("speed") ?? "max";
@@ -27,19 +45,36 @@ export const sim: Command = {
     const port = args.text("port") ?? "pty";
     const tcp = /^tcp:(\d+)$/.exec(port)?.[1];
     if (port !== "pty" && !(Number(tcp) <= 65535)) throw usage(`--port is pty or tcp:PORT, not "${port}".`);
+    const { boot, firmware: folder } = bootArguments(args);
+    const name = args.text("board") ?? "rp2040-pico";
+    const firmware = folder === undefined ? undefined : await readRelease(folder, (await loadBoard(name)).name);
     let wentOff: (error: Error | null) => void = () => {};
     const ended = new Promise<Error | null | undefined>((resolve) => {
       wentOff = resolve;
       signal.addEventListener("abort", () => resolve(undefined));
     });
-    const running = await startSim(args.text("board") ?? "rp2040-pico", {
+    let board: Board | null = null;
+    let begun: Running | null = null;
+    const say = (): void => {
+      if (board === null || begun === null) return;
+      out.event({ event: "boot", board: board.name, running: begun });
+      out.info(bootText(board, begun));
+    };
+    const running = await startSim(name, {
       flashFile: args.text("flash"),
+      boot,
+      firmware,
+      protected: args.flag("protect"),
+      onBoot: (what) => {
+        begun = what;
+        say();
+      },
       speed: speed === "1" ? 1 : "max",
       seed: args.integer("seed", 0),
       onOff: (error) => wentOff(error),
     });
     const served = await serveSim(running, port === "pty" ? "pty" : { tcp: Number(tcp) });
-    const { board } = running;
+    board = running.board;
     out.event({ event: "sim", board: board.name, port: served.port });
     out.text(`${served.port}\n`);
     out.info(
@@ -47,6 +82,7 @@ export const sim: Command = {
         `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it.\n` +
         "Tokens a second seen at this port are this computer's: the chip's cycles are not modelled yet.",
     );
+    say();
     const end = await ended;
     await served.close();
     running.close();
@@ -60,3 +96,20 @@ export const sim: Command = {
     throw new TritkitError("E_SIM_STOPPED", text, "Start it again; --debug says more.", EXIT_FAILED, { cause: end });
   },
 };
+
+function bootArguments(args: Arguments): { boot?: "rom" | "flash"; firmware?: string } {
+  const boot = args.text("boot");
+  const firmware = args.text("firmware");
+  if (boot === "rom" || boot === "flash") return { boot, firmware };
+  if (boot !== undefined) throw usage(`--boot is rom or flash, not "${boot}".`);
+  if (firmware !== undefined) throw usage("--firmware says what --boot starts; --boot is missing.");
+  if (args.flag("protect")) throw usage("--protect is for --boot, which is missing.");
+  return {};
+}
+
+/** What the chip does now that it was switched on, reset or told to jump. */
+function bootText({ name }: Board, running: Running): string {
+  if (running === "rom") return `${name} is in its boot ROM.`;
+  if (running === "module") return `${name} runs its firmware.`;
+  return `${name} is silent: its flash does not hold the release firmware of ${name}.`;
+}
