@@ -9,8 +9,8 @@
  *     the rest               the core's default map: device registers are not executable, unmapped addresses fault on the bus
  *
  * The module runs at the same privilege as the shim: the fence catches accidents, it is no sandbox for hostile code.
- * Regions of PMSAv7 are aligned powers of two, so link.ld names the one that holds the code (fence_code, fence_code_bits); the module's
- * borders are no such powers. Sources: ARMv7-M ARM B3.5, ARMv8-M ARM D1.2 (MPU_RBAR, MPU_RLAR, MPU_MAIR0).
+ * Regions of PMSAv7 are aligned powers of two, so link.ld names the one that holds the code (fence_code, fence_code_bits), and a second
+ * where flash is in two pieces (fence_module, fence_module_bits; 0 bits: none); the module's borders are no such powers. Sources: ARMv7-M ARM B3.5, ARMv8-M ARM D1.2 (MPU_RBAR, MPU_RLAR, MPU_MAIR0).
  */
 #include "cortex_m.h"
 #include "shim.h"
@@ -25,7 +25,7 @@
 
 #define ENABLE_OVER_DEFAULT_MAP 5 /* ENABLE, PRIVDEFENA; HFNMIENA off: board_trap may speak */
 
-extern uint8_t fence_code[], fence_code_end[], fence_code_bits[], stack_limit[];
+extern uint8_t fence_code[], fence_code_end[], fence_code_bits[], fence_module[], fence_module_bits[], stack_limit[];
 
 #if defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
 
@@ -67,6 +67,7 @@ void mpu_fence(void) {
   if ((MPU_TYPE >> 8 & 0xff) < 2) return;
   region(0, (uint32_t)fence_code, (uint32_t)fence_code_bits, READ_ONLY);
   region(1, (uint32_t)stack_limit, 8, NO_ACCESS);
+  if ((uint32_t)fence_module_bits != 0) region(2, (uint32_t)fence_module, (uint32_t)fence_module_bits, READ_ONLY);
   MPU_CTRL = ENABLE_OVER_DEFAULT_MAP;
   __asm__ volatile("dsb\nisb" ::: "memory");
 }
