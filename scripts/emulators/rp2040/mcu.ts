@@ -306,7 +306,10 @@ export class Mcu extends RP2040 {
   }
 
   #writeRegister(address: number, value: number): void {
-    if (!this.#ready) return super.writeUint32(address, value);
+    if (!this.#ready) {
+      super.writeUint32(address, value);
+      return;
+    }
     if (address < ROM_BYTES) this.fault(`a write to ${hex(address)}: a null pointer`);
     if (address >>> 26 === 0x04) this.fault(`a write to flash at ${hex(address)}`);
     switch (address) {

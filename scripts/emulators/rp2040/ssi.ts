@@ -192,7 +192,10 @@ export class Ssi {
   writeUint32(offset: number, value: number): void {
     this.#advance();
     this.onChange();
-    if (offset >= DR0 && offset <= DR35) return this.#push(value >>> 0);
+    if (offset >= DR0 && offset <= DR35) {
+      this.#push(value >>> 0);
+      return;
+    }
     switch (offset) {
       case SSIENR:
         this.#enable((value & 1) !== 0);
@@ -285,10 +288,14 @@ export class Ssi {
   }
 
   #push(value: number): void {
-    if (!this.#enabled) return this.#pins.onMisuse("a byte for the SSI while it is disabled");
+    if (!this.#enabled) {
+      this.#pins.onMisuse("a byte for the SSI while it is disabled");
+      return;
+    }
     if (this.#tx.length >= FIFO_DEPTH) {
       this.#raised |= RISR_TXOIR;
-      return this.#pins.onMisuse("a byte for the SSI's full transmit FIFO");
+      this.#pins.onMisuse("a byte for the SSI's full transmit FIFO");
+      return;
     }
     this.#tx.push(value);
     this.#next(this.#pins.now());
@@ -316,7 +323,9 @@ export class Ssi {
   /** Lets time pass up to now: frames that ended have ended. */
   #advance(): void {
     const now = this.#pins.now();
-    while (this.#shift !== null && this.#shift.end <= now) {this.#finish(this.#shift);}
+    while (this.#shift !== null && this.#shift.end <= now) {
+      this.#finish(this.#shift);
+    }
     this.#pins.flash.now = Math.max(this.#pins.flash.now, now);
   }
 
@@ -324,11 +333,16 @@ export class Ssi {
   #next(at: number): void {
     if (this.#shift !== null || !this.#enabled || this.#get(SER) === 0) return;
     const divider = this.#get(BAUDR);
-    if (divider < 2)
-      return this.#tx.length > 0 ? this.#pins.onMisuse("a transfer of the SSI without BAUDR") : undefined;
+    if (divider < 2) {
+      if (this.#tx.length > 0) this.#pins.onMisuse("a transfer of the SSI without BAUDR");
+      return;
+    }
     const ns = (clocks: number): number => (clocks * divider * 1e9) / this.#pins.hz();
     const tmod = (this.#get(CTRLR0) >> 8) & 3;
-    if (tmod === 2) return this.#pins.onMisuse("the SSI's TMOD 2, which is not modelled");
+    if (tmod === 2) {
+      this.#pins.onMisuse("the SSI's TMOD 2, which is not modelled");
+      return;
+    }
     const frames = tmod === TMOD_EEPROM ? this.#get(CTRLR1) + 1 : 0;
     const bits = this.#frameBits();
 

@@ -235,7 +235,10 @@ export class Uart {
   }
 
   #give(byte: number): void {
-    if (this.#tx.length >= FIFO_DEPTH) return this.#pins.onMisuse("a byte for the UART's full transmit FIFO");
+    if (this.#tx.length >= FIFO_DEPTH) {
+      this.#pins.onMisuse("a byte for the UART's full transmit FIFO");
+      return;
+    }
     this.#tx.push(byte);
     if (this.#tx.length > LEVELS[this.#ifls & 7]) this.#lower(INT_TX);
     this.#send();

@@ -228,6 +228,8 @@ export class W25q {
     if (!this.#selected) return;
     this.#selected = false;
     const command = this.#command;
+    // Wakes with or without the three bytes that ask for the id.
+    if (this.#opcode === 0xab && command !== null && !this.#deaf) this.#asleep = false;
     if (command === null || this.#deaf || this.#addressLeft > 0) {
       if (command !== null && !this.#deaf && ["erase", "program"].includes(command.kind))
         this.#ignore(`${command.name} without its whole address`);
@@ -237,7 +239,6 @@ export class W25q {
     else if (command.kind === "program") this.#program(command);
     else if (command.kind === "write status") this.#writeStatus(command);
     else if (command.kind === "at once") this.#atOnce();
-    else if (this.#opcode === 0xab) this.#asleep = false;
   }
 
   /** Clocks 8 bits. @returns what the part drives meanwhile, 0xFF while it drives nothing */
@@ -404,7 +405,10 @@ export class W25q {
 
   /** The bytes go round inside the page; of more than 256 the last 256 count. */
   #program(command: Command): void {
-    if (this.#count === 0) return this.#ignore(`${command.name} without data`);
+    if (this.#count === 0) {
+      this.#ignore(`${command.name} without data`);
+      return;
+    }
     if (!this.#mayWrite(command)) return;
     const base = this.#address - (this.#address % PAGE);
     const before = this.cells.slice(base, base + PAGE);
@@ -436,7 +440,10 @@ export class W25q {
 
   /** 01 with two bytes writes SR1 and SR2. */
   #writeStatus(command: Command): void {
-    if (this.#count === 0) return this.#ignore(`${command.name} without data`);
+    if (this.#count === 0) {
+      this.#ignore(`${command.name} without data`);
+      return;
+    }
     if (!this.#volatileWrite && !this.#mayWrite(command)) return;
     const first = this.#opcode === 0x01 ? 0 : this.#opcode === 0x31 ? 1 : 2;
     const registers = first === 0 ? Math.min(this.#count, 2) : 1;
@@ -469,7 +476,10 @@ export class W25q {
         this.#asleep = true;
         return;
       case 0x99:
-        if (!this.#resetEnabled) return this.#ignore("reset without enable reset");
+        if (!this.#resetEnabled) {
+          this.#ignore("reset without enable reset");
+          return;
+        }
         this.cutPower();
         this.#busyUntil = this.now + RESET_TIME;
     }
