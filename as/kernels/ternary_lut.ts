@@ -110,15 +110,13 @@ export function lut_rows(
   acc: usize,
 ): void {
   const plane_bytes = (<usize>groups) << 2;
-  const fours = table + <usize>((tables & ~3) * LUT_BYTES);
-  const end = table + <usize>(tables * LUT_BYTES);
   const acc_end = acc + ((<usize>((rows + 3) & ~3)) << 2);
   w += (<usize>from) << 2;
   if (trits == 1) {
     const all_biases = groups * LUT_BIAS; // of every part: the others have none to take off
     for (; acc < acc_end; acc += 16) {
       if (from == 0) fill(acc, -all_biases);
-      lut_block(w, table, fours, end, acc);
+      lut_block(w, table, tables, acc);
       w += plane_bytes;
     }
     return;
@@ -128,17 +126,31 @@ export function lut_rows(
     fill(planes_sum, 0);
     // The most significant plane first.
     for (let plane = trits; plane > 0; plane--) {
-      for (let i: usize = 0; i < 16; i += 4) {
-        const h = load<i32>(planes_sum + i);
-        store<i32>(planes_sum + i, h + h + h - bias);
-      }
-      lut_block(w, table, fours, end, planes_sum);
+      triple(planes_sum, bias);
+      triple(planes_sum + 4, bias);
+      triple(planes_sum + 8, bias);
+      triple(planes_sum + 12, bias);
+      lut_block(w, table, tables, planes_sum);
       w += plane_bytes;
     }
-    for (let i: usize = 0; i < 16; i += 4) {
-      store<i32>(acc + i, (from > 0 ? load<i32>(acc + i) : 0) + load<i32>(planes_sum + i));
-    }
+    if (from == 0) fill(acc, 0);
+    add(acc, planes_sum);
+    add(acc + 4, planes_sum + 4);
+    add(acc + 8, planes_sum + 8);
+    add(acc + 12, planes_sum + 12);
   }
+}
+
+/** Horner's step, less the biases that the next plane adds. */
+@inline
+function triple(at: usize, bias: i32): void {
+  const h = load<i32>(at);
+  store<i32>(at, h + h + h - bias);
+}
+
+@inline
+function add(to: usize, from: usize): void {
+  store<i32>(to, load<i32>(to) + load<i32>(from));
 }
 
 @inline
@@ -150,44 +162,22 @@ function fill(acc: usize, value: i32): void {
 
 /**
  * Adds the entries that one block of four rows names to acc i32[4]. A function of its own, because then it has the registers for itself: as part
- * of the loops around it gcc spills (Cortex-M3: 88 instructions around the entries of a block, 32 like this).
+ * of the loops around it gcc spills. Not unrolled by hand: binaryen would gather the terms of each sum, and Cortex-M0+ has no registers
+ * for that; gcc unrolls it (scripts/firmware/build.mjs).
  * @param w a packed byte of each row for each table
- * @param fours,end where whole steps of four tables, and all tables, end
  */
-function lut_block(w: usize, table: usize, fours: usize, end: usize, acc: usize): void {
+function lut_block(w: usize, table: usize, tables: i32, acc: usize): void {
   let a0 = load<i32>(acc);
   let a1 = load<i32>(acc, 4);
   let a2 = load<i32>(acc, 8);
   let a3 = load<i32>(acc, 12);
-  // Four tables a step: counting costs as much as a fifth of a table.
-  for (; table < fours; table += LUT_BYTES) {
-    a0 += entry_of(table, w, 0);
-    a1 += entry_of(table, w, 1);
-    a2 += entry_of(table, w, 2);
-    a3 += entry_of(table, w, 3);
-    table += LUT_BYTES;
-    a0 += entry_of(table, w, 4);
-    a1 += entry_of(table, w, 5);
-    a2 += entry_of(table, w, 6);
-    a3 += entry_of(table, w, 7);
-    table += LUT_BYTES;
-    a0 += entry_of(table, w, 8);
-    a1 += entry_of(table, w, 9);
-    a2 += entry_of(table, w, 10);
-    a3 += entry_of(table, w, 11);
-    table += LUT_BYTES;
-    a0 += entry_of(table, w, 12);
-    a1 += entry_of(table, w, 13);
-    a2 += entry_of(table, w, 14);
-    a3 += entry_of(table, w, 15);
-    w += 16;
-  }
-  for (; table != end; table += LUT_BYTES) {
+  for (let n = tables; n != 0; n--) {
     a0 += entry_of(table, w, 0);
     a1 += entry_of(table, w, 1);
     a2 += entry_of(table, w, 2);
     a3 += entry_of(table, w, 3);
     w += 4;
+    table += LUT_BYTES;
   }
   store<i32>(acc, a0);
   store<i32>(acc, a1, 4);

@@ -13,12 +13,10 @@ import { rows_int8 } from "../kernels/rows_int8.ts";
 import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
 import { run } from "../memory/run_state.ts";
 import { kv_exp, kv_mant } from "./kv.ts";
-import { bitlen, bitlen64, exponent, mant, round_shift64, Scale, sat32, scale, scale_of } from "./numeric.ts";
+import { bitlen, bitlen64, exponent, mant, mul_round_shift, round_shift64, Scale, sat32, scale, scale_of } from "./numeric.ts";
 
 /** Bits of a head's output. */
 const OUTPUT_BITS = 24;
-/** Up to this many columns a score has at most 27 bits: 2047 * 127 * 256 < 2^27. */
-const FAST_HEAD_DIM = 256;
 
 /**
  * One head over n positions.
@@ -46,7 +44,7 @@ export function attend_head(
   o: usize,
 ): Scale {
   products(q, n, head_dim, keys, scores);
-  const so = weights_of(scores, 4, n, C, head_dim, key_scales, value_scales, tables);
+  const so = weights_of(scores, 4, n, C, key_scales, value_scales, tables);
   sum_values(scores, n, head_dim, values, sums);
   return output(so, sums, head_dim, o);
 }
@@ -79,9 +77,9 @@ export function attend_pair(
   const second = (<usize>head_dim) << 1;
   if (!two) memory.fill(q + second, 0, second);
   rows_int8_pair(keys, n, head_dim, q, q + second, scores);
-  const a = weights_of(scores, 8, n, Ca, head_dim, key_scales, value_scales, tables);
+  const a = weights_of(scores, 8, n, Ca, key_scales, value_scales, tables);
   let b: Scale = 0;
-  if (two) b = weights_of(scores + 4, 8, n, Cb, head_dim, key_scales, value_scales, tables);
+  if (two) b = weights_of(scores + 4, 8, n, Cb, key_scales, value_scales, tables);
   columns_int8_pair(values, n, head_dim, scores, sums);
   store<u32>(notes, output(a, sums, head_dim, o));
   if (two) {
@@ -98,12 +96,11 @@ function weights_of(
   stride: usize,
   n: i32,
   C: Scale,
-  head_dim: i32,
   key_scales: usize,
   value_scales: usize,
   tables: usize,
 ): Scale {
-  const largest = scale_scores(scores, stride, n, C, head_dim, key_scales);
+  const largest = scale_scores(scores, stride, n, C, key_scales);
   const ev = soften(scores, stride, n, largest, value_scales, tables + TAB_EXP2);
   if (ev == i32.MIN_VALUE) {
     const end = scores + <usize>n * stride;
@@ -118,22 +115,19 @@ function weights_of(
 const soft_sum: usize = memory.data(8, 8);
 
 /** q . k[j] -> z[j], log2 of e^(q . k / sqrt(head_dim)) with 16 fraction bits; returns the largest. */
-function scale_scores(scores: usize, stride: usize, n: i32, C: Scale, head_dim: i32, key_scales: usize): i32 {
+function scale_scores(scores: usize, stride: usize, n: i32, C: Scale, key_scales: usize): i32 {
   let largest = i32.MIN_VALUE;
   const c = mant(C);
   const shift = -(exponent(C) + 16 + KV_EXP_MIN);
-  const fast = head_dim <= FAST_HEAD_DIM;
   const end = key_scales + ((<usize>n) << 1);
   for (; key_scales < end; key_scales += 2) {
     const word = <u32>load<u16>(key_scales);
     let z = 0;
     if (word != 0) {
       const s = shift - <i32>(word >> KV_SCALE_MANT_BITS);
-      const m = kv_mant(word) * c; // 27 bits
       const dot = load<i32>(scores);
-      // The upper word of a product 2^8 times as large (27 + 4, 27 + 4 bits) holds all that round_shift(dot * m, s) needs for s > 24.
-      if (fast && s > 24 && s < 56) z = ((<i32>((<i64>(dot << 4) * <i64>(m << 4)) >> 32) >> (s - 25)) + 1) >> 1;
-      else z = sat32(round_shift64(<i64>dot * <i64>m, s));
+      if (<u32>dot + (1 << 19) < 1 << 20) z = mul_round_shift(dot * <i32>kv_mant(word), c, s);
+      else z = sat32(round_shift64(<i64>dot * <i64>(kv_mant(word) * c), s));
     }
     store<i32>(scores, z);
     scores += stride;

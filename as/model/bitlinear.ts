@@ -11,7 +11,7 @@ import { ternary_ref } from "../kernels/ternary_ref.ts";
 import { simd_sums, simd_sums_bytes, ternary_simd } from "../kernels/ternary_simd.ts";
 import { PART_ACTIVATIONS, PART_LUT, PART_RESIDUAL, part, run } from "../memory/run_state.ts";
 import { config } from "./config.ts";
-import { apply, exponent, mant, mul_round_shift, Scale, sat32, scale, scale_mul } from "./numeric.ts";
+import { add_sat, exponent, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
 import { cols_of, exponent_of, row_scales, rows_of, scale_kind_of, scale_word, Tensor } from "./weights.ts";
 
 /**
@@ -85,9 +85,18 @@ export function rescale_rows(acc: usize, rows: i32, scales: usize, largest: i32,
 
 /** Adds the block vector y i32[dim] with scale s to the residual stream. */
 export function add_residual(y: usize, s: Scale): void {
-  const x = part(PART_RESIDUAL);
-  const end = (<usize>config.dim) << 2;
-  for (let i: usize = 0; i < end; i += 4) {
-    store<i32>(x + i, sat32(<i64>load<i32>(x + i) + <i64>apply(load<i32>(y + i), s, config.residual_frac)));
+  let x = part(PART_RESIDUAL);
+  const end = x + ((<usize>config.dim) << 2);
+  const m = mant(s);
+  const shift = -(exponent(s) + config.residual_frac);
+  // Accumulators are small: nearly always the product fits a word.
+  const small = shift > 0 && shift < 32;
+  for (; x < end; x += 4) {
+    const v = load<i32>(y);
+    let add: i32;
+    if (small && <u32>v + 0x8000 < <u32>0x10000) add = ((v * <i32>m >> (shift - 1)) + 1) >> 1;
+    else add = mul_round_shift(v, m, shift);
+    store<i32>(x, add_sat(load<i32>(x), add));
+    y += 4;
   }
 }

@@ -76,16 +76,17 @@ export function scale_of(v: u64, e: i32): Scale {
   return scale(m, e + n);
 }
 
+@inline
 export function scale_mul(a: Scale, b: Scale): Scale {
-  const v = mant(a) * mant(b); // below 2^32 - 2^16: room for the half
+  const v = mant(a) * mant(b); // 0, or 2^30 .. 2^32 - 2^17: room for the half
   if (v == 0) return 0;
-  let n = bitlen(v) - 16; // 15 or 16
+  let n = (v >> 31) + 15;
   let m = (v + (1 << (n - 1))) >> n;
   if (m == SCALE_ONE << 1) {
     m = SCALE_ONE;
     n++;
   }
-  return scale(m, exponent(a) + exponent(b) + n);
+  return scale(m, exponent(a) + exponent(b) + <i32>n);
 }
 
 /**
@@ -110,6 +111,14 @@ export function mul_round_shift(v: i32, m: u32, s: i32): i32 {
 
 function mul_round_shift64(v: i32, m: u32, s: i32): i32 {
   return sat32(round_shift64(<i64>v * <i64>m, s));
+}
+
+/** a + b, saturated to 32 bits. */
+@inline
+export function add_sat(a: i32, b: i32): i32 {
+  const sum = a + b;
+  if (((a ^ sum) & (b ^ sum)) < 0) return a < 0 ? i32.MIN_VALUE : i32.MAX_VALUE;
+  return sum;
 }
 
 /** v * s as fixed point with `frac` fraction bits. */

@@ -2,7 +2,8 @@
  * Start-up for RISC-V in machine mode: stack, memory, traps. Source: The RISC-V Instruction Set Manual, Volume II: Privileged Architecture
  * (mtvec, mcause, mstatus).
  *
- * Interrupt controllers, clocks and reset differ from chip to chip: board.c has board_interrupt, board_ticks, board_sleep, board_reset.
+ * Interrupt controllers, clocks and reset differ from chip to chip: board.c has board_interrupt, board_ticks, board_sleep, board_reset. Where RAM
+ * may stand in an instruction cache its board_init begins with fence.i: nothing in RAM has run by then.
  *
  * mtvec is set to vectored mode, because it is the only one that Espressif's cores have. An exception goes to the first entry of the table,
  * an interrupt to the one of its number; the table lies in RAM, where interrupts find it while flash is busy.
@@ -32,7 +33,7 @@ __attribute__((used, noreturn)) static void start(void) {
   for (volatile uint32_t *to = ramcode_start, *from = ramcode_load; to < ramcode_end;) *to++ = *from++;
   for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;) *to++ = *from++;
   for (volatile uint32_t *p = bss_start; p < bss_end;) *p++ = 0;
-  __asm__ volatile("fence.i\ncsrw mtvec, %0" ::"r"((uint32_t)trap_vectors | 1) : "memory");
+  __asm__ volatile("csrw mtvec, %0" ::"r"((uint32_t)trap_vectors | 1) : "memory");
   main();
   board_trap("main returned");
 }

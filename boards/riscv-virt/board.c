@@ -210,6 +210,7 @@ int32_t board_flash_program(uint32_t offset, const uint8_t *from, uint32_t bytes
 #define RTC_HIGH REG32(0x00101004)
 
 void board_init(void) {
+  __asm__ volatile("fence.i" ::: "memory");
   started = mtime();
   alarm_at(UINT64_MAX);
   IER = 0;

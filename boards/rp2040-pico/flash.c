@@ -22,7 +22,11 @@
 #define POLLS 4000000
 
 ALWAYS void select(void) { IO_QSPI_SS_CTRL = OUT_LOW; }
-ALWAYS void deselect(void) { IO_QSPI_SS_CTRL = OUT_NORMAL; }
+/* And 64 ns: the flash wants /CS high for 50 between a write and the next command (tSHSL2). */
+ALWAYS void deselect(void) {
+  IO_QSPI_SS_CTRL = OUT_NORMAL;
+  __asm__ volatile("nop\nnop\nnop\nnop\nnop\nnop\nnop\nnop");
+}
 
 /* Write enable, then one command with an address and perhaps data, then waits until the flash is ready. */
 RAM_CODE(flash_write) static bool flash_write(uint32_t command, uint32_t offset, const uint8_t *from, uint32_t bytes) {

@@ -54,7 +54,10 @@ for (const board of BOARDS) {
       const wanted = [1, 2, 3, 4, 5, 6].map((seq) => `\xa1\x61r\x67hello ${seq}`);
       assert.deepEqual(answers(ear.bytes), wanted);
       assert.equal(sim.flash.strayWrite(), null);
-      assert.deepEqual({ ...sim.uart.counters, received: 0 }, { received: 0, overruns: 0, framingErrors: 0, deaf: 0 });
+      assert.deepEqual(
+        { ...sim.uart.counters, received: 0 },
+        { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 },
+      );
     });
 
     it("does the same twice, and from a snapshot on", () => {

@@ -155,10 +155,13 @@ for (const chip of ESP32_CHIPS) {
     it("needs SPI_ATTACH before it touches flash", () => {
       const host = hostOf(chip);
       fails(host.ask(op.FLASH_BEGIN, u32(4096, 4, 0x400, 0, 0)), 0x06);
+      fails(host.ask(op.SPI_ATTACH, u32(0)), 0x05);
+      fails(host.ask(op.FLASH_BEGIN, u32(4096, 4, 0x400, 0, 0)), 0x06);
       ok(host.ask(op.SPI_ATTACH, u32(0, 0)));
       ok(host.ask(op.SPI_SET_PARAMS, u32(0, MIB, 0x10000, 0x1000, 0x100, 0xffff)));
       ok(host.ask(op.FLASH_BEGIN, u32(4096, 4, 0x400, 0, 0)));
       fails(host.ask(op.FLASH_BEGIN, u32(4096, 4, 0x400, MIB, 0)), 0x06);
+      fails(host.ask(op.FLASH_BEGIN, u32(4096, 4, 0x400, 0, 1)), 0x06);
     });
 
     it("erases when a download begins, and has written a block when it answers", () => {

@@ -235,6 +235,17 @@ describe("a line to an ESP32 that damages bytes", () => {
   });
 });
 
+describe("a line to an ESP32 that is not as fast as it says", () => {
+  it("is used at the ROM's speed", async () => {
+    const { sim } = chip(C3);
+    const line = virtualLine(sim, undefined, (baud) => (baud === 921600 ? 700_000 : baud));
+    const done = await flashIt({ sim, line });
+    assert.ok(holds(sim));
+    assert.equal(sim.running, "module");
+    assert.ok(done.seconds > (TOTAL * 10 * 0.6) / 115200, "it took its time");
+  });
+});
+
 describe("what goes wrong with an ESP32 is said clearly", () => {
   const refused = async (
     board: { sim: SimBoard; line: Transport },

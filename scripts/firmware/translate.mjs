@@ -64,10 +64,11 @@ function ownPrelude(text) {
 }
 
 /**
- * The translation units: kernels run from RAM, the forward pass and the sampler are compiled for speed, the rest for size. By the
+ * The translation units: kernels run from RAM (the one that does nearly all the work by itself, because its loop is unrolled), the forward pass and the sampler are compiled for speed, the rest for size. By the
  * beginning of a function's name; the last takes what is left, with the data and what wasm2c exports.
  */
 const PARTS = [
+  { file: "inner.kernels.c", prefix: /^as_kernels_ternary_lut_lut_block$/ },
   { file: "kernels.c", prefix: /^as_kernels_/ },
   { file: "model.c", prefix: /^as_(model|sampler)_/ },
   { file: "device.c", prefix: /^/ },

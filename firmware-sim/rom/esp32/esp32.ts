@@ -233,8 +233,7 @@ export class Esp32Rom {
         return data.length === 8 ? this.#memEnd(data) : "length";
       case SPI_ATTACH:
         // One word for the stub, two for the ROM.
-        this.#now.attached = true;
-        return data.length === (this.#now.mode === "stub" ? 4 : 8) ? DONE : "length";
+        return data.length === (this.#now.mode === "stub" ? 4 : 8) ? this.#attach() : "length";
       case SPI_SET_PARAMS:
         return data.length === 24 ? DONE : "length";
       case CHANGE_BAUDRATE:
@@ -330,6 +329,11 @@ export class Esp32Rom {
     return null;
   }
 
+  #attach(): Outcome {
+    this.#now.attached = true;
+    return DONE;
+  }
+
   #changeBaud(baud: number): Outcome {
     const { line } = this.#options;
     return {
@@ -341,8 +345,8 @@ export class Esp32Rom {
   }
 
   #flashBegin({ command, data }: Request): Outcome {
-    const [bytes, , , address] = words(data);
-    if (!this.#mayUseFlash(address, bytes)) return "range";
+    const [bytes, , , address, encrypted = 0] = words(data);
+    if (!this.#mayUseFlash(address, bytes) || encrypted !== 0) return "range";
     const download = beginDownload(address, bytes, command === FLASH_DEFL_BEGIN);
     this.#now.download = download;
     return (this.mode === "rom" ? eraseAhead(this.#options.flash, download) : null) ?? DONE;

@@ -55,6 +55,8 @@ export const WORST: W25qTiming = {
   chip: 25000 * MS,
   status: 15 * MS,
 };
+/** tSHSL2: /CS stays high this long after an erase, a program or a write before the next command. (After a read, 10 ns: not checked.) */
+const DESELECT_TIME = 50;
 /** tRST. */
 const RESET_TIME = 30 * US;
 /** fR for 03, FR for everything else, Hz (2.7-3.6 V). */
@@ -167,6 +169,7 @@ export class W25q {
   #continuous = false;
 
   #selected = false;
+  #selectableAt = 0;
   #command: Command | null = null;
   #opcode = 0;
   /** The rest of this selection means nothing to the part. */
@@ -218,6 +221,10 @@ export class W25q {
     this.#deaf = false;
     this.#command = null;
     this.#count = 0;
+    if (this.now < this.#selectableAt) {
+      this.#refuse(`a command less than ${DESELECT_TIME} ns after a write`);
+      return;
+    }
     if (!this.#continuous) return;
     this.#opcode = QUAD_READ;
     this.#begin(COMMANDS[QUAD_READ]);
@@ -228,6 +235,7 @@ export class W25q {
     if (!this.#selected) return;
     this.#selected = false;
     const command = this.#command;
+    if (command !== null && !["read", "answer"].includes(command.kind)) this.#selectableAt = this.now + DESELECT_TIME;
     // Wakes with or without the three bytes that ask for the id.
     if (this.#opcode === 0xab && command !== null && !this.#deaf) this.#asleep = false;
     if (command === null || this.#deaf || this.#addressLeft > 0) {

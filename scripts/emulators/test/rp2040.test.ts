@@ -100,6 +100,21 @@ describe("what stops the emulated Pico", () => {
     faults(code, /timer read without the watchdog's tick/);
   });
 
+  it("a stack that runs into the MPU's guard", () => {
+    const { mcu } = run([]);
+    const write = (address: number, value: number): void => mcu.writeUint32(address, value);
+    write(0xe000ed98, 1); // RNR
+    write(0xe000ed9c, 0x20000100); // RBAR
+    write(0xe000eda0, (7 << 1) | 1); // RASR: 256 bytes, no access
+    write(0x20000100, 1);
+    write(0xe000ed94, 5); // CTRL
+    write(0x200000fc, 1);
+    write(0x20000200, 1);
+    for (const address of [0x20000100, 0x200001fc])
+      assert.throws(() => write(address, 1), { code: "E_RP2040_FAULT", message: /MPU forbids/ });
+    assert.throws(() => mcu.readUint8(0x200001ff), { message: /MPU forbids/ });
+  });
+
   it("a breakpoint", () => faults([0xbe2a], /breakpoint \(42\)/));
 });
 

@@ -66,6 +66,7 @@ function bench(quadEnable = true) {
     csLow();
     const answer = bytes.map(exchange);
     csNormal();
+    pass(50);
     return answer;
   };
   const enterXip = (): void => {

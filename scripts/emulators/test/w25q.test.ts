@@ -16,6 +16,7 @@ function bench(options: W25qOptions = {}) {
     const sent = out.map((byte) => flash.transfer(byte));
     const answer = Array.from({ length: read }, () => flash.transfer(0));
     flash.deselect();
+    flash.now += 50;
     return read === 0 ? sent : answer;
   };
   const address = (a: number): number[] => [(a >> 16) & 0xff, (a >> 8) & 0xff, a & 0xff];
@@ -76,7 +77,7 @@ describe("W25Q16JV", () => {
     const { program, status, read, pass, flash } = bench();
     program(0x1234, [0x5a, 0x3c]);
     assert.equal(status(), SR1_BUSY | SR1_WEL);
-    pass(0.4 * MS - 1);
+    pass(0.4 * MS - 101);
     assert.equal(status(), SR1_BUSY | SR1_WEL);
     pass(1);
     assert.equal(status(), 0);
@@ -119,7 +120,7 @@ describe("W25Q16JV", () => {
         const { flash, erase, pass, status } = bench({ timing });
         flash.cells.fill(0);
         erase(opcode, bytes + 123);
-        pass(timing[time] - 1);
+        pass(timing[time] - 51); // 50 passed behind the command
         assert.equal(status() & SR1_BUSY, SR1_BUSY);
         pass(1);
         assert.equal(status(), 0);
@@ -239,6 +240,17 @@ describe("W25Q16JV", () => {
     command([0xff]);
     assert.equal(flash.continuous, false);
     assert.deepEqual(command([0x9f], 3), [0xef, 0x40, 0x15]);
+  });
+
+  it("wants 50 ns of /CS high between a write and the next command", () => {
+    const { flash, ignored, command } = bench();
+    flash.select();
+    flash.transfer(0x06);
+    flash.deselect();
+    flash.now += 49;
+    assert.deepEqual(command([0x05], 1), [0xff]);
+    assert.equal(ignored.length, 1);
+    assert.deepEqual(command([0x05], 1), [SR1_WEL]);
   });
 
   it("sleeps after B9 until AB", () => {
