@@ -296,7 +296,7 @@ export class SimBoard {
       this.uart.deliver(this.now);
       if (step === "power-cut") return step;
       if (step === "busy") continue;
-      if (untilIdle && this.uart.quiet) return "idle";
+      if (untilIdle && this.uart.quiet && this.#watchdogAt === Number.POSITIVE_INFINITY) return "idle";
       this.sleepUntil(Math.min(this.nextEventAt(), this.now + TICK, end));
       this.uart.deliver(this.now);
     }

@@ -223,6 +223,7 @@ function checkpoint(): bool {
 /** All is in flash: is it what was sent, and a whole image? */
 function finish(): u32 {
   const slot = update_slot();
+  firmware_forget(slot);
   const same = region_sha(firmware_slot_offset(slot), up.len, digest) && same_sha(digest, wanted_sha());
   const whole = same && firmware_usable(slot);
   up.phase = whole ? UPDATE_MATCH : UPDATE_MISMATCH;
