@@ -86,7 +86,7 @@ function readFlash(fields: Fields): Flash {
       offset: partition.integer("offset", 0, U32_MAX),
       bytes: partition.integer("bytes", 1, U32_MAX),
     },
-    update: fields.ifThere("update", () => readUpdate(fields.child("update"))),
+    update: fields.orNull("update", () => readUpdate(fields.child("update"))),
   };
   for (const part of [partition, program, timing, fields]) part.done();
   return flash;

@@ -105,11 +105,6 @@ export class Fields {
     return this.take(key) === null ? null : read();
   }
 
-  /** null where the JSON has no such field. */
-  ifThere<T>(key: string, read: () => T): T | null {
-    return this.take(key) === undefined ? null : read();
-  }
-
   child(key: string): Fields {
     return new Fields(this.take(key), this.at(key));
   }

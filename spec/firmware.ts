@@ -2,7 +2,9 @@
 
 // Header of an image, the first 256 bytes of a slot. Bytes 0..31 are MCUboot's.
 export const FW_HEADER_BYTES = 256;
-export const FW_MAGIC = 0x96f3b83d;
+// 0x96f3b83d in halves: it is no int32.
+export const FW_MAGIC_LOW = 0xb83d;
+export const FW_MAGIC_HIGH = 0x96f3;
 export const FW_ADDRESS = 4;
 export const FW_HEADER_SIZE = 8;
 export const FW_PROTECTED = 10;

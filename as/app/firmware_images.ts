@@ -1,7 +1,7 @@
 /** Image 0 of group 1: the board's own firmware, where it has a second slot for it (spec/FIRMWARE.md). */
-import { FW_MAGIC, FW_SLOTS } from "../../spec/firmware.ts";
+import { FW_SLOTS } from "../../spec/firmware.ts";
 import { IMAGE_NUMBER_FIRMWARE, IMG_RC_BAD_ARGUMENT, IMG_RC_BAD_STATE } from "../../spec/wire.ts";
-import { firmware_sha, firmware_usable, firmware_version } from "../firmware/image.ts";
+import { firmware_sha, firmware_usable, firmware_version, is_firmware } from "../firmware/image.ts";
 import { firmware_present, firmware_slot } from "../firmware/region.ts";
 import {
   UPDATE_MATCH,
@@ -140,13 +140,7 @@ export function firmware_keep(): u32 {
 export function firmware_meant(off: u32, data: usize, n: u32): bool {
   if (!firmware_present()) return false;
   if (off != 0) return update_phase() != UPDATE_NONE;
-  if (n < 4) return false;
-  return (
-    load<u8>(data) == (FW_MAGIC & 0xff) &&
-    load<u8>(data + 1) == ((FW_MAGIC >> 8) & 0xff) &&
-    load<u8>(data + 2) == ((FW_MAGIC >> 16) & 0xff) &&
-    load<u8>(data + 3) == ((FW_MAGIC >> 24) & 0xff)
-  );
+  return n >= 4 && is_firmware(data);
 }
 
 export function firmware_upload(off: u32, data: usize, n: u32): i32 {

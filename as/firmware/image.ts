@@ -10,7 +10,8 @@ import {
   FW_HEADER_BYTES,
   FW_HEADER_CRC,
   FW_HEADER_SIZE,
-  FW_MAGIC,
+  FW_MAGIC_HIGH,
+  FW_MAGIC_LOW,
   FW_MAJOR,
   FW_MARK,
   FW_MARK_TKFW,
@@ -75,12 +76,17 @@ export function firmware_usable(slot: u32): bool {
   return k.state == USABLE;
 }
 
+/** Whether bytes begin as a firmware does; at least four of them, anywhere. */
+export function is_firmware(bytes: usize): bool {
+  return half(bytes) == FW_MAGIC_LOW && half(bytes + 2) == FW_MAGIC_HIGH;
+}
+
 /**
  * What is wrong with a header (its FW_HEADER_BYTES at `header`, aligned to words) for a slot of this board.
  * @returns 0 or IMG_RC_*
  */
 export function header_check(header: usize, slot: u32): u32 {
-  if (load<u32>(header) != FW_MAGIC || load<u32>(header + FW_MARK) != FW_MARK_TKFW) return IMG_RC_REFUSED;
+  if (!is_firmware(header) || load<u32>(header + FW_MARK) != FW_MARK_TKFW) return IMG_RC_REFUSED;
   if (load<u32>(header + FW_HEADER_CRC) != crc32(header, FW_HEADER_CRC)) return IMG_RC_CORRUPT;
   for (let i = 0; i < BOARD_NAME_MAX; i += 4)
     if (load<u32>(header + FW_BOARD + i) != board_info(INFO_NAME, i >> 2)) return IMG_RC_REFUSED;

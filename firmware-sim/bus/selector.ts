@@ -15,13 +15,16 @@ import {
   FW_HEADER_BYTES,
   FW_HEADER_CRC,
   FW_HEADER_SIZE,
-  FW_MAGIC,
+  FW_MAGIC_HIGH,
+  FW_MAGIC_LOW,
   FW_MARK,
   FW_MARK_TKFW,
   FW_PAYLOAD,
   FW_PAYLOAD_CRC,
   FW_SLOTS,
 } from "../../spec/firmware.ts";
+
+const MAGIC = FW_MAGIC_HIGH * 65536 + FW_MAGIC_LOW;
 
 /** @param flash from its first byte. @param base address of that byte. @param wish the slot to try, null: none */
 export function selectSlot(flash: Uint8Array, region: UpdateRegion, base: number, wish: number | null): number | null {
@@ -51,7 +54,7 @@ export function imageIn(flash: Uint8Array, region: UpdateRegion, base: number, s
   const at = region.slots[slot];
   const header = new DataView(flash.buffer, flash.byteOffset + at, FW_HEADER_BYTES);
   const word = (offset: number): number => header.getUint32(offset, true);
-  const isImage = word(0) === FW_MAGIC && word(FW_MARK) === FW_MARK_TKFW && word(FW_ADDRESS) === base + at;
+  const isImage = word(0) === MAGIC && word(FW_MARK) === FW_MARK_TKFW && word(FW_ADDRESS) === base + at;
   const payload = word(FW_PAYLOAD);
   if (!isImage || header.getUint16(FW_HEADER_SIZE, true) !== FW_HEADER_BYTES) return null;
   if (payload > region.slotBytes - FW_HEADER_BYTES) return null;

@@ -109,7 +109,7 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
   };
   const script = `boards/${name}/link.ld`;
   const { update } = board.flash;
-  if (update === undefined || update === null) {
+  if (update === null) {
     const elf = await link("firmware", script, objects);
     return { board, folder, elf, wasm, segments: loadSegments(await readFile(join(root, elf))), updates: [] };
   }

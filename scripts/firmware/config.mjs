@@ -31,7 +31,7 @@ export function boardConfig(board, runs, version, sector = 0) {
     UART_RX_BUFFER: uart.rx_buffer,
     GPIO_PINS: gpio.pins,
     LED_PIN: gpio.led ?? -1,
-    ...(flash.update === undefined || flash.update === null ? {} : updateNumbers(flash.update, sector)),
+    ...(flash.update === null ? {} : updateNumbers(flash.update, sector)),
   };
   const lines = Object.entries(numbers).map(([name, value]) => `#define BOARD_${name} ${literal(value)}`);
   const list = runs.map(({ count, bytes }) => `{ ${count}, ${bytes} }`).join(", ");

@@ -5,7 +5,8 @@ import {
   FW_BOARD,
   FW_HEADER_BYTES,
   FW_HEADER_SIZE,
-  FW_MAGIC,
+  FW_MAGIC_HIGH,
+  FW_MAGIC_LOW,
   FW_MAJOR,
   FW_MARK,
   FW_MARK_TKFW,
@@ -33,7 +34,7 @@ export interface UpdateFile {
 
 export function isUpdateFile(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return bytes.length >= 4 && view.getUint32(0, true) === FW_MAGIC;
+  return bytes.length >= 4 && view.getUint16(0, true) === FW_MAGIC_LOW && view.getUint16(2, true) === FW_MAGIC_HIGH;
 }
 
 /** @throws TritkitError E_FIRMWARE_FILE when it is none of ours, or damaged */
