@@ -85,37 +85,29 @@ export function norm_quantise(
   const r = <i32>(((<u32>qmax) << z) / M);
   const half = 1 << (z - 1);
   const k = max(0, bitlen(load<u32>(x_magnitudes)) - 15);
+  const v = sum_of_squares(x, n, k) + eps_in_units(eps, n, s, k);
   const end = x + ((<usize>n) << 2);
-  let squares: u64 = 0; // sum of y^2, y = round_shift(x, k): below 2^46
   if (sh >= 17) {
     // round_shift(x * g, sh) from floor(x * g / 2^16): no product of 64 bits.
     const rest = sh - 17;
-    const one = min(k, 1);
-    const before = k - one;
     for (; x < end; x += 4) {
-      const v = load<i32>(x);
+      const word = load<i32>(x);
       const g = <i32>load<i16>(gain);
-      const t = ((((v >> 16) * g + (((v & 0xffff) * g) >> 16)) >> rest) + 1) >> 1;
+      const t = ((((word >> 16) * g + (((word & 0xffff) * g) >> 16)) >> rest) + 1) >> 1;
       store<i16>(q, (t * r + half) >> z);
-      const y = ((v >> before) + one) >> one; // round_shift(v, k)
-      squares += <u64>(<u32>(y * y));
       gain += 2;
       q += 2;
     }
   } else {
     for (; x < end; x += 4) {
-      const v = load<i32>(x);
-      const t = <i32>round_shift64(<i64>v * <i64>load<i16>(gain), sh);
+      const t = <i32>round_shift64(<i64>load<i32>(x) * <i64>load<i16>(gain), sh);
       store<i16>(q, (t * r + half) >> z);
-      const y = round_shift(v, k);
-      squares += <u64>(<u32>(y * y));
       gain += 2;
       q += 2;
     }
   }
 
   // The root mean square of x is root * 2^(k - (z1 + z2) / 2), in units of s.
-  const v = squares + eps_in_units(eps, n, s, k);
   const z1 = (62 - bitlen64(v)) & ~1;
   const u = (v << z1) / <u64>n;
   const z2 = (62 - bitlen64(u)) & ~1;
@@ -175,6 +167,19 @@ function max_product(x: usize, gain: usize, n: i32): u64 {
   }
   store<u32>(x_magnitudes, all);
   return ((<u64>high) << 16) | low;
+}
+
+/** Sum of round_shift(x[i], k)^2, below 2^46. */
+function sum_of_squares(x: usize, n: i32, k: i32): u64 {
+  const one = min(k, 1);
+  const before = k - one;
+  let sum: u64 = 0;
+  const end = x + ((<usize>n) << 2);
+  for (; x < end; x += 4) {
+    const y = ((load<i32>(x) >> before) + one) >> one;
+    sum += <u64>(<u32>(y * y));
+  }
+  return sum;
 }
 
 /** eps * n / (s * 2^k)^2, at most 2^60. */

@@ -10,7 +10,8 @@
  *
  * The module runs at the same privilege as the shim: the fence catches accidents, it is no sandbox for hostile code.
  * Regions of PMSAv7 are aligned powers of two, so link.ld names the one that holds the code (fence_code, fence_code_bits), and a second
- * where flash is in two pieces (fence_module, fence_module_bits; 0 bits: none); the module's borders are no such powers. Sources: ARMv7-M ARM B3.5, ARMv8-M ARM D1.2 (MPU_RBAR, MPU_RLAR, MPU_MAIR0).
+ * where flash is in two pieces (fence_module, fence_module_bits; 0 bits: none); the module's borders are no such powers.
+ * Sources: ARMv7-M ARM B3.5, ARMv8-M ARM D1.2 (MPU_RBAR, MPU_RLAR, MPU_MAIR0).
  */
 #include "cortex_m.h"
 #include "shim.h"

@@ -63,6 +63,7 @@
 #define WATCHDOG_LOAD REG32(0x400D8004)
 #define WATCHDOG_SCRATCH4 REG32(0x400D801C) /* the ROM boots elsewhere when it finds a magic number here */
 #define WATCHDOG_ENABLE (1u << 30)
+#define WATCHDOG_TRIGGER (1u << 31)
 #define WATCHDOG_US 8000000u /* 24 bits: 16.7 s at most. An erase takes 0.4 s, a token less */
 
 #define GPIO_CTRL(pin) REG32(0x40028004 + 8 * (pin))
@@ -182,6 +183,14 @@ static void watchdog_start(void) {
   SET(WATCHDOG_CTRL) = WATCHDOG_ENABLE;
 }
 
+/* Everything but the oscillators: SYSRESETREQ would leave peripherals as they are. */
+void board_reset(void) {
+  PSM_WDSEL = PSM_ALL_BUT_OSCILLATORS;
+  WATCHDOG_SCRATCH4 = 0;
+  SET(WATCHDOG_CTRL) = WATCHDOG_TRIGGER;
+  for (;;) {}
+}
+
 static void rom_init(void);
 
 void board_init(void) {
@@ -252,9 +261,6 @@ static struct {
   void (*flush_cache)(void);
 } rom;
 
-/* The ROM's routine that sets the read mode which it found to work; copied, because nothing at the peripherals' addresses is executable. */
-static uint32_t xip_setup[XIP_SETUP_WORDS];
-
 /* 5.4.1: a pointer to the look-up function stands at 0x16, as 16 bits; 4 asks for functions of Arm in secure state. */
 static void *rom_function(char first, char second) {
   uintptr_t pointer = 0x16;
@@ -269,15 +275,17 @@ static void rom_init(void) {
   rom.erase = (void (*)(uint32_t, uint32_t, uint32_t, uint8_t))rom_function('R', 'E');
   rom.program = (void (*)(uint32_t, const uint8_t *, uint32_t))rom_function('R', 'P');
   rom.flush_cache = (void (*)(void))rom_function('F', 'C');
-  for (uint32_t i = 0; i < XIP_SETUP_WORDS; i++) xip_setup[i] = REG32(BOOT_RAM + 4 * i);
 }
 
 /*
  * From RAM, with interrupts on: their handlers are in RAM too. Programs the page at `offset`, or erases the sector there when `page` is
- * NULL. The ROM waits for the flash without a limit; it is the watchdog that ends the wait for a broken one.
+ * NULL. The ROM waits for the flash without a limit; it is the watchdog that ends the wait for a broken one. The routine in boot RAM sets
+ * the read mode which the ROM found to work; it is copied, because nothing at the peripherals' addresses is executable.
  */
 RAM_CODE(flash_operate) static void flash_operate(uint32_t offset, const uint8_t *page, uint32_t bytes) {
-  uint32_t pads[QSPI_PADS];
+  uint32_t pads[QSPI_PADS], xip_setup[XIP_SETUP_WORDS];
+  for (uint32_t i = 0; i < XIP_SETUP_WORDS; i++) xip_setup[i] = REG32(BOOT_RAM + 4 * i);
+  __asm__ volatile("dsb\nisb" ::: "memory");
   for (uint32_t i = 0; i < QSPI_PADS; i++) pads[i] = PADS_QSPI(i);
   rom.connect();
   rom.exit_xip();

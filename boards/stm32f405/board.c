@@ -219,11 +219,14 @@ void board_uart_put(uint8_t byte) {
 
 /* ---- Flash: these run from RAM, because the one bank stalls whoever reads it meanwhile ---- */
 
+/* The time is looked at before the flag, so that an interrupt in between makes nothing late that is done. */
 RAM_CODE(flash_wait) static int32_t flash_wait(uint32_t limit_us) {
   uint32_t start = board_ticks();
-  while ((FLASH_SR & SR_BUSY) != 0) {
+  for (;;) {
+    bool late = board_ticks() - start > limit_us;
+    if ((FLASH_SR & SR_BUSY) == 0) break;
+    if (late) return HAL_EIO;
     board_watchdog_feed();
-    if (board_ticks() - start > limit_us) return HAL_EIO;
   }
   return (FLASH_SR & SR_ERRORS) == 0 ? 0 : HAL_EIO;
 }

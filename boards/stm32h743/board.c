@@ -1,5 +1,5 @@
 /*
- * STM32H743ZI on a Nucleo-144, Cortex-M7 at 400 MHz. Built, never run: no emulator in reach has this chip.
+ * STM32H743ZI on a Nucleo-144, Cortex-M7 at 400 MHz. Built, not run on a chip: no emulator in reach has it.
  * Sources: RM0433 (chapters 4 flash, 6 PWR, 8 RCC, 11 GPIO, 34 RNG, 48 USART, 45 IWDG), DS12110, PM0253 (caches), UM1974 (Nucleo-144).
  * Register offsets and bits were compared with ST's CMSIS device header stm32h743xx.h, the order of power, flash and supply with ST's
  * HAL; chapter numbers and what is marked so are from memory.
@@ -40,6 +40,7 @@
 #define RCC_PLLCKSELR REG32(RCC + 0x28) /* | M1 9:4 | source 1:0, 0 HSI, 2 HSE | */
 #define RCC_PLLCFGR REG32(RCC + 0x2C)   /* | P1 on 16 | input range 3:2, 1: 2 to 4 MHz | VCO 1, 0 wide | */
 #define RCC_PLL1DIVR REG32(RCC + 0x30)  /* | R-1 30:24 | Q-1 22:16 | P-1 15:9 | N-1 8:0 | */
+#define RCC_D2CCIP2R REG32(RCC + 0x54)  /* kernel clocks: | RNG 9:8, 0 HSI48 | USART3 2:0, 0 APB1 | */
 #define RCC_APB1LRSTR REG32(RCC + 0x90)
 #define RCC_AHB2ENR REG32(RCC + 0xDC)
 #define RCC_AHB4ENR REG32(RCC + 0xE0) /* a bit for each GPIO port */
@@ -164,6 +165,7 @@ static void clock_start(void) {
   RCC_D1CFGR = 4u << 4 | 8u;
   RCC_D2CFGR = 4u << 8 | 4u << 4;
   RCC_D3CFGR = 4u << 4;
+  RCC_D2CCIP2R &= ~(3u << 8 | 7u);
   RCC_CFGR |= 3;
   wait_for(&RCC_CFGR, 7u << 3, 3u << 3);
 }
@@ -277,11 +279,14 @@ void board_uart_put(uint8_t byte) {
 
 /* ---- Flash: these run from ITCM, because the firmware's bank stalls whoever reads it meanwhile ---- */
 
+/* The time is looked at before the flag, so that an interrupt in between makes nothing late that is done. */
 RAM_CODE(flash_wait) static int32_t flash_wait(uint32_t bank, uint32_t limit_us) {
   uint32_t start = board_ticks();
-  while ((FLASH_SR(bank) & SR_BUSY) != 0) {
+  for (;;) {
+    bool late = board_ticks() - start > limit_us;
+    if ((FLASH_SR(bank) & SR_BUSY) == 0) break;
+    if (late) return HAL_EIO;
     board_watchdog_feed();
-    if (board_ticks() - start > limit_us) return HAL_EIO;
   }
   return (FLASH_SR(bank) & SR_FAILED) == 0 ? 0 : HAL_EIO;
 }

@@ -68,14 +68,16 @@ function addressFrom(text: string | undefined, { rom, flash }: Board): number | 
   return rom === "esp32" && address < flash.bytes ? flash.base + address : address;
 }
 
-/** How QEMU is told which machine. The other boards without a boot ROM are for a debug probe. */
-const QEMU: Readonly<Record<string, string>> = {
-  "mps2-an385": "qemu-system-arm -M mps2-an385",
-  "mps2-an500": "qemu-system-arm -M mps2-an500",
-  "mps2-an505": "qemu-system-arm -M mps2-an505",
-  "mps3-an547": "qemu-system-arm -M mps3-an547",
-  "riscv-virt": "qemu-system-riscv32 -M virt -bios none",
+/** QEMU's machine and the option that takes the firmware (virt forgets -kernel where its flash has a file). The other boards are for a debug probe. */
+const QEMU: Readonly<Record<string, { machine: string; load: string }>> = {
+  "mps2-an385": { machine: "qemu-system-arm -M mps2-an385", load: "-kernel" },
+  "mps2-an500": { machine: "qemu-system-arm -M mps2-an500", load: "-kernel" },
+  "mps2-an505": { machine: "qemu-system-arm -M mps2-an505", load: "-kernel" },
+  "mps3-an547": { machine: "qemu-system-arm -M mps3-an547", load: "-kernel" },
+  "riscv-virt": { machine: "qemu-system-riscv32 -M virt", load: "-bios" },
 };
+
+const SERIAL = "tcp:127.0.0.1:7000,server=on,wait=off,nodelay=on";
 
 /** For boards that no boot ROM helps. */
 async function loadedOtherwise(board: Board): Promise<TritkitError> {
@@ -86,11 +88,10 @@ async function loadedOtherwise(board: Board): Promise<TritkitError> {
   const elf = shipped?.elf ?? "firmware.elf";
   const qemu = Object.hasOwn(QEMU, board.name) ? QEMU[board.name] : null;
   const message = `${board.name} has no boot ROM that takes firmware: ${qemu === null ? "a debug probe" : "QEMU"} loads it.`;
-  const line = `${qemu} -display none -serial tcp:127.0.0.1:7000,server=on,wait=off,nodelay=on -kernel ${elf}`;
   const hint =
     qemu === null
       ? `Load ${elf}; docs/porting.md says more.`
-      : `${line} and then --port tcp:7000; docs/porting.md says more.`;
+      : `${qemu.machine} -display none -serial ${SERIAL} ${qemu.load} ${elf} and then --port tcp:7000; docs/porting.md says more.`;
   return new TritkitError("E_NO_BOOT_ROM", message, hint, EXIT_USAGE);
 }
 

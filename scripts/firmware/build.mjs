@@ -101,7 +101,7 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
   const link = async (output, from, inputs, defines = []) => {
     const script = `${folder}/${output}.ld`;
     await cc(["-E", "-P", "-x", "c", ...defines, from, "-o", script]);
-    const options = ["--gc-sections", "--build-id=none", "--fatal-warnings", "--no-warn-rwx-segments"];
+    const options = ["--gc-sections", "--build-id=none", "--strip-debug", "--fatal-warnings", "--no-warn-rwx-segments"];
     const map = `-Wl,-Map,${folder}/${output}.map`;
     const elf = `${folder}/${output}.elf`;
     await cc([...toolchain.link, "-T", script, ...options.map((option) => `-Wl,${option}`), map, ...inputs, "-lgcc", "-o", elf]);

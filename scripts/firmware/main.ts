@@ -1,5 +1,5 @@
 /**
- * npm run firmware [BOARD...]: builds into build/firmware/<name>/.
+ * npm run firmware [BOARD...]: builds into build/firmware/<name>/ and prints what it takes of flash and SRAM.
  *
  *     --release   copies what ships to boards/<name>/release/
  *     --check     compares it with what is there: the shipped firmware must be what the sources give
@@ -8,36 +8,34 @@
  */
 import { buildFirmware, firmwareBoards } from "./build.mjs";
 import { buildIdfProject, idfBoards } from "./idf.mjs";
-import { release, releaseDifferences } from "./release.mjs";
+import { release, releaseDifferences, sizeOf } from "./release.ts";
 
-/** @param {string[]} argv */
-async function main(argv) {
+const OPTIONS = ["--release", "--check"];
+
+async function main(argv: string[]): Promise<void> {
   const options = argv.filter((arg) => arg.startsWith("--"));
-  const unknown = options.find((option) => !["--release", "--check"].includes(option));
-  if (unknown !== undefined) throw new Error(`npm run firmware: there is no option ${unknown}`);
+  const unknown = options.find((option) => !OPTIONS.includes(option));
+  if (unknown !== undefined) throw new Error(`npm run firmware has no option ${unknown}; it has ${OPTIONS.join(", ")}`);
   const projects = await idfBoards();
   const known = [...(await firmwareBoards()), ...projects];
   const asked = argv.filter((arg) => !arg.startsWith("--"));
   const stranger = asked.find((name) => !known.includes(name));
   if (stranger !== undefined) throw new Error(`There is no firmware for "${stranger}". Known: ${known.join(", ")}`);
-  let different = 0;
+  const differences: string[] = [];
   for (const name of asked.length > 0 ? asked : known) {
     if (projects.includes(name)) {
       const { folder } = await buildIdfProject(name);
-      console.log(`firmware  ${name} not built here: an ESP-IDF project in ${folder}`);
+      console.log(`firmware  ${name.padEnd(12)} not built here: an ESP-IDF project in ${folder}`);
       continue;
     }
     const built = await buildFirmware(name);
-    const bytes = built.segments.reduce((sum, segment) => sum + segment.bytes.length, 0);
-    console.log(`firmware  ${name} ${bytes} bytes in ${built.elf}`);
+    const { flash, sram } = await sizeOf(built);
+    console.log(`firmware  ${name.padEnd(12)} ${flash} bytes of flash, ${sram} of SRAM beside the module  ${built.elf}`);
     if (options.includes("--release")) await release(built);
-    if (!options.includes("--check")) continue;
-    for (const line of await releaseDifferences(built)) {
-      different++;
-      console.log(`differs   ${line}`);
-    }
+    if (options.includes("--check")) differences.push(...(await releaseDifferences(built)));
   }
-  if (different > 0) throw new Error("boards/*/release is not what the sources give: npm run firmware -- --release");
+  for (const line of differences) console.log(`differs   ${line}`);
+  if (differences.length > 0) throw new Error("The releases are not what the sources give: npm run firmware -- --release");
 }
 
 try {

@@ -1,0 +1,232 @@
+/**
+ * npm run conformance [ENGINE...]: the golden transcripts on everything that runs tritkit: 3 models, 200 greedy and 200 sampled tokens each, made by an
+ * implementation that shares no line with any of them (spec/vectors).
+ *
+ *     engines in Node        reference, scalar, SIMD
+ *     the device in V8       simulated board, WASI under node:wasi
+ *     real machine code      rp2040js and QEMU, with the firmware that ships in boards/<name>/release (--build: built now), the models in its
+ *                            flash as an upload leaves them, prompts and tokens over its UART
+ *
+ * Nothing is skipped: what is missing is a failure that says what to install. `--json` prints a line for each engine:
+ * {"event":"conformance","engine":s,"cases":n,"identical":n,"version":s}. Any part of an engine's name selects it.
+ */
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadBoard } from "../../host/assets.ts";
+import { generateOnDevice } from "../../host/device/chat.ts";
+import { Device } from "../../host/device/device.ts";
+import { flashModel } from "../../host/device/flasher.ts";
+import { Engine, type EngineKind } from "../../host/engine/engine.ts";
+import type { Answer, GenerateOptions } from "../../host/generation.ts";
+import { readModel, readTranscript, VECTOR_MODELS } from "../../host/test/transcripts.ts";
+import { startWasiBoard } from "../../host/test/wasi_board.ts";
+import { openPort } from "../../host/transports/open.ts";
+import { openSim } from "../../host/transports/sim.ts";
+import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
+import { buildFirmware } from "../firmware/build.mjs";
+import { ROOT } from "../lib/root.mjs";
+import { flashFileWith } from "./flash_file.ts";
+import { qemuVersion, startQemu } from "./qemu/qemu.ts";
+import { FLASH_BYTES, startRp2040 } from "./rp2040/chip.ts";
+import { picoTransport } from "./rp2040/live.ts";
+
+const TOKENS = 200;
+const folder = await mkdtemp(join(tmpdir(), "tritkit-conformance-"));
+
+type Speaker = (prompt: string, options: GenerateOptions) => Promise<Answer>;
+
+/** A model loaded somewhere, ready to answer. */
+interface Loaded {
+  readonly answer: Speaker;
+  close(): Promise<void>;
+}
+
+interface EngineUnderTest {
+  readonly name: string;
+  version(): Promise<string>;
+  load(image: Uint8Array, context: number): Promise<Loaded>;
+}
+
+function inNode(kind: EngineKind): EngineUnderTest {
+  return {
+    name: `V8, ${kind} engine`,
+    version: async () => `Node ${process.versions.node}, V8 ${process.versions.v8}`,
+    async load(image, context) {
+      const engine = await Engine.open(image, { engine: kind, context });
+      return { answer: (prompt, options) => engine.generate(prompt, options), close: async () => {} };
+    },
+  };
+}
+
+const simulated: EngineUnderTest = {
+  name: "simulated rp2040-pico",
+  version: async () => `V8 ${process.versions.v8}`,
+  async load(image, context) {
+    const device = await Device.connect(await openSim("rp2040-pico", { seed: 1 }));
+    await flashModel(device, image, { context });
+    return speaking(device);
+  },
+};
+
+const wasi: EngineUnderTest = {
+  name: "WASI",
+  version: async () => `node:wasi of Node ${process.versions.node}`,
+  async load(image, context) {
+    const file = join(folder, "wasi.bin");
+    await rm(file, { force: true });
+    const board = startWasiBoard(file);
+    const device = await Device.connect(board.transport);
+    await flashModel(device, image, { context });
+    return speaking(device, () => board.kill());
+  },
+};
+
+const pico: EngineUnderTest = {
+  name: "rp2040js, rp2040-pico (Cortex-M0+)",
+  version: async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, "node_modules/rp2040js/package.json"), "utf8"));
+    return `rp2040js ${version}`;
+  },
+  async load(image, context) {
+    const { flash: geometry } = await loadBoard("rp2040-pico");
+    const { segments } = await firmware("rp2040-pico");
+    const flash = new Uint8Array(FLASH_BYTES).fill(0xff);
+    for (const { address, bytes } of segments) flash.set(bytes, address - geometry.base);
+    flash.set(await partitionWith("rp2040-pico", image, context), geometry.partition.offset);
+    return speaking(await Device.connect(picoTransport(startRp2040({ flash }))));
+  },
+};
+
+/** @param flags for the compiler: a variant, built now */
+function onQemu(core: string, board: string, variant = "", flags: string[] = []): EngineUnderTest {
+  return {
+    name: `QEMU, ${board} (${core})${variant === "" ? "" : `, ${variant}`}`,
+    version: async () => `QEMU ${await qemuVersion(board)}`,
+    async load(image, context) {
+      const { elf } = await firmware(board, variant, flags);
+      const flash = join(folder, "qemu.bin");
+      await flashFileWith(board, image, flash, context);
+      const qemu = await startQemu({ board, elf, flash });
+      try {
+        return speaking(await Device.connect(await openPort(qemu.port)), () => qemu.kill());
+      } catch (error) {
+        await qemu.kill();
+        throw error;
+      }
+    },
+  };
+}
+
+const ENGINES: EngineUnderTest[] = [
+  inNode("ref"),
+  inNode("scalar"),
+  inNode("simd"),
+  simulated,
+  wasi,
+  pico,
+  onQemu("Cortex-M3", "mps2-an385"),
+  onQemu("Cortex-M7", "mps2-an500"),
+  onQemu("Cortex-M33", "mps2-an505"),
+  onQemu("Cortex-M55", "mps3-an547"),
+  onQemu("Cortex-M55", "mps3-an547", "without MVE", ["-mcpu=cortex-m55+nomve"]),
+  onQemu("Cortex-M4", "stm32f405"),
+  onQemu("RV32IMAC", "riscv-virt"),
+  onQemu("Cortex-M3", "mps2-an385", "alignment asserted", ["-DTRITKIT_CHECK_ALIGNMENT"]),
+];
+
+function speaking(device: Device, after: () => Promise<void> = async () => {}): Loaded {
+  return {
+    answer: (prompt, options) => generateOnDevice(device, prompt, options),
+    async close() {
+      await device.close();
+      await after();
+    },
+  };
+}
+
+async function partitionWith(board: string, image: Uint8Array, context: number): Promise<Uint8Array> {
+  const file = join(folder, "partition.bin");
+  await flashFileWith(board, image, file, context);
+  return new Uint8Array(await readFile(file));
+}
+
+interface Firmware {
+  readonly elf: string;
+  readonly segments: readonly { readonly address: number; readonly bytes: Uint8Array }[];
+}
+
+const built = new Map<string, Promise<Firmware>>();
+
+function firmware(board: string, variant = "", flags: string[] = []): Promise<Firmware> {
+  const key = `${board} ${variant}`;
+  const made = built.get(key) ?? findFirmware(board, variant, flags);
+  built.set(key, made);
+  return made;
+}
+
+async function findFirmware(board: string, variant: string, flags: string[]): Promise<Firmware> {
+  if (variant !== "" || argv.includes("--build"))
+    return buildFirmware(board, { flags, variant: variant === "" ? "" : `-${variant.replaceAll(" ", "-")}` });
+  const shipped = await readFirmwareFolder(join(ROOT, "boards", board, "release"));
+  if (shipped === null || shipped.elf === null || !(await stat(shipped.elf).catch(() => null)))
+    throw new Error(`boards/${board}/release holds no firmware: npm run firmware -- --release`);
+  return { elf: shipped.elf, segments: shipped.segments };
+}
+
+/** How many of the transcripts an engine repeats, and what it said instead of the others. */
+async function conform(engine: EngineUnderTest): Promise<{ cases: number; identical: number; why: string[] }> {
+  let cases = 0;
+  let identical = 0;
+  const why: string[] = [];
+  const compare = (what: string, answer: Answer, ids: readonly number[], text: string) => {
+    cases++;
+    const differs = answer.tokenIds.findIndex((id, i) => id !== ids[i]);
+    const same = differs < 0 && answer.tokenIds.length === TOKENS;
+    if (same && answer.text === Buffer.from(text, "base64").toString("utf8")) identical++;
+    else why.push(`${what}: token ${differs < 0 ? answer.tokenIds.length : differs} is not the transcript's`);
+  };
+  for (const model of VECTOR_MODELS) {
+    const { prompt, context, greedy, sampled, sampling } = readTranscript(model);
+    try {
+      const { answer, close } = await engine.load(readModel(model), context);
+      try {
+        compare(`${model}, greedy`, await answer(prompt, { temperature: 0, maxTokens: TOKENS }), greedy.ids, greedy.text);
+        compare(`${model}, sampled`, await answer(prompt, { ...sampling, maxTokens: TOKENS }), sampled.ids, sampled.text);
+      } finally {
+        await close();
+      }
+    } catch (error) {
+      why.push(`${model}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return { cases: Math.max(cases, 2 * VECTOR_MODELS.length), identical, why };
+}
+
+const argv = process.argv.slice(2);
+const wanted = argv.filter((arg) => !arg.startsWith("-"));
+const selected = ENGINES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+if (selected.length === 0) throw new Error(`no engine is called ${wanted.join(", ")}: ${ENGINES.map(({ name }) => name).join("; ")}`);
+
+let failed = 0;
+for (const engine of selected) {
+  const started = performance.now();
+  const version = await engine.version().catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return `missing: apt-get install qemu-system-arm qemu-system-misc`;
+    throw error;
+  });
+  const { cases, identical, why } = await conform(engine);
+  if (identical < cases) failed++;
+  if (argv.includes("--json"))
+    console.log(JSON.stringify({ event: "conformance", engine: engine.name, cases, identical, version }));
+  else {
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${engine.name.padEnd(52)} ${identical} of ${cases} transcripts identical   ${version}   ${seconds} s`);
+  }
+  for (const line of why) console.error(`  ${line}`);
+}
+await rm(folder, { recursive: true });
+if (failed > 0) {
+  console.error(`${failed} of ${selected.length} engines differ`);
+  process.exitCode = 1;
+}

@@ -1,2 +1,0 @@
-export async function release() {}
-export async function releaseDifferences() { return []; }
