@@ -40,9 +40,9 @@ static const struct { uint32_t count, bytes; } runs[] = BOARD_SECTOR_RUNS;
 static const char name[32] = BOARD_NAME;
 
 #ifdef BOARD_UPDATE_OFFSET
-/* Its address is the number of the slot that this firmware was linked for (link.ld). */
-extern const uint8_t firmware_slot[];
-#define SLOT ((u32)(uintptr_t)firmware_slot)
+/* Where this firmware was linked to begin (link.ld): one of the two slots. */
+extern const uint8_t firmware_header[];
+#define SLOT ((u32)((uintptr_t)firmware_header == BOARD_FLASH_BASE + BOARD_UPDATE_SLOT1))
 static const u32 slots[2] = {BOARD_UPDATE_SLOT0, BOARD_UPDATE_SLOT1};
 #endif
 
