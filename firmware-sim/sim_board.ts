@@ -60,6 +60,8 @@ export interface SimBoardOptions {
 export interface SlotsOptions {
   /** What the code of an image turns out to be; left out: always the device module. "nothing": it hangs. */
   readonly runs?: (image: Uint8Array) => "module" | "nothing";
+  /** The CPU begins with this: at power-on and reset. "nothing": no slot holds a firmware, or it hangs. */
+  readonly onBoot?: (running: Running) => void;
 }
 
 export interface BootOptions extends RomOptions {
@@ -466,6 +468,7 @@ export class SimBoard {
   #begins(running: Running): void {
     this.#running = running;
     this.#boot?.onBoot?.(running);
+    this.#slots?.onBoot?.(running);
   }
 
   #makeRom(boot: BootOptions): BootRom {

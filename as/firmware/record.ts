@@ -18,7 +18,7 @@ import { firmware_erase, firmware_map, firmware_program } from "../hal.ts";
 import { crc32 } from "../store/crc32.ts";
 import { program_page } from "../store/geometry.ts";
 import { SHA_BYTES } from "../store/sha256.ts";
-import { firmware_sector_bytes, firmware_slot } from "./region.ts";
+import { firmware_sector_bytes } from "./region.ts";
 
 @unmanaged
 class Journal {
@@ -53,10 +53,9 @@ function cell_valid(): bool {
   return load<u32>(cell) == FREC_MAGIC && load<u32>(cell + FREC_CRC) == crc32(cell, FREC_CRC);
 }
 
-/** Finds the newest record. Without one the firmware that runs is the confirmed one: a board as it was delivered. */
+/** Finds the newest record. Without one slot 0 is the confirmed one, as the selector has it: a board as it was delivered. */
 export function record_load(): void {
   memory.fill(now, 0, FREC_BYTES);
-  store<u32>(now + FREC_CONFIRMED, firmware_slot());
   journal.home = FREC_SECTORS - 1;
   journal.next = cells();
   journal.seq = 0;

@@ -157,6 +157,21 @@ describe("a firmware that does not come up", () => {
     assert.equal(sim.slot, 1);
   });
 
+  it("is on trial, too, when it lay there without any record: a board that a boot ROM wrote anew", async () => {
+    const sim = newBoard(delivered(OLD, (flash) => flash.set(NEW[1].bytes, region.slots[1])));
+    await withBench(sim, async (device) => {
+      await choose(device, NEW[1].hash, false);
+      await device.reset();
+    });
+    assert.equal(await state(sim), "0 0.1.0 confirmed, 1 0.2.0 active");
+    sim.reset();
+    assert.equal(sim.slot, 0);
+    const { skipped, total } = await update(sim);
+    assert.equal(skipped, total, "nothing had to be sent");
+    sim.reset();
+    assert.equal(await state(sim), "0 0.1.0, 1 0.2.0 active confirmed");
+  });
+
   it("is given up for the next update when it is still on trial", async () => {
     const sim = newBoard(delivered(OLD));
     await withBench(sim, async (device) => {
