@@ -133,9 +133,17 @@ function checkUpdate({ flash }: Board, edges: ReadonlySet<number>): void {
   const { bytes } = run;
   const end = update.offset + 2 * bytes + 2 * update.slot_bytes;
   const whole = update.slot_bytes % bytes === 0;
-  demand(whole, "flash.update.slot_bytes", `expected a multiple of the sector's ${bytes} bytes, got ${update.slot_bytes}`);
+  demand(
+    whole,
+    "flash.update.slot_bytes",
+    `expected a multiple of the sector's ${bytes} bytes, got ${update.slot_bytes}`,
+  );
   const apart = end <= partition.offset || update.offset >= partition.offset + partition.bytes;
-  demand(apart && end <= start, "flash.update.slot_bytes", `the second slot ends at ${end}, beyond its sectors or in the partition`);
+  demand(
+    apart && end <= start,
+    "flash.update.slot_bytes",
+    `the second slot ends at ${end}, beyond its sectors or in the partition`,
+  );
 }
 
 function checkOthers(board: Board): void {

@@ -23,16 +23,7 @@ import { SHA_BYTES } from "../store/sha256.ts";
 import { NO_SLOT, same_sha } from "../store/slots.ts";
 import { upload_cancel } from "../store/upload.ts";
 import { fields_wrong, has, want_bytes, want_len, want_uint } from "../wire/cbor_read.ts";
-import {
-  put_bool,
-  put_bytes,
-  put_key,
-  put_map,
-  put_text,
-  put_uint,
-  put_word,
-  put_word9,
-} from "../wire/cbor_write.ts";
+import { put_bool, put_bytes, put_key, put_map, put_text, put_uint, put_word, put_word9 } from "../wire/cbor_write.ts";
 import {
   F_LEN,
   F_SHA,
@@ -165,4 +156,3 @@ export function firmware_upload(off: u32, data: usize, n: u32): i32 {
   }
   return ANSWERED;
 }
-

@@ -70,6 +70,7 @@ function regionOf(board: Board): UpdateRegion {
   if (region === null) throw new SimError("E_SIM_BOOT", `${board.name} has no second slot for its firmware`);
   const end = board.flash.base + region.offset + region.bytes;
   const isShown = region.offset < board.flash.partition.offset && end <= memoryPages(board) * PAGE_BYTES;
-  if (!isShown) throw new SimError("E_SIM_MEMORY", `${board.name}: its firmware cannot be shown in the module's memory`);
+  if (!isShown)
+    throw new SimError("E_SIM_MEMORY", `${board.name}: its firmware cannot be shown in the module's memory`);
   return region;
 }

@@ -14,7 +14,10 @@ import { FirmwareView } from "./firmware_view.ts";
 
 /** Options of `flash` that only firmware has. */
 export const FIRMWARE_OPTIONS: Record<string, OptionSpec> = {
-  firmware: { type: "boolean", help: "the board's firmware instead of a model: over its line where it runs tritkit and has two slots, else by its boot ROM" },
+  firmware: {
+    type: "boolean",
+    help: "the board's firmware instead of a model: over its line where it runs tritkit and has two slots, else by its boot ROM",
+  },
   file: {
     type: "string",
     value: "FILE",

@@ -49,12 +49,17 @@ export async function updateOverLine(context: Context): Promise<boolean> {
     const wanted = board.flash.base + region.slots[firmwareSlot];
     const shown = files.find(({ address }) => address === wanted) ?? files[0];
     const segments = [{ address: shown.address, bytes: shown.bytes }];
-    const view = new FirmwareView(out, board, { segments, version: shown.version }, {
-      asked: `the firmware of ${name}`,
-      verified: "the board verified it, tried it and keeps it",
-      unverified: "the board runs it",
-      next: "model  those on the board are as they were",
-    });
+    const view = new FirmwareView(
+      out,
+      board,
+      { segments, version: shown.version },
+      {
+        asked: `the firmware of ${name}`,
+        verified: "the board verified it, tried it and keeps it",
+        unverified: "the board runs it",
+        next: "model  those on the board are as they were",
+      },
+    );
     await updateFirmware(device, board, files, { signal, onProgress: (progress) => view.show(progress) });
     view.end();
     return true;

@@ -1,5 +1,7 @@
 /** A simulated Pico with two slots for firmware on the test bench: delivered with one, and with a model on it. */
-import { updateRegion } from "../../boards/board.ts";
+
+import { crc32 } from "node:zlib";
+import { type Board, updateRegion } from "../../boards/board.ts";
 import { SimBoard, type SlotsOptions } from "../../firmware-sim/index.ts";
 import { firmwareFile } from "../../scripts/firmware/image.mjs";
 import { FREC_BYTES, FREC_CONFIRMED, FREC_CRC, FREC_MAGIC, FREC_SEQ } from "../../spec/firmware.ts";
@@ -7,7 +9,6 @@ import { readUpdateFile, type UpdateFile } from "../device/firmware/update_file.
 import { flashModel } from "../device/flasher.ts";
 import { deviceWasm, greedy, image, scaledBoard, withBench } from "./bench_board.ts";
 import { noise } from "./firmware_fixture.ts";
-import { crc32 } from "node:zlib";
 
 export const board = scaledBoard("rp2040-pico", { sectors: 26 });
 const found = updateRegion(board);
@@ -45,8 +46,20 @@ export function delivered(files: readonly UpdateFile[], more: (flash: Uint8Array
   return flash;
 }
 
-export function newBoard(flash: Uint8Array, slots: SlotsOptions = {}): SimBoard {
-  const sim = SimBoard.create({ board, wasm, flash, slots, seed: 1 });
+/** The same board with flash as an STM32H7 has it: units of 32 bytes that take one program, and one of them a call. */
+export const writeOnce: Board = {
+  ...board,
+  flash: {
+    ...board.flash,
+    program_unit: 32,
+    page: 32,
+    write_once: true,
+    timing: { ...board.flash.timing, program_us_per: 32 },
+  },
+};
+
+export function newBoard(flash: Uint8Array, slots: SlotsOptions = {}, which = board): SimBoard {
+  const sim = SimBoard.create({ board: which, wasm, flash, slots, seed: 1 });
   sim.powerOn();
   return sim;
 }

@@ -7,11 +7,12 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Board } from "../../boards/board.ts";
 import type { SimBoard, Snapshot } from "../../firmware-sim/index.ts";
 import { FREC_BYTES } from "../../spec/firmware.ts";
 import { listFirmware, updateFirmware } from "../device/firmware/over_smp.ts";
 import { greedy, withBench } from "./bench_board.ts";
-import { board, delivered, firmware, newBoard, record, region, withModel } from "./firmware_bench.ts";
+import { board, delivered, firmware, newBoard, record, region, withModel, writeOnce } from "./firmware_bench.ts";
 import { seeded } from "./seeded.ts";
 
 const FULL = process.env.npm_lifecycle_event === "test:power";
@@ -34,12 +35,14 @@ interface Recording {
 }
 
 /** @param room cells that are blank in the first record sector; the others hold old records or what power cuts left of them */
-async function recordUpdate(room: number): Promise<Recording> {
+async function recordUpdate(room: number, which = board): Promise<Recording> {
   const sim = newBoard(
     delivered(OLD, (flash) => {
       for (let i = 0; i < CELLS - room; i++)
         flash.set(i % 3 === 2 ? new Uint8Array(FREC_BYTES) : record(i + 1, 0), region.offset + i * FREC_BYTES);
     }),
+    {},
+    which,
   );
   const answer = await withModel(sim);
   const frames: Recording["frames"] = [];
@@ -132,15 +135,19 @@ async function afterCut(recording: Recording, n: number, tear: number, tally: Ta
 
 describe("power cuts in an update of the firmware", () => {
   // Records fill the first sector before the first of this update, and before each one after it; or never.
-  for (const room of [CELLS, 0, 1, 2, 3, 4]) {
-    it(`with room for ${room} records`, async (t) => {
+  const cases: [what: string, which: Board, room: number][] = [
+    ...[CELLS, 0, 1, 2, 3, 4].map((room): [string, Board, number] => ["", board, room]),
+    ...[CELLS, 0, 1, 4].map((room): [string, Board, number] => [", write-once units of 32", writeOnce, room]),
+  ];
+  for (const [what, which, room] of cases) {
+    it(`with room for ${room} records${what}`, async (t) => {
       const tally: Tally = { cuts: 0, second: 0, old: 0, new: 0, violations: [] };
-      const recording = await recordUpdate(room);
+      const recording = await recordUpdate(room, which);
       const random = seeded(room + 1);
       assert.ok(recording.records.length >= 4 && recording.last - recording.first > 40);
       for (const tear of TEARS) {
         for (let n = recording.first + 1; n <= recording.last; n++) {
-          const sampled = room === CELLS && random() * SAMPLE < 1;
+          const sampled = room === CELLS && random() * SAMPLE * (which.flash.write_once ? 6 : 1) < 1;
           if (!sampled && !FULL && !recording.records.includes(n)) continue;
           await afterCut(recording, n, tear, tally, random());
         }

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SimBoard } from "../../firmware-sim/index.ts";
+import { firmwareFile } from "../../scripts/firmware/image.mjs";
 import { FW_TRIAL_US } from "../../spec/firmware.ts";
 import { GROUP_IMAGE, GROUP_OS, IMG_STATE, IMG_UPLOAD, OS_RESET } from "../../spec/wire.ts";
-import { firmwareFile } from "../../scripts/firmware/image.mjs";
 import type { Device } from "../device/device.ts";
 import { listFirmware, updateFirmware } from "../device/firmware/over_smp.ts";
 import { readUpdateFile, type UpdateFile } from "../device/firmware/update_file.ts";
@@ -37,7 +37,11 @@ const image = (device: Device, body: Record<string, unknown>) =>
   device.session.write(GROUP_IMAGE, IMG_UPLOAD, body as never);
 
 /** One request with a whole small file; the answer to the last chunk. */
-async function send(device: Device, { bytes }: Pick<UpdateFile, "bytes">, first: Record<string, unknown> = { image: 0 }) {
+async function send(
+  device: Device,
+  { bytes }: Pick<UpdateFile, "bytes">,
+  first: Record<string, unknown> = { image: 0 },
+) {
   const sha = Buffer.from(sha256(bytes), "hex");
   for (let off = 0; ; ) {
     const data = bytes.subarray(off, off + 1000);

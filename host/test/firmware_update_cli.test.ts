@@ -76,7 +76,8 @@ describe("flash --firmware over the line", () => {
     await writeFile(path, third[0].bytes);
     const { status, stderr } = await run(flash("--file", path));
     assert.equal(status, 0, stderr);
-    const said = /^flash {2}firmware 0\.3\.0 of rp2040-pico: 9\.\d KiB in .*the board verified it, tried it and keeps it/;
+    const said =
+      /^flash {2}firmware 0\.3\.0 of rp2040-pico: 9\.\d KiB in .*the board verified it, tried it and keeps it/;
     assert.match(stderr, said);
   });
 

@@ -93,7 +93,10 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
 
   const { cc, compile: compileUnits } = compiler(name, folder, toolchain, flags, root);
   const own = await unitsIn(root, `boards/${name}`);
-  const generated = ["inner.kernels.c", "kernels.c", "model.c", "device.c"].map((file) => ({ path: `${folder}/${file}`, file }));
+  const generated = ["inner.kernels.c", "kernels.c", "model.c", "device.c"].map((file) => ({
+    path: `${folder}/${file}`,
+    file,
+  }));
   const common = ["hal.c", "main.c", "uart.c", ...toolchain.start].map((file) => ({ path: `${COMMON}/${file}`, file }));
   const ownObjects = await compileUnits(own);
   const objects = [...(await compileUnits([...generated, ...common])), ...ownObjects];
@@ -104,7 +107,17 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
     const options = ["--gc-sections", "--build-id=none", "--strip-debug", "--fatal-warnings", "--no-warn-rwx-segments"];
     const map = `-Wl,-Map,${folder}/${output}.map`;
     const elf = `${folder}/${output}.elf`;
-    await cc([...toolchain.link, "-T", script, ...options.map((option) => `-Wl,${option}`), map, ...inputs, "-lgcc", "-o", elf]);
+    await cc([
+      ...toolchain.link,
+      "-T",
+      script,
+      ...options.map((option) => `-Wl,${option}`),
+      map,
+      ...inputs,
+      "-lgcc",
+      "-o",
+      elf,
+    ]);
     return elf;
   };
   const script = `boards/${name}/link.ld`;
@@ -118,19 +131,28 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
   const updates = [];
   const slot0 = update.offset + 2 * updateSector(board);
   for (const slot of [0, 1]) {
-    const elf = await link(slot === 0 ? "firmware" : "firmware-slot1", script, objects, [`-DBOARD_FIRMWARE_SLOT=${slot}`]);
+    const elf = await link(slot === 0 ? "firmware" : "firmware-slot1", script, objects, [
+      `-DBOARD_FIRMWARE_SLOT=${slot}`,
+    ]);
     const image = await readFile(join(root, elf));
     const address = board.flash.base + slot0 + slot * update.slot_bytes;
     const bytes = sealFirmware(image, { board: name, version, address });
-    if (bytes.length > update.slot_bytes) throw new Error(`${name}: a firmware of ${bytes.length} bytes for a slot of ${update.slot_bytes}`);
+    if (bytes.length > update.slot_bytes)
+      throw new Error(`${name}: a firmware of ${bytes.length} bytes for a slot of ${update.slot_bytes}`);
     await writeFile(join(root, elf), image);
     const file = `firmware-slot${slot}.img`;
     await writeFile(join(root, folder, file), bytes);
     updates.push({ slot, file, bytes });
   }
-  const selectorUnits = [{ path: `${COMMON}/selector.c`, file: "selector.c" }, ...(await unitsIn(root, `boards/${name}/selector`, "selector_"))];
+  const selectorUnits = [
+    { path: `${COMMON}/selector.c`, file: "selector.c" },
+    ...(await unitsIn(root, `boards/${name}/selector`, "selector_")),
+  ];
   // What the selector does not need of the board's own files, nearly all, is dropped.
-  const selector = await link("selector", `boards/${name}/selector/link.ld`, [...(await compileUnits(selectorUnits)), ...ownObjects]);
+  const selector = await link("selector", `boards/${name}/selector/link.ld`, [
+    ...(await compileUnits(selectorUnits)),
+    ...ownObjects,
+  ]);
   const first = await readFile(join(root, selector));
   if (board.chip === "RP2040") await writeFile(join(root, selector), sealBoot2(first));
   const [{ bytes: code }] = loadSegments(first);

@@ -94,7 +94,9 @@ describe("a Pico's firmware replaces itself, in machine code", { skip }, () => {
     const pico = copy();
     const done = await update(pico);
     assert.equal(await healthy(pico), 1);
-    t.diagnostic(`${done.total} bytes in ${done.seconds.toFixed(2)} simulated seconds, ${pico.flashOperations} flash operations`);
+    t.diagnostic(
+      `${done.total} bytes in ${done.seconds.toFixed(2)} simulated seconds, ${pico.flashOperations} flash operations`,
+    );
     pico.cutPower();
     pico.powerOn();
     assert.equal(await healthy(pico), 1);
@@ -136,7 +138,11 @@ describe("a Pico's firmware replaces itself, in machine code", { skip }, () => {
   });
 
   it("a trial ends with a power cut, and with the RUN pin", async () => {
-    for (const end of [(pico: Rp2040) => (pico.cutPower(), pico.powerOn()), (pico: Rp2040) => pico.reset()]) {
+    const powerCycle = (pico: Rp2040) => {
+      pico.cutPower();
+      pico.powerOn();
+    };
+    for (const end of [powerCycle, (pico: Rp2040) => pico.reset()]) {
       const pico = copy();
       pico.flash.set(files[1].bytes, slotAt(1));
       await tryFile(pico, files[1]);
@@ -160,7 +166,10 @@ describe("a Pico's firmware replaces itself, in machine code", { skip }, () => {
     const hangs = readUpdateFile(firmwareFile({ board: board.name, version: "6.6.6", address }, payload));
     const pico = copy();
     const started = pico.seconds;
-    await assert.rejects(connected(pico, (device) => updateFirmware(device, board, [hangs])), { code: "E_ROLLED_BACK" });
+    await assert.rejects(
+      connected(pico, (device) => updateFirmware(device, board, [hangs])),
+      { code: "E_ROLLED_BACK" },
+    );
     assert.ok(pico.seconds - started > 5, "the watchdog took its time");
     assert.equal(pico.lastReset, "the watchdog");
     assert.equal(await healthy(pico), 0);
