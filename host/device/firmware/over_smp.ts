@@ -44,8 +44,10 @@ const HASH = { deadlineMs: 8000, attempts: 3 };
 const CHUNK_MIN = 64;
 const LOSSES_MAX = 12;
 /** A firmware that hangs is reset by its watchdog after 8 s; then the old one starts and verifies its model. */
-const RESTART_LOOKS = 60;
+const RESTART_MS = 40_000;
+/** How long a look for it waits: longer each time, for a board whose answers come late. */
 const LOOK_MS = 400;
+const LONGEST_LOOK_MS = 3000;
 
 /** @throws TritkitError as Device.read() */
 export async function listFirmware(device: Device, signal?: AbortSignal): Promise<FirmwareState[]> {
@@ -201,14 +203,15 @@ async function upload(
 /** Resets the board and waits until a firmware answers. @throws TritkitError E_LINK_LOST */
 async function restart(device: Device, signal?: AbortSignal): Promise<void> {
   await device.reset();
-  for (let look = 1; ; look++) {
+  const end = performance.now() + RESTART_MS;
+  for (let deadlineMs = LOOK_MS; ; deadlineMs = Math.min(deadlineMs * 1.2, LONGEST_LOOK_MS)) {
     try {
-      const options = { deadlineMs: LOOK_MS, attempts: 1, signal };
+      const options = { deadlineMs, attempts: 1, signal };
       device.hello = parseHello(check(await device.session.read(GROUP_TRITKIT, TK_HELLO, {}, options)));
       return;
     } catch (error) {
       if (!isTimeout(error)) throw error;
-      if (look < RESTART_LOOKS) continue;
+      if (performance.now() < end) continue;
       const message = `${device.name} does not answer after its reset.`;
       const hint = "Switch the board off and on: it starts the firmware that it had before.";
       throw new TritkitError("E_LINK_LOST", message, hint, EXIT_LINK_LOST, { cause: error });
