@@ -23,8 +23,8 @@ export type Core = (typeof CORES)[number];
 export const ROMS = ["an3155", "esp32", "uf2"] as const;
 export type Rom = (typeof ROMS)[number];
 
-/** How a statement about a board was tried: on which kind of thing it ran. */
-export const VERIFIED_HOW = ["simulator", "emulator", "silicon"] as const;
+/** How a statement about a board was tried: on which kind of thing it ran; "built": its firmware compiles, and nothing more is known. */
+export const VERIFIED_HOW = ["simulator", "built", "emulator", "silicon"] as const;
 
 /** Where a number comes from; every entry of `sources` begins with one of these words and a colon. */
 export const ORIGINS = ["measured", "datasheet", "derived", "chosen", "assumed"] as const;

@@ -6,17 +6,23 @@
  *     dist/firmware/<board>/ the released firmware of boards/<board>/release/
  *     dist/models/*.trit    the trained images of examples/models/<name>/
  *     dist/cli.js, *.js     the host, bundled; packages stay imports                           ENTRY_POINTS
+ *     dist/firmware/<board> firmware that was released: boards/<board>/release         scripts/lib/release.mjs
+ *     dist/esp-idf/<board>  projects for boards that ESP-IDF builds                     scripts/firmware/idf.mjs
  *     dist/types/           declarations of the public entry points                            tsconfig.types.json
  *
  * Running it twice costs a second: asc, the slow part, runs only for targets whose sources changed.
  */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
-import { filesIn, readFiles, syncFolder } from "./lib/files.mjs";
+import { buildIdfProject, idfBoards } from "./firmware/idf.mjs";
+import { filesIn, readFiles, syncFolder, writeIfChanged } from "./lib/files.mjs";
+import { deviceWasmName } from "./lib/memory_map.mjs";
 import { copyFirmware } from "./lib/release.mjs";
 import { ROOT } from "./lib/root.mjs";
 import { buildWasm, seconds } from "./lib/wasm.mjs";
@@ -36,6 +42,7 @@ export async function build({ types = true, log = console.log } = {}) {
   await mkdir(DIST, { recursive: true });
   await buildWasm(log);
   await copyAssets(log);
+  await idfProjects(log);
   await bundleHost(log);
   if (types) await emitTypes(log);
 }
@@ -52,6 +59,45 @@ async function copyAssets(log) {
   await syncFolder(join(DIST, "models"), await readFiles([...models, join(ROOT, "examples/models/README.md")]));
   const released = await copyFirmware(join(ROOT, "boards"), join(DIST, "firmware"));
   log(`copy  ${boards.length} boards, ${models.length} models, firmware of ${released.length} boards`);
+}
+
+/**
+ * Made anew when the device module or anything that goes into them has changed.
+ * @param {(line: string) => void} log
+ */
+async function idfProjects(log) {
+  for (const name of await idfBoards()) {
+    const start = performance.now();
+    const folder = `dist/esp-idf/${name}`;
+    const stampFile = join(ROOT, "build/cache", `idf-${name}.json`);
+    const stamp = await idfStamp(name);
+    const same = existsSync(join(ROOT, folder)) && (await readFile(stampFile, "utf8").catch(() => "")) === stamp;
+    if (!same) {
+      await buildIdfProject(name, folder);
+      await writeIfChanged(stampFile, Buffer.from(stamp));
+    }
+    log(`idf   ${folder} ${same ? "unchanged" : seconds(start)}`);
+  }
+}
+
+/**
+ * What a project is made from, as digests.
+ * @param {string} name
+ */
+async function idfStamp(name) {
+  const { memory } = JSON.parse(await readFile(join(ROOT, `boards/${name}.json`), "utf8"));
+  const own = await readdir(join(ROOT, "boards", name, "idf"), { recursive: true, withFileTypes: true });
+  const files = [
+    join(DIST, "wasm", deviceWasmName(memory)),
+    join(ROOT, `boards/${name}.json`),
+    join(ROOT, "package.json"),
+    ...own.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)),
+    ...["hal.c", "main.c", "shim.h", "wasm.h"].map((file) => join(ROOT, "boards/common", file)),
+    ...["idf", "translate", "config"].map((file) => join(ROOT, `scripts/firmware/${file}.mjs`)),
+  ];
+  const hash = createHash("sha256");
+  for (const file of files.sort()) hash.update(file.slice(ROOT.length)).update(await readFile(file));
+  return hash.digest("hex");
 }
 
 /** @param {(line: string) => void} log */

@@ -22,6 +22,8 @@ await esbuild.build({
   sourcemap: "inline",
   logLevel: "warning",
 });
-const { status, signal } = spawnSync(process.execPath, ["--enable-source-maps", outfile, ...args], { stdio: "inherit" });
+const { status, signal } = spawnSync(process.execPath, ["--enable-source-maps", outfile, ...args], {
+  stdio: "inherit",
+});
 await rm(outfile, { force: true });
 process.exitCode = status ?? (signal === "SIGINT" ? 130 : 1);

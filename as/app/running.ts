@@ -22,7 +22,7 @@ const running = changetype<Running>(memory.data(offsetof<Running>()));
 
 /**
  * Opens the model in a slot; the answer under way ends, the context is forgotten.
- * @param context positions, 0: the image's default or the most that fits
+ * @param context positions, 0: the image's default or what layout_model chooses
  * @returns IMAGE_OK, or why not: then no model is open
  */
 export function running_open(slot: u32, context: u32): u32 {

@@ -8,11 +8,15 @@
  *                                                          head        logits
  *     tables take what is left, up to LUT_GROUPS_MAX groups; the sampler's order lies over them, the tokenizer's scratch over work and tables.
  *
+ * How long a context is when nobody chose: the most that fits beside tables for LUT_GROUPS_COMFORT groups. Each pass over a matrix costs a call of the
+ * kernel per four rows, so with few tables a long context is bought with the speed of every token: random-4m on a Pico takes 3.7 cycles a weight with tables
+ * for 4 groups (123 positions) and 3.0 with 26 (fewer positions: see the test). Whoever chooses a context may take that room too.
+ *
  * Sizes are computed in 64 bits, because an image may claim any shape.
  */
 import { CONTEXT_MIN } from "../../spec/image.ts";
 import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
-import { ENGINE_SIMD } from "../kernels/engine.ts";
+import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
 import { config, kv_dim, q_dim } from "../model/config.ts";
 import { LAYER_TENSORS, Tensor } from "../model/weights.ts";
 import {
@@ -45,6 +49,8 @@ import {
 
 /** 26 KB of tables: more groups only save loads of accumulators. */
 const LUT_GROUPS_MAX = 52;
+/** Tables that a context nobody chose leaves room for, unless the longest vector needs fewer: 13 KiB, a vector of 128 in one pass. */
+const LUT_GROUPS_COMFORT = 26;
 /** Smallest part of tables, which the tokenizer and the sampler use as scratch: 4 groups. */
 const LUT_BYTES_MIN = 2048;
 /** An illegal packed byte (251..255) of the last table reads up to 8 bytes behind it. */
@@ -85,14 +91,14 @@ export function layout_arena(s: RunState, base: usize, end: usize, rx_bytes: u32
 
 /**
  * Lays out the model of `config` in an arena made by layout_arena, for s.engine.
- * @param context positions; 0: the image's DEFAULT_CONTEXT, else the most that fits. Clamped to what fits and to seq_len
+ * @param context positions; 0: the image's DEFAULT_CONTEXT, else the most that fits beside comfortable tables. Clamped to what fits and to seq_len
  * @returns false when the smallest context (CONTEXT_MIN positions) does not fit: then s.needed says what that would take
  */
 export function layout_model(s: RunState, context: i32): bool {
   const smallest = min(CONTEXT_MIN, config.seq_len);
-  s.max_context = largest_context(s, smallest);
+  s.max_context = largest_context(s, smallest, 0);
   if (context == 0) context = config.default_context;
-  if (context == 0) context = s.max_context;
+  if (context == 0) context = largest_context(s, smallest, comfort(s));
   context = max(smallest, min(context, s.max_context));
   const needed = arrange(s, context) - s.base;
   s.needed = <u32>min<u64>(needed, u32.MAX_VALUE);
@@ -106,14 +112,15 @@ export function layout_model(s: RunState, context: i32): bool {
   return true;
 }
 
-/** The largest context that fits, at most seq_len; 0 when the smallest does not. */
-function largest_context(s: RunState, smallest: i32): i32 {
-  if (arrange(s, smallest) > <u64>s.end) return 0;
+/** The largest context that fits and leaves `spare` bytes, at most seq_len; 0 when the smallest does not. */
+function largest_context(s: RunState, smallest: i32, spare: u64): i32 {
+  const end = <u64>s.end;
+  if (arrange(s, smallest) + spare > end) return 0;
   let fits = smallest;
   let above = config.seq_len + 1;
   while (above - fits > 1) {
     const middle = (fits + above) >> 1;
-    if (arrange(s, middle) <= <u64>s.end) fits = middle;
+    if (arrange(s, middle) + spare <= end) fits = middle;
     else above = middle;
   }
   return fits;
@@ -158,12 +165,24 @@ function tables_min(s: RunState): u64 {
   return max<u64>(LUT_BYTES_MIN, <u64>((longest_vector() + 63) >> 6) * 16 + 160);
 }
 
+/** Tables that the longest vector needs. */
+@inline
+function most_groups(): i32 {
+  return (longest_vector() + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+}
+
+/** Bytes of comfortable tables beyond the smallest ones. The SIMD engine has none. */
+function comfort(s: RunState): u64 {
+  if (s.engine != ENGINE_LUT) return 0;
+  const wanted = <u64>min(most_groups(), LUT_GROUPS_COMFORT) * LUT_BYTES + LUT_PADDING;
+  return max<u64>(wanted, LUT_BYTES_MIN) - LUT_BYTES_MIN;
+}
+
 /** Gives what is left of the arena to the tables. */
 function spread_tables(s: RunState): void {
   const tables = part_of(s, PART_LUT);
-  const groups = (longest_vector() + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
   const room = (s.end - tables.address - LUT_PADDING) / LUT_BYTES;
-  s.lut_groups = <i32>min<usize>(room, <usize>min(groups, LUT_GROUPS_MAX));
+  s.lut_groups = <i32>min<usize>(room, <usize>min(most_groups(), LUT_GROUPS_MAX));
   tables.bytes = max(tables.bytes, <u32>s.lut_groups * LUT_BYTES + LUT_PADDING);
   place(s, PART_ORDER, tables.address, tables.bytes);
   const work = part_of(s, PART_QKV).address;

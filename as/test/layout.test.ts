@@ -110,7 +110,7 @@ test("scratch of the sampler leaves the logits alone; that of the tokenizer leav
 test("the largest context is exactly what fits: one position more does not", async () => {
   const model = await reader(BUNDLED);
   for (const arena of [60 * KIB, 100 * KIB, 150 * KIB]) {
-    assert.equal(model.plan_device(arena, 0, FRAME, FRAME), 1);
+    assert.equal(model.plan_device(arena, BUNDLED.seqLen, FRAME, FRAME), 1);
     const most = model.plan_max_context();
     assert.equal(model.plan_context(), most);
     assert.ok(model.plan_needed() <= arena);
@@ -118,8 +118,39 @@ test("the largest context is exactly what fits: one position more does not", asy
     assert.equal(model.plan_device(10_000_000, most + 1, FRAME, FRAME), 1);
     assert.equal(model.plan_context(), most + 1);
     assert.ok(model.plan_needed() > arena && model.plan_needed() > needed);
-    assert.equal(model.plan_device(needed, 0, FRAME, FRAME), 1);
+    assert.equal(model.plan_device(needed, most, FRAME, FRAME), 1);
     assert.equal(model.plan_max_context(), most, "the bytes it says it needs suffice");
+    assert.equal(model.plan_context(), most);
+  }
+});
+
+test("a context that nobody chose leaves room for 26 tables, or for as many as the longest vector needs", async () => {
+  const few: TinyShape = { ...BUNDLED, dim: 64, heads: 2, hidden: 96 };
+  for (const [shape, wanted] of [
+    [BUNDLED, 26],
+    [few, 20],
+  ] as const) {
+    const model = await reader(shape);
+    for (const arena of [70 * KIB, 100 * KIB, 150 * KIB]) {
+      assert.equal(model.plan_device(arena, 0, FRAME, FRAME), 1);
+      const [chosen, most] = [model.plan_context(), model.plan_max_context()];
+      assert.ok(chosen > 16 && chosen < most && most < shape.seqLen, `${chosen} of ${most}`);
+      assert.ok(model.plan_lut_groups() >= wanted, `${model.plan_lut_groups()} groups`);
+      assert.equal(model.plan_device(arena, chosen + 1, FRAME, FRAME), 1);
+      assert.equal(model.plan_context(), chosen + 1, "whoever asks for more gets it");
+      assert.ok(model.plan_lut_groups() < wanted, `${model.plan_lut_groups()} groups with one position more`);
+    }
+  }
+});
+
+test("where 16 positions leave no room for 26 tables, they run with fewer", async () => {
+  const model = await reader(BUNDLED);
+  assert.equal(model.plan_device(1_000_000, 16, FRAME, FRAME), 1);
+  const least = model.plan_needed();
+  for (const room of [0, 512, 10 * KIB]) {
+    assert.equal(model.plan_device(least + room, 0, FRAME, FRAME), 1);
+    assert.equal(model.plan_context(), 16);
+    assert.ok(model.plan_lut_groups() < 26);
   }
 });
 

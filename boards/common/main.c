@@ -8,8 +8,6 @@
 #include "device.h"
 #include "shim.h"
 
-static w2c_device device;
-
 /* What this is, for people with a hex editor, for `strings` and for tools that look at an image before they flash it. */
 const char firmware_name[] __attribute__((used, section(".rodata.firmware_name"))) =
     "tritkit firmware " TRITKIT_VERSION " for " BOARD_NAME;
@@ -17,11 +15,11 @@ const char firmware_name[] __attribute__((used, section(".rodata.firmware_name")
 int main(void) {
   board_init();
   memset((void *)BOARD_MEMORY_BASE, 0, BOARD_MEMORY_END - BOARD_MEMORY_BASE);
-  wasm2c_device_instantiate(&device, NULL);
+  wasm2c_device_instantiate(NULL);
   board_interrupts_on();
-  w2c_device_boot(&device);
+  w2c_device_boot();
   for (;;) {
-    if (w2c_device_poll(&device) != 0) continue;
+    if (w2c_device_poll() != 0) continue;
     board_interrupts_off();
     if (!uart_has_received()) board_sleep();
     board_interrupts_on();

@@ -5,7 +5,7 @@
  *     wish (once, lost by a power cut) ─► confirmed by the newest record ─► the other slot ─► rescue
  *
  * It is never updated over the wire, hence small and without any state of its own. Source: spec/FIRMWARE.md; spec/firmware.ts has the numbers,
- * scripts/test/firmware_constants.test.ts compares them.
+ * scripts/test/selector.test.ts compares them.
  */
 #include "selector.h"
 

@@ -29,7 +29,7 @@ typedef int32_t s32;
 typedef uint64_t u64;
 typedef int64_t s64;
 
-/* wasm2c passes it everywhere; there is nothing in it. */
+/* wasm2c gives every module one; there is nothing in it. */
 typedef struct { u8 unused; } wasm_rt_memory_t;
 
 void board_trap(const char *what) __attribute__((noreturn, cold));
@@ -61,13 +61,11 @@ typedef u64 __attribute__((may_alias)) mem_u64; /* LDRD and STRD, which gcc make
 typedef s32 __attribute__((may_alias)) mem_s32;
 
 #define LOAD(name, in_memory, extended, result, alignment)                                             \
-  static inline __attribute__((always_inline)) result name(wasm_rt_memory_t *m, u64 at) {              \
-    (void)m;                                                                                           \
+  static inline __attribute__((always_inline)) result name(u64 at) {                                   \
     return (result)(extended)*(const in_memory *)(uintptr_t)checked((u32)at, alignment);               \
   }
 #define STORE(name, in_memory, value_type, alignment)                                                   \
-  static inline __attribute__((always_inline)) void name(wasm_rt_memory_t *m, u64 at, value_type v) {   \
-    (void)m;                                                                                            \
+  static inline __attribute__((always_inline)) void name(u64 at, value_type v) {                        \
     *(in_memory *)(uintptr_t)checked((u32)at, alignment) = (in_memory)v;                                \
   }
 
@@ -118,6 +116,6 @@ STORE(i64_store32_default32, mem_u32, u64, 4)
 #define REM_U(x, y) (UNLIKELY((y) == 0) ? TRAP(DIV_BY_ZERO) : ((x) % (y)))
 
 /* A data segment; the memory around it was zeroed before (main.c). */
-#define LOAD_DATA(m, offset, from, bytes) memcpy((void *)(uintptr_t)(offset), (from), (bytes))
+#define LOAD_DATA(offset, from, bytes) memcpy((void *)(uintptr_t)(offset), (from), (bytes))
 
 #endif

@@ -222,7 +222,7 @@ const BROKEN: readonly [board: string, path: string, value: Json, message: strin
     "rp2040-pico",
     "verified",
     [{ how: "hearsay", what: "x", version: "1" }],
-    'verified.0.how: expected one of simulator, emulator, silicon, got "hearsay"',
+    'verified.0.how: expected one of simulator, built, emulator, silicon, got "hearsay"',
   ],
   [
     "rp2040-pico",

@@ -32,7 +32,7 @@ export const STACK_BYTES = 4096;
 /** What the firmware keeps behind its receive buffer (as/app): the prompt. */
 const RX_BYTES = FRAME_BUFFER_BYTES + PROMPT_MAX;
 
-/** @param context positions; 0: the image's default, else the most that fits */
+/** @param context positions; 0: the image's default, else what the device chooses (as/memory/layout.ts) */
 export async function arenaParts(image: Uint8Array, board: Board, context = 0): Promise<ArenaPlan> {
   const engine = await engineInstance();
   const statics = await deviceStatics(board);

@@ -78,11 +78,12 @@ export function start(args: string[], stdin?: string | Uint8Array | "open", dead
   };
 }
 
-export const run = (args: string[], stdin?: string | Uint8Array): Promise<Ended> => start(args, stdin).ended;
+export const run = (args: string[], stdin?: string | Uint8Array, deadlineMs?: number): Promise<Ended> =>
+  start(args, stdin, deadlineMs).ended;
 
 /** The --json lines of a command that succeeded. */
-export async function json(args: string[]): Promise<JsonLine[]> {
-  const { status, stdout, stderr } = await run([...args, "--json"]);
+export async function json(args: string[], deadlineMs?: number): Promise<JsonLine[]> {
+  const { status, stdout, stderr } = await run([...args, "--json"], undefined, deadlineMs);
   assert.equal(status, 0, `tritkit ${args.join(" ")}: ${stdout}${stderr}`);
   return stdout
     .split("\n")

@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { loadBoard } from "../../host/assets.ts";
 import { generateOnDevice } from "../../host/device/chat.ts";
 import { Device } from "../../host/device/device.ts";
+import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
 import { flashModel } from "../../host/device/flasher.ts";
 import { Engine, type EngineKind } from "../../host/engine/engine.ts";
 import type { Answer, GenerateOptions } from "../../host/generation.ts";
@@ -23,7 +24,6 @@ import { readModel, readTranscript, VECTOR_MODELS } from "../../host/test/transc
 import { startWasiBoard } from "../../host/test/wasi_board.ts";
 import { openPort } from "../../host/transports/open.ts";
 import { openSim } from "../../host/transports/sim.ts";
-import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
 import { buildFirmware } from "../firmware/build.mjs";
 import { ROOT } from "../lib/root.mjs";
 import { flashFileWith } from "./flash_file.ts";
@@ -191,8 +191,18 @@ async function conform(engine: EngineUnderTest): Promise<{ cases: number; identi
     try {
       const { answer, close } = await engine.load(readModel(model), context);
       try {
-        compare(`${model}, greedy`, await answer(prompt, { temperature: 0, maxTokens: TOKENS }), greedy.ids, greedy.text);
-        compare(`${model}, sampled`, await answer(prompt, { ...sampling, maxTokens: TOKENS }), sampled.ids, sampled.text);
+        compare(
+          `${model}, greedy`,
+          await answer(prompt, { temperature: 0, maxTokens: TOKENS }),
+          greedy.ids,
+          greedy.text,
+        );
+        compare(
+          `${model}, sampled`,
+          await answer(prompt, { ...sampling, maxTokens: TOKENS }),
+          sampled.ids,
+          sampled.text,
+        );
       } finally {
         await close();
       }
@@ -206,7 +216,8 @@ async function conform(engine: EngineUnderTest): Promise<{ cases: number; identi
 const argv = process.argv.slice(2);
 const wanted = argv.filter((arg) => !arg.startsWith("-"));
 const selected = ENGINES.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
-if (selected.length === 0) throw new Error(`no engine is called ${wanted.join(", ")}: ${ENGINES.map(({ name }) => name).join("; ")}`);
+if (selected.length === 0)
+  throw new Error(`no engine is called ${wanted.join(", ")}: ${ENGINES.map(({ name }) => name).join("; ")}`);
 
 let failed = 0;
 for (const engine of selected) {

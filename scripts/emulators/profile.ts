@@ -74,16 +74,15 @@ export function beyond(less: Profile, more: Profile): Profile {
 
 /**
  * Parts of a token, by the beginnings of function names; null: work for the wire and waiting, which a token does not cost.
- * Compiler helpers (division, 64-bit shifts) are called from the model, the sampler and, a few hundred times, from the wire.
+ * Helpers (division, 64-bit shifts, copies) are called from the model, the sampler and, a few hundred times, from the wire.
  */
 const PARTS: [part: string | null, name: RegExp][] = [
-  ["ternary products", /^as_kernels_ternary_lut_lut_(rows|block)|^gemv/],
+  ["ternary products, head planes among them", /^as_(kernels_ternary_lut_lut_(rows|block)|model_head_)|^gemv/],
   ["their tables", /^as_kernels_ternary_lut_/],
   ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^attend/],
-  ["norms, quantisation, rescaling", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],
-  ["head", /^as_model_head_/],
+  ["norms, quantisation, rescaling, logits", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],
   ["sampler", /^as_(sampler|generate)_/],
-  ["division and 64-bit helpers", /^(__|_div|u?div|lmul|clz)/],
+  ["division, 64-bit and memory helpers", /^(__|_div|u?div|lmul|clz|lib_memory|lib_util)/],
   [null, /./],
 ];
 

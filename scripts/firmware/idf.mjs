@@ -32,15 +32,15 @@ export async function idfBoards() {
 
 /**
  * @param {string} name of the board
+ * @param {string} folder for the project, relative to the root; it is made anew
  * @returns {Promise<{ folder: string, component: string, wasm: string }>} folders relative to the root; wasm: SHA-256 of the device module
  */
-export async function buildIdfProject(name) {
+export async function buildIdfProject(name, folder = `${OUT}/${name}`) {
   const board = /** @type {Board} */ (JSON.parse(await readFile(join(ROOT, "boards", `${name}.json`), "utf8")));
   const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-  const folder = `${OUT}/${name}`;
   const component = `${folder}/${COMPONENT}`;
   await rm(join(ROOT, folder), { recursive: true, force: true });
-  await mkdir(join(ROOT, OUT), { recursive: true });
+  await mkdir(join(ROOT, folder), { recursive: true });
   await cp(join(ROOT, "boards", name, "idf"), join(ROOT, folder), { recursive: true });
 
   const { sources, wasm } = await deviceSources(board);

@@ -30,12 +30,15 @@ async function main(argv: string[]): Promise<void> {
     }
     const built = await buildFirmware(name);
     const { flash, sram } = await sizeOf(built);
-    console.log(`firmware  ${name.padEnd(12)} ${flash} bytes of flash, ${sram} of SRAM beside the module  ${built.elf}`);
+    console.log(
+      `firmware  ${name.padEnd(12)} ${flash} bytes of flash, ${sram} of SRAM beside the module  ${built.elf}`,
+    );
     if (options.includes("--release")) await release(built);
     if (options.includes("--check")) differences.push(...(await releaseDifferences(built)));
   }
   for (const line of differences) console.log(`differs   ${line}`);
-  if (differences.length > 0) throw new Error("The releases are not what the sources give: npm run firmware -- --release");
+  if (differences.length > 0)
+    throw new Error("The releases are not what the sources give: npm run firmware -- --release");
 }
 
 try {

@@ -3,6 +3,9 @@
  *
  *     as/kernels/ternary_lut/lut_rows  ->  w2c_device_as0x2Fkernels0x2Fternary_lut0x2Flut_rows  ->  as_kernels_ternary_lut_lut_rows
  *
+ * There is one device module, so the functions take no pointer to it: with one the kernels' fourth argument went over the stack and every
+ * function gave up one of the few registers that Thumb and Cortex-M0+ have.
+ *
  * The names come from asc's --debug; the code must be the code that ships as wasm all the same, which `sameCode` checks.
  * Everything cut away is matched exactly: when another version of wasm2c writes something else, the build fails here and says what.
  */
@@ -30,7 +33,7 @@ export async function translate(wasm) {
     const names = new Map();
     const header = readable(ownHeader(await readFile(join(folder, "device.h"), "utf8")), names);
     const c = readable(ownPrelude(await readFile(output, "utf8")), names);
-    return { "device.h": header, ...split(c) };
+    return { "device.h": withoutInstance(header), ...split(c) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -53,10 +56,13 @@ function ownPrelude(text) {
   const body = text
     .slice(first)
     .replace(/^FUNC_TYPE_T\(.*\n/gm, "")
-    .replace(/^#if WASM_RT_USE_SEGUE_FOR_THIS_MODULE[^\n]*\n(?:(?!^#if )[^\n]*\n|#if !WASM_RT_SEGUE_FREE_SEGMENT\n[^\n]*\n#endif\n)*?#endif\n/gm, "")
+    .replace(
+      /^#if WASM_RT_USE_SEGUE_FOR_THIS_MODULE[^\n]*\n(?:(?!^#if )[^\n]*\n|#if !WASM_RT_SEGUE_FREE_SEGMENT\n[^\n]*\n#endif\n)*?#endif\n/gm,
+      "",
+    )
     .replace(/^ {2}wasm_rt_allocate_memory\(.*\n/m, "")
     .replace(/^ {2}assert\(wasm_rt_is_initialized\(\)\);\n/m, "")
-    .replace(/^wasm_rt_func_type_t wasm2c_device_get_func_type[^]*?^}\n/m, "")
+    .replace(/^wasm_rt_func_type_t wasm2c_device_get_func_type[\s\S]*?^}\n/m, "")
     .replace(/^ {2}wasm_rt_free_memory\(.*\n/m, "");
   const left = /\b(?:WASM_RT_\w+|wasm_rt_(?!memory_t\b)\w+|CALL_INDIRECT|f32|f64)\b.*/.exec(body);
   if (left !== null) throw unexpected(left[0]);
@@ -88,8 +94,33 @@ function split(c) {
     units[PARTS.findIndex(({ prefix }) => prefix.test(name))] += piece;
   }
   const made = "/* Made from the device module by wasm2c and scripts/firmware/translate.mjs. */\n";
-  const files = Object.fromEntries(PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${units[i]}`]));
-  return { "device_functions.h": `${made}#pragma once\n#include "device.h"\n\n${prototypes}`, ...files };
+  const files = Object.fromEntries(
+    PARTS.map(({ file }, i) => [file, `${made}#include "device_functions.h"\n${withoutInstance(units[i])}`]),
+  );
+  const header = `${made}#pragma once\n#include "device.h"\n\nextern w2c_device device;\n${withoutInstance(prototypes)}`;
+  files["device.c"] += "w2c_device device;\n";
+  return { "device_functions.h": header, ...files };
+}
+
+/**
+ * Takes the parameter away that names the module's instance; what is in it is in the one object `device`. Of memory there is nothing in it
+ * (wasm.h), and the HAL's functions are the same for all.
+ * @param {string} text
+ */
+function withoutInstance(text) {
+  const without = text
+    .replace(/&instance->w2c_memory, /g, "")
+    .replace(/LOAD_DATA\(instance->w2c_memory, /g, "LOAD_DATA(")
+    .replace(/\(instance->w2c_hal_instance\b/g, "(NULL")
+    .replace(/\binstance->/g, "device.")
+    .replace(
+      /\(w2c_device ?\*(?: ?instance)?(?:, |(\)))/g,
+      (/** @type {string} */ _, /** @type {string | undefined} */ alone) => (alone ? "(void)" : "("),
+    )
+    .replace(/\(instance(?:, |(\)))/g, "($1");
+  const left = /^.*\binstance\b.*/m.exec(without);
+  if (left !== null) throw unexpected(left[0]);
+  return without;
 }
 
 /**
@@ -100,7 +131,9 @@ function split(c) {
 function readable(text, names) {
   return text.replace(/w2c_device_((?:as|0x7Elib)0x2F\w+)|w2c_(0x7Elib\w+)/g, (escaped, path, member) => {
     const name = (path ?? member)
-      .replace(/0x([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replace(/0x([0-9A-F]{2})/g, (/** @type {string} */ _, /** @type {string} */ hex) =>
+        String.fromCharCode(Number.parseInt(hex, 16)),
+      )
       .replace(/^~/, "")
       .replace(/\W+/g, "_")
       .replace(/_$/, "");

@@ -79,6 +79,31 @@ export async function startQemu({ board, elf, flash, profile }: QemuOptions): Pr
   };
 }
 
+export interface ProgramOptions {
+  readonly board: string;
+  readonly elf: string;
+  /** Where the program's files go, if it writes any by semihosting. */
+  readonly folder: string;
+  /** Counts instructions by block into this file. */
+  readonly profile: string;
+  readonly seconds: number;
+}
+
+/**
+ * Runs a program that needs nothing but the core and its memory, until it ends itself by semihosting.
+ * @throws Error when it reports a failure, or has not ended after `seconds`
+ */
+export async function runProgram({ board, elf, folder, profile, seconds }: ProgramOptions): Promise<void> {
+  const known = MACHINES[board];
+  if (known === undefined) throw new Error(`QEMU has no machine for ${board}`);
+  const args = ["-M", known.machine, "-display", "none", "-monitor", "none", "-serial", "none", known.load, elf];
+  args.push("-semihosting-config", "enable=on,target=native", "-plugin", `${await profilePlugin()},out=${profile}`);
+  await run(known.program, args, { cwd: folder, timeout: 1000 * seconds, killSignal: "SIGKILL" }).catch((error) => {
+    const why = error.killed === true ? `did not end within ${seconds} s` : `failed: ${error.stderr || error.message}`;
+    throw new Error(`${elf} on QEMU ${why}`);
+  });
+}
+
 /** Version of the QEMU that runs a board, for reports. */
 export async function qemuVersion(board: string): Promise<string> {
   const { stdout } = await run(MACHINES[board].program, ["--version"]);
@@ -108,7 +133,8 @@ async function padded(file: string, bytes: number, whole: boolean): Promise<void
   const blank = whole ? bytes : Math.min(PARTITION, bytes);
   if (there < blank) {
     const handle = await open(file, "a");
-    for (let at = there; at < blank; at += MIB) await handle.write(new Uint8Array(Math.min(MIB, blank - at)).fill(0xff));
+    for (let at = there; at < blank; at += MIB)
+      await handle.write(new Uint8Array(Math.min(MIB, blank - at)).fill(0xff));
     await handle.close();
   }
   await truncate(file, bytes);
@@ -134,7 +160,10 @@ async function listening(child: ChildProcess, port: number, why: () => string): 
     if (failure !== null) throw failure;
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(why());
     const socket = connect(port, "127.0.0.1");
-    const open = await Promise.race([once(socket, "connect").then(() => true), once(socket, "error").then(() => false)]).catch(() => false);
+    const open = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
     socket.destroy();
     if (open) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -150,7 +179,18 @@ function profilePlugin(): Promise<string> {
   plugin ??= (async () => {
     const out = join(ROOT, "build/profile.so");
     const source = join(ROOT, "scripts/emulators/qemu/profile.c");
-    await run("gcc", ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", source, "-o", out]);
+    await run("gcc", [
+      "-O2",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-shared",
+      "-fPIC",
+      "-fvisibility=hidden",
+      source,
+      "-o",
+      out,
+    ]);
     return out;
   })();
   return plugin;

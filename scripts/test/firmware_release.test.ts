@@ -1,0 +1,55 @@
+/** The firmware that ships: whole, for every board that has a shim, and no larger than a small chip affords. Whether it is what the sources give: `npm run firmware -- --check`. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { parseBoard } from "../../boards/board.ts";
+import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
+import { firmwareBoards } from "../firmware/build.mjs";
+import { deviceWasmName } from "../lib/memory_map.mjs";
+import { ROOT } from "../lib/root.mjs";
+
+/** Firmware in flash, and SRAM beside the module's: vector table, RAM code, data, UART rings, stack. */
+const FLASH_MAX = 64 * 1024;
+const SRAM_MAX = 12 * 1024;
+
+for (const name of await firmwareBoards()) {
+  describe(name, () => {
+    const board = parseBoard(JSON.parse(readFileSync(join(ROOT, `boards/${name}.json`), "utf8")), name);
+    const folder = join(ROOT, "boards", name, "release");
+
+    test("its release is whole and of this version", async () => {
+      const firmware = await readFirmwareFolder(folder);
+      assert.ok(firmware !== null, `boards/${name}/release has no firmware.json`);
+      const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+      assert.deepEqual([firmware.board, firmware.version], [name, version]);
+      assert.equal(firmware.uf2 !== null, board.rom === "uf2");
+      assert.ok(firmware.elf !== null && readFileSync(firmware.elf).length > 0);
+    });
+
+    test("it was made from the device module that ships beside it", async () => {
+      const firmware = await readFirmwareFolder(folder);
+      assert.equal(
+        firmware?.wasmSha256,
+        createHash("sha256")
+          .update(readFileSync(join(ROOT, "dist/wasm", deviceWasmName(board.memory))))
+          .digest("hex"),
+      );
+    });
+
+    test("no byte of it lies in the models' partition", async () => {
+      const firmware = await readFirmwareFolder(folder);
+      const start = board.flash.base + board.flash.partition.offset;
+      for (const { address, bytes } of firmware?.segments ?? [])
+        assert.ok(address + bytes.length <= start || address >= start + board.flash.partition.bytes, `${address}`);
+    });
+
+    test(`it takes at most ${FLASH_MAX} bytes of flash, ${SRAM_MAX} of SRAM beside the module`, () => {
+      const { size } = JSON.parse(readFileSync(join(folder, "firmware.json"), "utf8"));
+      assert.ok(size.flash <= FLASH_MAX, `flash ${size.flash}`);
+      // Emulated development boards have megabytes: only chips that are short of it are held to it.
+      if (board.rom !== null) assert.ok(size.sram <= SRAM_MAX, `SRAM ${size.sram}`);
+    });
+  });
+}
