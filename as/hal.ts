@@ -4,6 +4,7 @@
  *
  * With ASC_WASI the same names are served by hal_wasi.ts; the test is static, so the other half is never compiled.
  */
+import { HAL_ABSENT } from "../spec/hal.ts";
 import * as wasi from "./hal_wasi.ts";
 
 @external("hal", "board_info")
@@ -20,6 +21,14 @@ declare function hal_flash_map(offset: u32, len: u32): usize;
 declare function hal_flash_erase(offset: u32, len: u32): i32;
 @external("hal", "flash_program")
 declare function hal_flash_program(offset: u32, ptr: usize, len: u32): i32;
+@external("hal", "firmware_map")
+declare function hal_firmware_map(offset: u32, len: u32): usize;
+@external("hal", "firmware_erase")
+declare function hal_firmware_erase(offset: u32, len: u32): i32;
+@external("hal", "firmware_program")
+declare function hal_firmware_program(offset: u32, ptr: usize, len: u32): i32;
+@external("hal", "firmware_try")
+declare function hal_firmware_try(wanted: i32): i32;
 @external("hal", "ticks")
 declare function hal_ticks(): u32;
 @external("hal", "wait")
@@ -73,6 +82,30 @@ export function flash_erase(offset: u32, len: u32): i32 {
 export function flash_program(offset: u32, ptr: usize, len: u32): i32 {
   if (isDefined(ASC_WASI)) return wasi.flash_program(offset, ptr, len);
   return hal_flash_program(offset, ptr, len);
+}
+
+/** As flash_map, of the firmware's region: two record sectors, two slots. 0 on a board without one. */
+export function firmware_map(offset: u32, len: u32): usize {
+  if (isDefined(ASC_WASI)) return 0;
+  return hal_firmware_map(offset, len);
+}
+
+/** As flash_erase, of the firmware's region but for the slot that runs. */
+export function firmware_erase(offset: u32, len: u32): i32 {
+  if (isDefined(ASC_WASI)) return HAL_ABSENT;
+  return hal_firmware_erase(offset, len);
+}
+
+/** As flash_program, of the firmware's region but for the slot that runs. */
+export function firmware_program(offset: u32, ptr: usize, len: u32): i32 {
+  if (isDefined(ASC_WASI)) return HAL_ABSENT;
+  return hal_firmware_program(offset, ptr, len);
+}
+
+/** Whether reset() starts the other slot, once; 0, or HAL_ABSENT. */
+export function firmware_try(wanted: bool): i32 {
+  if (isDefined(ASC_WASI)) return HAL_ABSENT;
+  return hal_firmware_try(wanted);
 }
 
 /** Microseconds since reset, modulo 2^32. */

@@ -43,6 +43,15 @@ function readMemory(fields: Fields): Memory {
   return memory;
 }
 
+function readUpdate(fields: Fields): Flash["update"] {
+  const update = {
+    offset: fields.integer("offset", 1, U32_MAX),
+    slot_bytes: fields.integer("slot_bytes", 1, U32_MAX),
+  };
+  fields.done();
+  return update;
+}
+
 function readFlash(fields: Fields): Flash {
   const timing = fields.child("timing");
   const program = timing.child("program_us");
@@ -77,6 +86,7 @@ function readFlash(fields: Fields): Flash {
       offset: partition.integer("offset", 0, U32_MAX),
       bytes: partition.integer("bytes", 1, U32_MAX),
     },
+    update: fields.orNull("update", () => readUpdate(fields.child("update"))),
   };
   for (const part of [partition, program, timing, fields]) part.done();
   return flash;
@@ -243,4 +253,26 @@ export function sourceOf(board: Board, path: string): { origin: Origin; text: st
   const origin = ORIGINS.find((o) => source?.startsWith(`${o}: `));
   if (source === undefined || origin === undefined) throw new RangeError(`${board.name} has no source for ${path}`);
   return { origin, text: source.slice(origin.length + 2) };
+}
+
+/** The parts of flash of a board whose firmware can replace itself, as offsets from flash.base (spec/FIRMWARE.md). */
+export interface UpdateRegion {
+  /** The first of two record sectors; the selector lies before it. */
+  readonly offset: number;
+  readonly sectorBytes: number;
+  readonly slots: readonly [number, number];
+  readonly slotBytes: number;
+  /** From `offset` to the end of the second slot. */
+  readonly bytes: number;
+}
+
+/** null for a board whose firmware cannot. */
+export function updateRegion(board: Board): UpdateRegion | null {
+  const { update } = board.flash;
+  if (update === null) return null;
+  const sectorBytes = sectorAt(board, update.offset).bytes;
+  const first = update.offset + 2 * sectorBytes;
+  const slots: [number, number] = [first, first + update.slot_bytes];
+  const bytes = 2 * sectorBytes + 2 * update.slot_bytes;
+  return { offset: update.offset, sectorBytes, slots, slotBytes: update.slot_bytes, bytes };
 }

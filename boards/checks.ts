@@ -116,6 +116,34 @@ function checkFlash(board: Board): void {
   );
   demand(end <= bytes, "flash.partition.bytes", `expected an end within flash.bytes ${bytes}, got ${end}`);
   demand(edges.has(end), "flash.partition.bytes", `expected an end on a sector boundary, got ${end}`);
+  checkUpdate(board, edges);
+}
+
+/** Records and slots lie on sectors of one size and outside the partition. */
+function checkUpdate({ flash }: Board, edges: ReadonlySet<number>): void {
+  const { update, sectors, partition } = flash;
+  if (update === null) return;
+  demand(edges.has(update.offset), "flash.update.offset", `expected the start of a sector, got ${update.offset}`);
+  let start = 0;
+  const run = sectors.find(({ count, bytes }) => {
+    start += count * bytes;
+    return update.offset < start;
+  });
+  if (run === undefined) return;
+  const { bytes } = run;
+  const end = update.offset + 2 * bytes + 2 * update.slot_bytes;
+  const whole = update.slot_bytes % bytes === 0;
+  demand(
+    whole,
+    "flash.update.slot_bytes",
+    `expected a multiple of the sector's ${bytes} bytes, got ${update.slot_bytes}`,
+  );
+  const apart = end <= partition.offset || update.offset >= partition.offset + partition.bytes;
+  demand(
+    apart && end <= start,
+    "flash.update.slot_bytes",
+    `the second slot ends at ${end}, beyond its sectors or in the partition`,
+  );
 }
 
 function checkOthers(board: Board): void {

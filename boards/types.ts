@@ -91,6 +91,11 @@ export interface Flash {
   readonly stalls_cpu: boolean;
   /** Where models live; the firmware lies before it. `offset` counts from `base`. */
   readonly partition: { readonly offset: number; readonly bytes: number };
+  /**
+   * Where firmware that can replace itself lies (spec/FIRMWARE.md): the selector before `offset`, at it two record sectors, then two slots of
+   * `slot_bytes`. null: one firmware, which a boot ROM or a probe replaces.
+   */
+  readonly update: { readonly offset: number; readonly slot_bytes: number } | null;
 }
 
 export interface Uart {

@@ -23,6 +23,7 @@ export {
   type RunOptions,
   SimBoard,
   type SimBoardOptions,
+  type SlotsOptions,
   type Step,
 } from "./sim_board.ts";
 export { SimError } from "./sim_error.ts";

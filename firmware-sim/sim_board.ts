@@ -16,14 +16,18 @@
  *     boot: from "rom"   the chip's boot ROM runs (rom/); it may jump to what flash holds
  *     boot: from "flash" what flash holds starts: the module where that is the board's firmware byte for byte, otherwise nothing
  *
+ *     slots: given       the selector of spec/FIRMWARE.md chooses one of two slots: the module starts where that one holds an image
+ *
  * NOT IMPLEMENTED: cycle-true CPU time (see clock.ts: 1 us a HAL call and a poll, computing is free), so a receive
  * buffer overruns only when the module does not come to read it; boot ROM time; SRAM that survives a reset; interrupts;
  * sleep current; the second core; the coprocessor.
  */
-import type { Board } from "../boards/board.ts";
+import { type Board, updateRegion } from "../boards/board.ts";
+import { firmwareHal } from "./bus/firmware_hal.ts";
 import { FlashBus, splitSectors } from "./bus/flash_bus.ts";
 import { halImports } from "./bus/hal.ts";
 import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
+import { imageIn, selectSlot } from "./bus/selector.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
 import { Entropy } from "./peripherals/entropy.ts";
 import { Flash } from "./peripherals/flash.ts";
@@ -49,6 +53,15 @@ export interface SimBoardOptions {
   readonly cost?: CpuCost;
   /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
   readonly boot?: BootOptions;
+  /** The board has two slots for its firmware and starts by its selector; `flash` is all of flash. Not together with `boot`. */
+  readonly slots?: SlotsOptions;
+}
+
+export interface SlotsOptions {
+  /** What the code of an image turns out to be; left out: always the device module. "nothing": it hangs. */
+  readonly runs?: (image: Uint8Array) => "module" | "nothing";
+  /** The CPU begins with this: at power-on and reset. "nothing": no slot holds a firmware, or it hangs. */
+  readonly onBoot?: (running: Running) => void;
 }
 
 export interface BootOptions extends RomOptions {
@@ -77,6 +90,8 @@ export interface RunOptions {
 /** A sleeping CPU is woken this often, as by a system tick, ns: firmware may wait for a time without asking for it. */
 export const TICK = 1000 * US;
 const DEFAULT_RUN_US = 60_000_000;
+/** The watchdog that a selector starts, about the longest of an RP2040. */
+const WATCHDOG = 8_300_000 * US;
 
 export class SimBoard {
   readonly board: Board;
@@ -96,6 +111,11 @@ export class SimBoard {
   readonly #module: WebAssembly.Module;
   readonly #hal: HalImports;
   readonly #boot: BootOptions | null;
+  readonly #slots: SlotsOptions | null;
+  /** The slot that was started, and the one that is to be tried once; null: none. */
+  #slot: number | null = null;
+  #wish: number | null = null;
+  #watchdogAt = Number.POSITIVE_INFINITY;
   readonly #rom: BootRom | null;
   #strap: Strap = "flash";
   #lines: ModemLines = { dtr: false, rts: false };
@@ -121,7 +141,8 @@ export class SimBoard {
     return new SimBoard(options);
   }
 
-  private constructor({ board, wasm, flash, seed = 0, timing = "typ", cost = FLAT_COST, boot }: SimBoardOptions) {
+  private constructor(options: SimBoardOptions) {
+    const { board, wasm, flash, seed = 0, timing = "typ", cost = FLAT_COST, boot, slots = null } = options;
     this.board = board;
     this.#cost = cost;
     this.#map = memoryMap(board);
@@ -140,9 +161,19 @@ export class SimBoard {
     this.#boot = boot ?? null;
     this.#rom = boot === undefined ? null : this.#makeRom(boot);
     this.#strap = boot?.from ?? "flash";
+    this.#slots = slots;
     const { uart, timer, gpio, entropy } = this;
+    const firmwarePins = {
+      board,
+      flash: this.firmwareFlash,
+      running: () => this.#slot ?? 0,
+      wish: (slot: number | null) => {
+        this.#wish = slot;
+      },
+    };
+    const firmware = slots === null ? null : firmwareHal(firmwarePins);
     this.#hal = halImports({
-      ...{ board, clock: this.#clock, cost, map: this.#map, uart, flash: this.flash, timer, gpio, entropy },
+      ...{ board, clock: this.#clock, cost, map: this.#map, uart, flash: this.flash, timer, gpio, entropy, firmware },
       memory: { bytes: () => this.#moduleOf().bytes() },
       requestReset: () => {
         this.#resetRequested = true;
@@ -160,6 +191,11 @@ export class SimBoard {
   /** null: no power. */
   get running(): Running | null {
     return this.#running;
+  }
+
+  /** The slot for firmware that was started; null: none, or the board has no slots. */
+  get slot(): number | null {
+    return this.#slot;
   }
 
   /** Simulated nanoseconds since the board was made. */
@@ -209,7 +245,9 @@ export class SimBoard {
     this.#device = null;
     this.#resetRequested = false;
     this.#jumpRequested = null;
-    this.flash.connect(0, null);
+    this.#wish = null;
+    this.#slot = null;
+    this.#disconnect();
     this.uart.powerOff();
     this.gpio.reset();
   }
@@ -225,6 +263,7 @@ export class SimBoard {
       const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
+      if (this.now >= this.#watchdogAt) this.#resetRequested = true;
       const jump = this.#jumpRequested;
       if (!this.#resetRequested && jump === null) return worked ? "busy" : "idle";
       this.#clock.advanceTo(this.uart.txEmptyAt());
@@ -238,7 +277,7 @@ export class SimBoard {
   nextEventAt(): number {
     // A boot ROM polls the receiver, byte by byte.
     const rx = this.#running === "rom" ? this.uart.rxAt() : this.uart.rxInterruptAt();
-    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt());
+    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt);
   }
 
   /** Lets time pass while the CPU sleeps. */
@@ -259,7 +298,7 @@ export class SimBoard {
       this.uart.deliver(this.now);
       if (step === "power-cut") return step;
       if (step === "busy") continue;
-      if (untilIdle && this.uart.quiet) return "idle";
+      if (untilIdle && this.uart.quiet && this.#watchdogAt === Number.POSITIVE_INFINITY) return "idle";
       this.sleepUntil(Math.min(this.nextEventAt(), this.now + TICK, end));
       this.uart.deliver(this.now);
     }
@@ -279,6 +318,9 @@ export class SimBoard {
       firmwareFlash: this.firmwareFlash.state,
       rom: this.#rom === null ? null : structuredClone(this.#rom.state),
       strap: this.#strap,
+      slot: this.#slot,
+      wish: this.#wish,
+      watchdogAt: this.#watchdogAt,
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
@@ -297,11 +339,11 @@ export class SimBoard {
     this.#device = null;
     this.#resetRequested = false;
     this.#jumpRequested = null;
-    this.flash.connect(0, null);
-    if (snapshot.core !== null) {
-      this.#device = this.#freshCore(snapshot.core);
-      this.flash.connect(this.#map.xip, this.#device);
-    }
+    this.#disconnect();
+    this.#slot = snapshot.slot;
+    this.#wish = snapshot.wish;
+    this.#watchdogAt = snapshot.watchdogAt;
+    if (snapshot.core !== null) this.#connect(this.#freshCore(snapshot.core));
     this.#clock.set(snapshot.now);
     this.flash.state = snapshot.flash;
     this.firmwareFlash.state = snapshot.firmwareFlash;
@@ -344,13 +386,31 @@ export class SimBoard {
   #start(): void {
     this.#halt();
     if (this.#rom?.wiring(this.#lines).reset === true) return;
-    if (this.#boot === null) this.#startModule();
+    if (this.#slots !== null) this.#startSlot(this.#slots);
+    else if (this.#boot === null) this.#startModule();
     else if (this.#strap === "flash") this.#startCode(null);
     else {
       this.#begins("rom");
       this.#rom?.start();
       // Nobody's finger is on the button any more; a modem line that holds it will say so when it changes.
       if (this.#rom?.strapIsButton === true && this.#rom.wiring(this.#lines).strap === "flash") this.#strap = "flash";
+    }
+  }
+
+  /** The selector: a slot that is to be tried is, once, whatever comes of it. */
+  #startSlot({ runs = () => "module" }: SlotsOptions): void {
+    const { base } = this.board.flash;
+    const region = updateRegion(this.board);
+    const wish = this.#wish;
+    this.#wish = null;
+    const flash = this.flashBus.image();
+    this.#slot = region === null ? null : selectSlot(flash, region, base, wish);
+    const image = region === null || this.#slot === null ? null : imageIn(flash, region, base, this.#slot);
+    if (image === null) this.#begins("nothing");
+    else if (runs(image) === "module") this.#startModule();
+    else {
+      this.#begins("nothing");
+      this.#watchdogAt = this.now + WATCHDOG;
     }
   }
 
@@ -374,8 +434,8 @@ export class SimBoard {
     this.#resetRequested = false;
     this.#jumpRequested = null;
     this.#running = "nothing";
-    this.#device = null;
-    this.flash.connect(0, null);
+    this.#watchdogAt = Number.POSITIVE_INFINITY;
+    this.#disconnect();
     this.uart.reset();
     this.gpio.reset();
     this.timer.reset();
@@ -383,18 +443,32 @@ export class SimBoard {
 
   /** The module as it was made, boot(). */
   #startModule(): void {
-    this.#device = this.#freshCore();
-    this.flash.connect(this.#map.xip, this.#device);
+    const device = this.#freshCore();
+    this.#connect(device);
     this.#begins("module");
-    const code = this.#device.boot();
+    const code = device.boot();
     this.#clock.advance(Math.max(this.#cost.poll(), 1));
     this.uart.sync();
     if (code < 0) throw new SimError("E_SIM_BOOT", `boot() answered ${code}`);
   }
 
+  /** Flash shows in the memory of the module. */
+  #connect(device: Device): void {
+    this.#device = device;
+    this.flash.connect(this.#map.xip, device);
+    if (this.#slots !== null) this.firmwareFlash.connect(this.board.flash.base, device);
+  }
+
+  #disconnect(): void {
+    this.#device = null;
+    this.flash.connect(0, null);
+    this.firmwareFlash.connect(0, null);
+  }
+
   #begins(running: Running): void {
     this.#running = running;
     this.#boot?.onBoot?.(running);
+    this.#slots?.onBoot?.(running);
   }
 
   #makeRom(boot: BootOptions): BootRom {

@@ -25,6 +25,11 @@ export interface Snapshot {
   /** State of the boot ROM; null: none is modelled. */
   readonly rom: unknown;
   readonly strap: Strap;
+  /** Of a board that starts by its selector; null: none runs, and none is to be tried. */
+  readonly slot: number | null;
+  readonly wish: number | null;
+  /** When the watchdog of a firmware that hangs resets the chip, ns. */
+  readonly watchdogAt: number;
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;

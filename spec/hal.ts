@@ -17,6 +17,10 @@ export const INFO_UART_MAX_BAUD = 10;
 export const INFO_UART_RX_BYTES = 11;
 export const INFO_LED_PIN = 12;
 export const INFO_CPU_HZ = 13;
+export const INFO_FIRMWARE_SLOT = 14;
+export const INFO_FIRMWARE_SLOT_BYTES = 15;
+export const INFO_FIRMWARE_SECTOR_BYTES = 16;
+export const INFO_FIRMWARE_ADDRESS = 17;
 
 /** The arena begins at the first multiple of this that is not below heap_base, bytes. */
 export const ARENA_ALIGN = 16;

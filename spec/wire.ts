@@ -59,6 +59,7 @@ export const IMG_RC_TOO_LARGE = 30;
 export const IMG_RC_CORRUPT = 24;
 export const IMG_RC_FLASH = 12;
 export const IMG_RC_REFUSED = 22;
+export const IMG_RC_ADDRESS = 25;
 export const IMAGE_NUMBER_FIRMWARE = 0;
 export const IMAGE_NUMBER_MODEL = 1;
 

@@ -18,6 +18,7 @@ import {
   SMP_V2,
 } from "../../spec/wire.ts";
 import { board_info, reset, wait, watchdog_feed } from "../hal.ts";
+import { update_boot, update_overdue } from "../firmware/update.ts";
 import { layout_arena } from "../memory/layout.ts";
 import { PART_RX, PART_TX, part, run } from "../memory/run_state.ts";
 import { store_boot } from "../store/recover.ts";
@@ -64,6 +65,7 @@ export function boot(): i32 {
   link_init();
   running_close();
   if (store_boot() && slots_active() != NO_SLOT) running_open(slots_active(), slots_active_ctx());
+  update_boot();
   app.up = 1;
   return 0;
 }
@@ -75,7 +77,7 @@ export function poll(): i32 {
   let worked = port_pump();
   let nap: u32 = NAP_US;
   if (!port_sending()) {
-    if (os_reset_wanted()) {
+    if (os_reset_wanted() || update_overdue()) {
       reset();
       return 1;
     }

@@ -18,6 +18,8 @@ import {
   RC_NOT_SUPPORTED,
   SLOT_VERIFIED,
 } from "../../spec/wire.ts";
+import { firmware_present } from "../firmware/region.ts";
+import { update_cancel, update_trial } from "../firmware/update.ts";
 import { journal_append } from "../store/journal.ts";
 import { SHA_BYTES } from "../store/sha256.ts";
 import {
@@ -84,6 +86,15 @@ import {
   K_SLOT,
   K_VERSION,
 } from "../wire/keys.ts";
+import {
+  firmware_choose,
+  firmware_find,
+  firmware_images,
+  firmware_keep,
+  firmware_meant,
+  firmware_upload,
+  put_firmware_images,
+} from "./firmware_images.ts";
 import { model_name, name_bytes } from "./names.ts";
 import { ANSWERED, reply_error, reply_later, reply_rc, reply_resume, WAIT_UPLOAD } from "./reply.ts";
 import { running_asked, running_close, running_context, running_open, running_slot } from "./running.ts";
@@ -109,10 +120,11 @@ export function image_request(command: u32, op: u32): i32 {
 }
 
 function state_list(): i32 {
-  let n: u32 = 0;
+  let n = firmware_images();
   for (let slot: u32 = 0; slot < <u32>SLOTS; slot++) n += u32(slot_state(slot) == SLOT_VERIFIED);
   put_key(K_IMAGES);
   put_array(n);
+  put_firmware_images();
   for (let slot: u32 = 0; slot < <u32>SLOTS; slot++) if (slot_state(slot) == SLOT_VERIFIED) put_image(slot);
   return ANSWERED;
 }
@@ -141,7 +153,7 @@ function put_image(slot: u32): void {
   put_bool(confirmed);
 }
 
-/** Makes a verified model the one that runs, or confirms the one that does. */
+/** Makes a verified model the one that runs, or confirms the one that does; so it does with firmware, which a reset starts. */
 function state_write(): i32 {
   const confirm = want_bool(F_CONFIRM, false);
   let ctx = want_uint(F_CTX, 0);
@@ -149,10 +161,19 @@ function state_write(): i32 {
   if (has(F_HASH)) {
     const hash = want_bytes(F_HASH);
     if (fields_wrong() || want_len(F_HASH) != SHA_BYTES) return reply_error(IMG_RC_BAD_ARGUMENT);
+    const firmware = firmware_find(hash);
+    if (firmware != NO_SLOT) {
+      const rc = firmware_choose(firmware, confirm);
+      return rc != 0 ? reply_error(rc) : state_list();
+    }
     slot = slots_find(SLOT_VERIFIED, hash, 0);
   } else {
     if (fields_wrong() || !confirm) return reply_error(IMG_RC_BAD_ARGUMENT);
     if (!has(F_CTX)) ctx = running_asked();
+    const trial = update_trial();
+    const rc = firmware_keep();
+    if (rc != 0) return reply_error(rc);
+    if (trial && slot == NO_SLOT) return state_list();
   }
   if (slot == NO_SLOT) return reply_error(IMG_RC_NO_ENTRY);
   return activate(slot, ctx, confirm);
@@ -195,7 +216,9 @@ function upload(): i32 {
   const n = want_len(F_DATA);
   if (fields_wrong() || image > <u32>IMAGE_NUMBER_MODEL || off == HIGHEST_BYTES)
     return reply_error(IMG_RC_BAD_ARGUMENT);
-  if (image == IMAGE_NUMBER_FIRMWARE) return reply_rc(RC_NOT_SUPPORTED);
+  if (has(F_IMAGE) ? image == IMAGE_NUMBER_FIRMWARE : firmware_meant(off, data, n))
+    return firmware_present() ? firmware_upload(off, data, n) : reply_rc(RC_NOT_SUPPORTED);
+  if (off == 0) update_cancel();
   if (off == 0 && has(F_SHA)) {
     const rc = begin(n);
     if (rc != 0) return reply_error(rc);

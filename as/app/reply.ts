@@ -4,6 +4,7 @@
  */
 import {
   GROUP_IMAGE,
+  IMG_RC_ADDRESS,
   IMG_RC_BAD_ARGUMENT,
   IMG_RC_BAD_STATE,
   IMG_RC_CORRUPT,
@@ -114,6 +115,7 @@ function general_rc(rc: u32): u32 {
     case IMG_RC_NO_ENTRY:
       return RC_NO_ENTRY;
     case IMG_RC_BAD_ARGUMENT:
+    case IMG_RC_ADDRESS:
       return RC_BAD_ARGUMENT;
     case IMG_RC_BAD_STATE:
       return RC_BAD_STATE;

@@ -46,6 +46,8 @@ import {
   WINDOW_MAX,
 } from "../../spec/wire.ts";
 import { board_info, flash_map } from "../hal.ts";
+import { firmware_present } from "../firmware/region.ts";
+import { update_slot } from "../firmware/update.ts";
 import { run } from "../memory/run_state.ts";
 import {
   area_run_count,
@@ -90,6 +92,7 @@ import {
   K_CTX,
   K_FROM,
   K_FW,
+  K_FWSLOT,
   K_H,
   K_HAVE,
   K_IMG,
@@ -171,6 +174,10 @@ function hello(): i32 {
   put_flash();
   put_model();
   put_upload();
+  if (firmware_present()) {
+    put_key(K_FWSLOT);
+    put_uint(update_slot());
+  }
   put_key(K_LOST);
   put_map(2);
   put_word(K_RX);

@@ -120,6 +120,11 @@ export class FakeBoard {
       flash_map: (offset, len) => (this.inside(offset, len) && len <= this.mapMax ? this.arenaEnd + offset : 0),
       flash_erase: (offset, len) => this.operate(() => this.erase(offset, len)),
       flash_program: (offset, ptr, len) => this.operate(() => this.program(offset, ptr >>> 0, len)),
+      // One firmware, no second slot.
+      firmware_map: () => 0,
+      firmware_erase: () => HAL.HAL_ABSENT,
+      firmware_program: () => HAL.HAL_ABSENT,
+      firmware_try: () => HAL.HAL_ABSENT,
       ticks: () => this.now | 0,
       wait: (us) => {
         this.waited++;

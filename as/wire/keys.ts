@@ -80,6 +80,7 @@ export const K_PERMANEN: u64 = 0x6e656e616d726570; // permanen
 export const K_MATCH: u64 = 0x000000686374616d; // match
 export const K_V: u64 = 0x0000000000000076; // v
 export const K_FW: u64 = 0x0000000000007766; // fw
+export const K_FWSLOT: u64 = 0x0000746f6c737766; // fwslot
 export const K_BOARD: u64 = 0x0000006472616f62; // board
 export const K_MTU: u64 = 0x000000000075746d; // mtu
 export const K_WIN: u64 = 0x00000000006e6977; // win

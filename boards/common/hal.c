@@ -27,6 +27,10 @@ enum {
   INFO_UART_RX_BYTES,
   INFO_LED_PIN,
   INFO_CPU_HZ,
+  INFO_FIRMWARE_SLOT,
+  INFO_FIRMWARE_SLOT_BYTES,
+  INFO_FIRMWARE_SECTOR_BYTES,
+  INFO_FIRMWARE_ADDRESS,
 };
 
 /* The sectors of the partition, in runs of equal ones. */
@@ -34,6 +38,13 @@ static const struct { uint32_t count, bytes; } runs[] = BOARD_SECTOR_RUNS;
 #define RUNS (sizeof runs / sizeof *runs)
 
 static const char name[32] = BOARD_NAME;
+
+#ifdef BOARD_UPDATE_OFFSET
+/* Where this firmware was linked to begin (link.ld): one of the two slots. */
+extern const uint8_t firmware_header[];
+#define SLOT ((u32)((uintptr_t)firmware_header == BOARD_FLASH_BASE + BOARD_UPDATE_SLOT1))
+static const u32 slots[2] = {BOARD_UPDATE_SLOT0, BOARD_UPDATE_SLOT1};
+#endif
 
 u32 w2c_hal_board_info(struct w2c_hal *hal, u32 key, u32 index) {
   (void)hal;
@@ -57,6 +68,12 @@ u32 w2c_hal_board_info(struct w2c_hal *hal, u32 key, u32 index) {
     case INFO_UART_RX_BYTES: return BOARD_UART_RX_BUFFER;
     case INFO_LED_PIN: return (u32)BOARD_LED_PIN;
     case INFO_CPU_HZ: return BOARD_CPU_HZ;
+#ifdef BOARD_UPDATE_OFFSET
+    case INFO_FIRMWARE_SLOT: return SLOT;
+    case INFO_FIRMWARE_SLOT_BYTES: return BOARD_UPDATE_SLOT_BYTES;
+    case INFO_FIRMWARE_SECTOR_BYTES: return BOARD_UPDATE_SECTOR;
+    case INFO_FIRMWARE_ADDRESS: return index < 2 ? BOARD_FLASH_BASE + slots[index] : (u32)HAL_ABSENT;
+#endif
     default: return (u32)HAL_ABSENT;
   }
 }
@@ -82,11 +99,12 @@ static bool inside(u32 offset, u32 bytes) {
   return offset <= BOARD_PARTITION_BYTES && bytes <= BOARD_PARTITION_BYTES - offset;
 }
 
-static uint8_t *at(u32 offset) { return (uint8_t *)(uintptr_t)(BOARD_FLASH_BASE + BOARD_PARTITION_OFFSET + offset); }
+/* `offset` counts from the first byte of flash. */
+static uint8_t *at(u32 offset) { return (uint8_t *)(uintptr_t)(BOARD_FLASH_BASE + offset); }
 
 u32 w2c_hal_flash_map(struct w2c_hal *hal, u32 offset, u32 bytes) {
   (void)hal;
-  return inside(offset, bytes) ? (u32)(uintptr_t)at(offset) : 0;
+  return inside(offset, bytes) ? (u32)(uintptr_t)at(BOARD_PARTITION_OFFSET + offset) : 0;
 }
 
 /* Bytes of the sector that begins at `offset` of the partition, 0 when none does. */
@@ -116,12 +134,12 @@ u32 w2c_hal_flash_erase(struct w2c_hal *hal, u32 offset, u32 bytes) {
   return 0;
 }
 
-u32 w2c_hal_flash_program(struct w2c_hal *hal, u32 offset, u32 from, u32 bytes) {
-  (void)hal;
+/* `offset` counts from the first byte of flash, and the range may be written. */
+static u32 program(u32 offset, u32 from, u32 bytes) {
   static uint8_t wanted[BOARD_FLASH_PAGE];
   const uint8_t *source = (const uint8_t *)(uintptr_t)from;
-  if (!inside(offset, bytes) || offset % BOARD_FLASH_UNIT != 0 || bytes % BOARD_FLASH_UNIT != 0 ||
-      from < BOARD_MEMORY_BASE || from > BOARD_MEMORY_END || bytes > BOARD_MEMORY_END - from)
+  if (offset % BOARD_FLASH_UNIT != 0 || bytes % BOARD_FLASH_UNIT != 0 || from < BOARD_MEMORY_BASE ||
+      from > BOARD_MEMORY_END || bytes > BOARD_MEMORY_END - from)
     return (u32)HAL_EINVAL;
   if (bytes == 0) return 0;
   if (offset / BOARD_FLASH_PAGE != (offset + bytes - 1) / BOARD_FLASH_PAGE) return (u32)HAL_EINVAL;
@@ -131,9 +149,79 @@ u32 w2c_hal_flash_program(struct w2c_hal *hal, u32 offset, u32 from, u32 bytes) 
     wanted[i] = before & source[i];
   }
   board_watchdog_feed();
-  if (board_flash_program(BOARD_PARTITION_OFFSET + offset, source, bytes) != 0) return (u32)HAL_EIO;
+  if (board_flash_program(offset, source, bytes) != 0) return (u32)HAL_EIO;
   return memcmp(at(offset), wanted, bytes) == 0 ? 0 : (u32)HAL_EIO;
 }
+
+u32 w2c_hal_flash_program(struct w2c_hal *hal, u32 offset, u32 from, u32 bytes) {
+  (void)hal;
+  return inside(offset, bytes) ? program(BOARD_PARTITION_OFFSET + offset, from, bytes) : (u32)HAL_EINVAL;
+}
+
+#ifdef BOARD_UPDATE_OFFSET
+
+/* The firmware's region: record sectors and both slots. */
+static bool in_region(u32 offset, u32 bytes) {
+  u32 all = BOARD_UPDATE_SLOT1 + BOARD_UPDATE_SLOT_BYTES - BOARD_UPDATE_OFFSET;
+  return offset <= all && bytes <= all - offset;
+}
+
+/* All of it but the slot that runs. */
+static bool replaceable(u32 offset, u32 bytes) {
+  u32 running = slots[SLOT] - BOARD_UPDATE_OFFSET;
+  return in_region(offset, bytes) && (offset + bytes <= running || offset >= running + BOARD_UPDATE_SLOT_BYTES);
+}
+
+u32 w2c_hal_firmware_map(struct w2c_hal *hal, u32 offset, u32 bytes) {
+  (void)hal;
+  return in_region(offset, bytes) ? (u32)(uintptr_t)at(BOARD_UPDATE_OFFSET + offset) : 0;
+}
+
+u32 w2c_hal_firmware_erase(struct w2c_hal *hal, u32 offset, u32 bytes) {
+  (void)hal;
+  if (!replaceable(offset, bytes) || offset % BOARD_UPDATE_SECTOR != 0 || bytes % BOARD_UPDATE_SECTOR != 0)
+    return (u32)HAL_EINVAL;
+  for (u32 end = offset + bytes; offset < end; offset += BOARD_UPDATE_SECTOR) {
+    board_watchdog_feed();
+    if (board_flash_erase(BOARD_UPDATE_OFFSET + offset, BOARD_UPDATE_SECTOR) != 0) return (u32)HAL_EIO;
+  }
+  return 0;
+}
+
+u32 w2c_hal_firmware_program(struct w2c_hal *hal, u32 offset, u32 from, u32 bytes) {
+  (void)hal;
+  return replaceable(offset, bytes) ? program(BOARD_UPDATE_OFFSET + offset, from, bytes) : (u32)HAL_EINVAL;
+}
+
+u32 w2c_hal_firmware_try(struct w2c_hal *hal, u32 wanted) {
+  (void)hal;
+  board_try_slot(wanted != 0 ? 1 - SLOT : 2);
+  return 0;
+}
+
+#else
+
+u32 w2c_hal_firmware_map(struct w2c_hal *hal, u32 offset, u32 bytes) {
+  (void)hal, (void)offset, (void)bytes;
+  return 0;
+}
+
+u32 w2c_hal_firmware_erase(struct w2c_hal *hal, u32 offset, u32 bytes) {
+  (void)hal, (void)offset, (void)bytes;
+  return (u32)HAL_ABSENT;
+}
+
+u32 w2c_hal_firmware_program(struct w2c_hal *hal, u32 offset, u32 from, u32 bytes) {
+  (void)hal, (void)offset, (void)from, (void)bytes;
+  return (u32)HAL_ABSENT;
+}
+
+u32 w2c_hal_firmware_try(struct w2c_hal *hal, u32 wanted) {
+  (void)hal, (void)wanted;
+  return (u32)HAL_ABSENT;
+}
+
+#endif
 
 u32 w2c_hal_ticks(struct w2c_hal *hal) {
   (void)hal;

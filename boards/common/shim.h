@@ -46,6 +46,12 @@ uint32_t board_entropy(void);
 int32_t board_gpio_write(int32_t pin, int32_t level);
 void board_watchdog_feed(void);
 
+/*
+ * Boards with two slots for firmware (BOARD_UPDATE_OFFSET): the slot that the selector starts once after the next board_reset(); 2: none in
+ * particular. Kept where a reset leaves it and a power cut does not.
+ */
+void board_try_slot(uint32_t slot);
+
 /* ---- What start_*.c provides for a family of cores; a board whose core has no timer of its own provides the first two ---- */
 
 /* Microseconds since reset, modulo 2^32. */

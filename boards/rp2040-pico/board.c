@@ -1,5 +1,5 @@
 /*
- * Raspberry Pi Pico: RP2040 at 125 MHz, UART0 on GPIO0 (out) and GPIO1 (in), watchdog, pins. Flash is flash.c's. Source: RP2040 Datasheet; the
+ * Raspberry Pi Pico: RP2040 at 125 MHz, UART0 on GPIO0 (out) and GPIO1 (in), pins. Flash is flash.c's, clocks and watchdog are clocks.c's. Source: RP2040 Datasheet; the
  * sections stand in rp2040.h.
  *
  * NOT IMPLEMENTED: the second core, ADC, PWM, I2C, USB.
@@ -11,60 +11,10 @@
 #define HAL_EINVAL (-2)
 #define TX_PIN 0
 #define RX_PIN 1
-#define XOSC_HZ 12000000
-
-static void unreset(uint32_t blocks) {
-  CLEAR(RESETS_RESET) = blocks;
-  while ((~RESETS_DONE & blocks) != 0) {
-  }
-}
-
-/* After a reset of the core alone the PLL may be running and in use: clk_sys leaves it first. */
-static void start_clocks(void) {
-  CLEAR(CLK_SYS_CTRL) = SYS_FROM_AUX;
-  while (CLK_SYS_SELECTED != 1) {
-  }
-  XOSC_CTRL = XOSC_1_15MHZ;
-  XOSC_STARTUP = XOSC_HZ / 1000 / 256 + 1; /* 1 ms, in units of 256 periods */
-  SET(XOSC_CTRL) = XOSC_ENABLE;
-  while ((XOSC_STATUS & XOSC_STABLE) == 0) {
-  }
-  CLK_REF_DIV = 1 << 8;
-  CLK_REF_CTRL = REF_FROM_XOSC;
-  while (CLK_REF_SELECTED != 1u << REF_FROM_XOSC) {
-  }
-
-  SET(RESETS_RESET) = RESET_PLL_SYS;
-  unreset(RESET_PLL_SYS);
-  PLL_CS = 1;
-  PLL_FBDIV = 125; /* VCO: 1500 MHz */
-  CLEAR(PLL_PWR) = PLL_PD | PLL_VCOPD;
-  while ((PLL_CS & PLL_LOCK) == 0) {
-  }
-  PLL_PRIM = 6 << 16 | 2 << 12;
-  CLEAR(PLL_PWR) = PLL_POSTDIVPD;
-  _Static_assert(XOSC_HZ / 1 * 125 / 6 / 2 == BOARD_CPU_HZ, "the PLL makes cpu.hz of the board's JSON");
-
-  CLK_SYS_DIV = 1 << 8;
-  CLK_SYS_CTRL = 0; /* AUXSRC: PLL_SYS, while SRC is clk_ref */
-  CLK_SYS_CTRL = SYS_FROM_AUX;
-  while (CLK_SYS_SELECTED != 1u << SYS_FROM_AUX) {
-  }
-  CLK_PERI_CTRL = PERI_ENABLE; /* AUXSRC: clk_sys */
-}
-
-/* The watchdog resets all but the oscillators, as a power-up would; the ROM finds no vector of its own in SCRATCH4. */
-static void start_watchdog(void) {
-  PSM_WDSEL = PSM_ALL_BUT_OSCILLATORS;
-  WATCHDOG_SCRATCH4 = 0;
-  WATCHDOG_TICK = 1 << 9 | XOSC_HZ / 1000000;
-  board_watchdog_feed();
-  SET(WATCHDOG_CTRL) = WATCHDOG_ENABLE;
-}
 
 void board_init(void) {
-  start_clocks();
-  start_watchdog();
+  clocks_start();
+  watchdog_start();
   unreset(RESET_IO_BANK0 | RESET_PADS_BANK0 | RESET_UART0);
   PADS_GPIO(RX_PIN) = PAD_INPUT_PULLED_UP; /* silent when nothing is connected */
   IO_GPIO_CTRL(TX_PIN) = FUNCTION_UART;
@@ -149,6 +99,11 @@ int32_t board_gpio_write(int32_t pin, int32_t level) {
 }
 
 void board_watchdog_feed(void) { WATCHDOG_LOAD = WATCHDOG_LONGEST; }
+
+void board_try_slot(uint32_t slot) {
+  WATCHDOG_SCRATCH0 = TRY_MAGIC ^ slot;
+  WATCHDOG_SCRATCH1 = slot < 2 ? ~(TRY_MAGIC ^ slot) : 0;
+}
 
 /* SYSRESETREQ would reset the core and leave peripherals as they are (from memory); the watchdog resets the chip. */
 void board_reset(void) {

@@ -118,11 +118,22 @@ _Static_assert(offsetof(struct ssi, DR0) == 0x60 && offsetof(struct ssi, SPI_CTR
 /* 4.7 watchdog */
 #define WATCHDOG_CTRL REG(0x40058000)
 #define WATCHDOG_LOAD REG(0x40058004)
+/* Kept over every reset but those of the supply and the RUN pin (from memory). The boot ROM looks at SCRATCH4 to 7 only. */
+#define WATCHDOG_SCRATCH0 REG(0x4005800C)
+#define WATCHDOG_SCRATCH1 REG(0x40058010)
 #define WATCHDOG_SCRATCH4 REG(0x4005801C)
 #define WATCHDOG_TICK REG(0x4005802C)
 #define WATCHDOG_TRIGGER (1u << 31)
 #define WATCHDOG_ENABLE (1u << 30)
 /* The counter has 24 bits and loses two a microsecond (erratum RP2040-E1): 8.3 s. */
 #define WATCHDOG_LONGEST 0xFFFFFFu
+
+/* Which slot to start once (spec/FIRMWARE.md): SCRATCH0 is this ^ slot, SCRATCH1 its complement. */
+#define TRY_MAGIC 0x59525446u
+
+/* clocks.c */
+void unreset(uint32_t blocks);
+void clocks_start(void);
+void watchdog_start(void);
 
 #endif

@@ -15,6 +15,7 @@ import type { Uart } from "../peripherals/uart.ts";
 import { SimError } from "../sim_error.ts";
 import type { HalImports } from "../wasm_host.ts";
 import { boardInfo } from "./board_info.ts";
+import type { FirmwareHal } from "./firmware_hal.ts";
 import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
 
 const RESERVED = [
@@ -39,6 +40,8 @@ export interface HalChips {
   readonly timer: Timer;
   readonly gpio: Gpio;
   readonly entropy: Entropy;
+  /** null: the board's firmware cannot replace itself. */
+  readonly firmware: FirmwareHal | null;
   /** The module asked for a reset, which follows when poll() has returned. */
   readonly requestReset: () => void;
   /** The module slept until its time was over: nothing came and nothing had to leave. */
@@ -46,7 +49,8 @@ export interface HalChips {
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, map, memory, uart, flash, timer, gpio, entropy } = chips;
+  const { clock, map, memory, uart, flash, timer, gpio, entropy, firmware } = chips;
+  const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
     if (len < 0 || !readable(map, ptr >>> 0, len)) throw busFault(name, ptr, len);
@@ -58,7 +62,10 @@ export function halImports(chips: HalChips): HalImports {
   };
 
   const calls: HalImports = {
-    board_info: boardInfo(chips.board),
+    board_info(key, index) {
+      const fact = facts(key, index);
+      return fact === HAL_ABSENT && firmware !== null ? firmware.info(key, index) : fact;
+    },
     uart_read(ptr, max) {
       const bytes = uart.read(max);
       target("uart_read", ptr, bytes.length).set(bytes);
@@ -73,6 +80,13 @@ export function halImports(chips: HalChips): HalImports {
     flash_erase: (offset, len) => flash.erase(offset, len),
     flash_program: (offset, ptr, len) =>
       len < 0 || !inSram(map, ptr >>> 0, len) ? HAL_EINVAL : flash.program(offset, view(ptr, len)),
+    firmware_map: (offset, len) => firmware?.map(offset, len) ?? 0,
+    firmware_erase: (offset, len) => firmware?.erase(offset, len) ?? HAL_ABSENT,
+    firmware_program(offset, ptr, len) {
+      if (firmware === null) return HAL_ABSENT;
+      return len < 0 || !inSram(map, ptr >>> 0, len) ? HAL_EINVAL : firmware.program(offset, view(ptr, len));
+    },
+    firmware_try: (wanted) => firmware?.tryOther(wanted !== 0) ?? HAL_ABSENT,
     ticks: () => timer.ticks(),
     wait(us) {
       if (uart.available > 0) return 0;

@@ -1,5 +1,4 @@
 // `tritkit flash --firmware`: the board's boot ROM says how, host/device/firmware does it, this shows it.
-import { createHash } from "node:crypto";
 import type { Board } from "../../boards/board.ts";
 import { loadBoard, loadFirmware } from "../assets.ts";
 import { type BoardFirmware, readBoardFirmware, releasedFirmware } from "../device/firmware/files.ts";
@@ -10,16 +9,19 @@ import { usbIdOf } from "../transports/discover.ts";
 import { openPort } from "../transports/open.ts";
 import type { Transport } from "../transports/transport.ts";
 import { type Context, type OptionSpec, PORT_HINT, usage } from "./command.ts";
-import type { Output } from "./output.ts";
-import { bytesText, ProgressLine, secondsText } from "./progress.ts";
+import { updateOverLine } from "./firmware_update.ts";
+import { FirmwareView } from "./firmware_view.ts";
 
 /** Options of `flash` that only firmware has. */
 export const FIRMWARE_OPTIONS: Record<string, OptionSpec> = {
-  firmware: { type: "boolean", help: "the board's firmware instead of a model, through the boot ROM of its chip" },
+  firmware: {
+    type: "boolean",
+    help: "the board's firmware instead of a model: over its line where it runs tritkit and has two slots, else by its boot ROM",
+  },
   file: {
     type: "string",
     value: "FILE",
-    help: "firmware: a .bin, .hex or .uf2 file or a folder (default: what ships)",
+    help: "firmware: a .bin, .hex, .uf2 or .img file or a folder (default: what ships)",
   },
   address: { type: "string", value: "N", help: "firmware: where the first byte of a .bin goes, e.g. 0x08000000" },
   wiring: {
@@ -39,6 +41,7 @@ export async function flashFirmware(context: Context): Promise<number> {
   const { args, out } = context;
   if (args.positionals.length > 0) throw usage("flash --firmware takes no MODEL.", "Flash the model afterwards.");
   for (const name of MODEL_OPTIONS) if (args.given(name)) throw usage(`--${name} is for a model, not for --firmware.`);
+  if (await updateOverLine(context)) return 0;
   const board = await loadBoard(args.required("board", "`tritkit boards` lists the boards."));
   if (board.rom === null) throw await loadedOtherwise(board);
   if (args.given("wiring") && board.rom !== "an3155") throw usage(`--wiring is for an STM32, not for ${board.name}.`);
@@ -47,7 +50,12 @@ export async function flashFirmware(context: Context): Promise<number> {
   // Before anything is opened.
   wiringFrom(args.text("wiring"));
   const firmware = await chooseFirmware(context, board);
-  const view = new FirmwareView(out, board, firmware);
+  const view = new FirmwareView(out, board, firmware, {
+    asked: `the boot ROM of ${board.name}`,
+    verified: VERIFIED[board.rom] ?? null,
+    unverified: "the boot ROM took all of it and restarted; it reads nothing back",
+    next: "model  `tritkit flash MODEL --port PORT` puts a model beside it",
+  });
   await METHODS[board.rom](context, board, firmware, view);
   view.end();
   return 0;
@@ -95,7 +103,7 @@ async function loadedOtherwise(board: Board): Promise<TritkitError> {
   return new TritkitError("E_NO_BOOT_ROM", message, hint, EXIT_USAGE);
 }
 
-/** What it means that a board's firmware was verified. */
+/** What it means that a board's firmware was verified; the rest read nothing back. */
 const VERIFIED: Partial<Record<NonNullable<Board["rom"]>, string>> = {
   an3155: "read back and equal",
   esp32: "MD5 of what flash holds is equal",
@@ -154,63 +162,4 @@ function wiringFrom(text: string | undefined): Stm32Wiring | undefined {
     return `${found[1] === undefined ? "" : "!"}${found[2]}` as ModemLine;
   };
   return { reset: line("reset"), boot0: line("boot0") };
-}
-
-/** Says what happens, in the words of `tritkit flash MODEL`: one line for the bytes, one for what was verified. */
-class FirmwareView {
-  readonly #out: Output;
-  readonly #board: Board;
-  readonly #firmware: BoardFirmware;
-  readonly #sha256: string;
-  readonly #line: ProgressLine;
-  #verifyLine: ProgressLine | null = null;
-  #last: FirmwareProgress | null = null;
-
-  constructor(out: Output, board: Board, firmware: BoardFirmware) {
-    this.#out = out;
-    this.#board = board;
-    this.#firmware = firmware;
-    const sha = createHash("sha256");
-    for (const { bytes } of firmware.segments) sha.update(bytes);
-    this.#sha256 = sha.digest("hex");
-    this.#line = this.#newLine("flash");
-  }
-
-  show(progress: FirmwareProgress): void {
-    const { phase, bytes, total, skipped, seconds } = progress;
-    const rounded = Math.round(seconds * 1000) / 1000;
-    const what = { board: this.#board.name, firmware: this.#firmware.version, sha256: this.#sha256 };
-    this.#out.event({ event: "flash", phase, bytes, total, skipped, seconds: rounded, ...what });
-    this.#last = progress;
-    if (phase === "connect") this.#out.status(`flash  looking for the boot ROM of ${this.#board.name}`);
-    if (phase === "erase") this.#out.status(`flash  erasing, ${bytesText(bytes)} of ${bytesText(total)} are there`);
-    if (phase === "write") this.#line.update(bytes, total);
-    if (phase === "verify") {
-      this.#verifyLine ??= this.#newLine("verify");
-      this.#verifyLine.update(bytes, total);
-    }
-    if (phase === "reset") this.#out.status("flash  restarting the board");
-  }
-
-  end(): void {
-    if (this.#last === null) return;
-    const { total, skipped, seconds } = this.#last;
-    const sent = total - skipped;
-    const there = skipped > 0 ? ` (${bytesText(skipped)} were there already)` : "";
-    const rate = `in ${secondsText(seconds)}, ${bytesText(sent / seconds)}/s`;
-    const what = sent === 0 ? `${bytesText(total)} were there already` : `${bytesText(sent)}${there} ${rate}`;
-    const verified = this.#verifyLine === null || this.#board.rom === null ? undefined : VERIFIED[this.#board.rom];
-    const check =
-      verified === undefined
-        ? "the boot ROM took all of it and restarted; it reads nothing back"
-        : `${verified}, sha256 ${this.#sha256.slice(0, 8)}`;
-    const version = this.#firmware.version === null ? "" : ` ${this.#firmware.version}`;
-    this.#line.end(`firmware${version} of ${this.#board.name}: ${what}  ${check}`);
-    this.#out.info("model  `tritkit flash MODEL --port PORT` puts a model beside it");
-  }
-
-  /** Rate and ETA count from here. The clock is the device's where it is simulated. */
-  #newLine(label: string): ProgressLine {
-    return new ProgressLine(this.#out, label, () => this.#last?.seconds ?? 0);
-  }
 }

@@ -34,6 +34,8 @@ export interface Hello {
   model: string;
   /** An unfinished upload. */
   upload: { slot: number; bytes: number; offset: number; sha: Uint8Array } | null;
+  /** The slot that a new firmware goes to over this line; null where the board takes none so. */
+  firmwareSlot: number | null;
   /** Frames dropped because they were longer than mtu, or damaged. */
   lost: { rx: number; crc: number };
 }
@@ -114,6 +116,7 @@ export function parseHello(body: CborMap): Hello {
             offset: uint(up, "off"),
             sha: up.sha instanceof Uint8Array ? up.sha : bad("up.sha"),
           },
+    firmwareSlot: body.fwslot === undefined ? null : uint(body, "fwslot"),
     lost: { rx: uint(lost, "rx", 0), crc: uint(lost, "crc", 0) },
   };
 }

@@ -2,6 +2,7 @@
 import {
   GROUP_IMAGE,
   GROUP_TRITKIT,
+  IMG_RC_ADDRESS,
   IMG_RC_BAD_STATE,
   IMG_RC_CORRUPT,
   IMG_RC_FLASH,
@@ -29,6 +30,11 @@ const IMAGE_GROUP_WORDS: Record<number, Words> = {
     "Use --single to give up the model that is there, or a smaller model.",
   ],
   [IMG_RC_CORRUPT]: ["E_VERIFY", "What arrived in the device's flash is not what was sent.", "Flash it again."],
+  [IMG_RC_ADDRESS]: [
+    "E_FIRMWARE_SLOT",
+    "The firmware was linked for the other slot.",
+    "Give the folder of a release: it has one for each.",
+  ],
   [IMG_RC_FLASH]: ["E_FLASH_IO", "The board's flash failed.", "Try again; a worn-out chip fails again."],
 };
 

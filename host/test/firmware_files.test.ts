@@ -52,6 +52,7 @@ describe("a release", () => {
       segments: PIECES,
       uf2: null,
       elf: join(path, "firmware.elf"),
+      updates: [],
     });
     assert.deepEqual(await readBoardFirmware(path, f405), { segments: PIECES, uf2: null, version: "9.8.7" });
   });

@@ -30,7 +30,8 @@ export interface SimOptions {
   onOff?: (error: Error | null) => void;
   /**
    * Strapped into its boot ROM, or for booting from flash. Then the flash file holds the whole flash, and the device module starts only
-   * where flash holds `firmware`. Left out: the module starts, and the file holds the model partition.
+   * where flash holds `firmware`; a board with two slots for it (spec/FIRMWARE.md) boots by its selector from "flash", which is filled with
+   * `firmware` when it is blank. Left out: the module starts, and the file holds the model partition.
    */
   boot?: "rom" | "flash";
   /** What counts as the board's firmware; without it the release that ships for it, if there is one. */
@@ -55,12 +56,15 @@ export interface RunningSim {
 export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
   const board = await loadBoard(boardName);
   return translated(async () => {
-    const boot = await bootOptions(board, options);
-    const need = boot === undefined ? "partition" : "flash";
+    const hasSlots = board.flash.update !== null && options.boot === "flash";
+    const boot = hasSlots ? undefined : await bootOptions(board, options);
+    const slots = hasSlots ? { onBoot: options.onBoot } : undefined;
+    const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot });
+    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
     file?.attach(sim);
+    if (hasSlots) await deliver(sim, board, options);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
     return {
       board,
@@ -72,6 +76,14 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
       },
     };
   });
+}
+
+/** A board with two slots whose flash is blank where firmware lies gets the one that it is delivered with, if there is one. */
+async function deliver(sim: SimBoard, board: Board, options: SimOptions): Promise<void> {
+  const { base, partition } = board.flash;
+  if (sim.flashBus.read(base, partition.offset).some((byte) => byte !== 0xff)) return;
+  const firmware = options.firmware ?? (await shippedFirmware(board)) ?? [];
+  for (const { address, bytes } of firmware) sim.flashBus.program(address, bytes);
 }
 
 async function bootOptions(board: Board, options: SimOptions): Promise<BootOptions | undefined> {

@@ -5,6 +5,12 @@
  *     boards/<name>.json -> board_config.h ───────────────────────────────────────┤-> gcc -> firmware.elf -> firmware-<address>.bin, .uf2
  *     boards/common/*.c, boards/<name>/{board.c,link.ld} ─────────────────────────┘
  *
+ * A board with two slots for firmware (flash.update, spec/FIRMWARE.md) is linked once for each, and has a selector:
+ *
+ *     boards/common/selector.c, boards/<name>/selector/ ───────────────────────────-> selector.elf ─┐
+ *     the same objects, linked for slot 0 and slot 1 -> firmware.elf, firmware-slot1.elf ────────────┴-> firmware-<address>.bin, .uf2
+ *                                                    -> firmware-slot0.img, firmware-slot1.img, which an update over the wire takes
+ *
  * What comes out is in build/firmware/<name>/. The same sources give the same bytes in any folder: paths are relative, nothing asks for the time.
  */
 import { execFile } from "node:child_process";
@@ -18,6 +24,7 @@ import { ROOT } from "../lib/root.mjs";
 import { sealBoot2 } from "./boot2.mjs";
 import { boardConfig } from "./config.mjs";
 import { loadSegments } from "./elf.mjs";
+import { deliveredFlash, sealFirmware } from "./image.mjs";
 import { TOOLCHAINS } from "./toolchains.mjs";
 import { sameCode, translate } from "./translate.mjs";
 
@@ -34,7 +41,10 @@ const AS_WRITTEN = ["-O2", "-fno-schedule-insns", "-fno-tree-reassoc", "-fno-tre
  */
 const unroll = (steps) => [
   "-funroll-loops",
-  ...[`max-unroll-times=${steps}`, "max-unrolled-insns=400", "max-average-unrolled-insns=400"].flatMap((p) => ["--param", p]),
+  ...[`max-unroll-times=${steps}`, "max-unrolled-insns=400", "max-average-unrolled-insns=400"].flatMap((p) => [
+    "--param",
+    p,
+  ]),
   ...["-fno-rename-registers", "-fno-web", "-fno-split-ivs-in-unroller"],
 ];
 
@@ -50,8 +60,10 @@ const OPTIMISE = {
 /**
  * @typedef {import("../../boards/types.ts").Board} Board
  * @typedef {{ address: number, bytes: Uint8Array }} Segment
- * @typedef {{ board: Board, folder: string, elf: string, wasm: string, segments: Segment[] }} Built
- *   folder, elf: paths relative to the root; wasm: SHA-256 of the device module that it was made from
+ * @typedef {{ slot: number, file: string, bytes: Uint8Array }} Update
+ * @typedef {{ board: Board, folder: string, elf: string, wasm: string, segments: Segment[], updates: Update[] }} Built
+ *   folder, elf: paths relative to the root; wasm: SHA-256 of the device module that it was made from; updates: what is uploaded into each
+ *   slot, in `folder` too; none where firmware cannot replace itself
  */
 
 /** Boards that have a shim here: boards/<name>/board.c. */
@@ -83,25 +95,87 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
 
   const { sources, wasm } = await deviceSources(board);
   for (const [file, text] of Object.entries(sources)) await writeFile(join(root, folder, file), text);
-  await writeFile(join(root, folder, "board_config.h"), boardConfig(board, partitionRuns(board), version));
+  const config = boardConfig(board, partitionRuns(board), version, updateSector(board));
+  await writeFile(join(root, folder, "board_config.h"), config);
 
-  const { cc, objects } = await compileAll(name, folder, toolchain, flags, root);
-  const script = `${folder}/link.ld`;
-  await cc(["-E", "-P", "-x", "c", `boards/${name}/link.ld`, "-o", script]);
-  const elf = `${folder}/firmware.elf`;
-  const link = [
-    ...toolchain.link,
-    ...["-T", script],
-    "-Wl,--gc-sections",
-    "-Wl,--build-id=none",
-    "-Wl,--strip-debug",
-    "-Wl,--fatal-warnings",
+  const { cc, compile: compileUnits } = compiler(name, folder, toolchain, flags, root);
+  const own = await unitsIn(root, `boards/${name}`);
+  const generated = ["inner.kernels.c", "kernels.c", "model.c", "device.c"].map((file) => ({
+    path: `${folder}/${file}`,
+    file,
+  }));
+  const common = ["hal.c", "main.c", "uart.c", ...toolchain.start].map((file) => ({ path: `${COMMON}/${file}`, file }));
+  const ownObjects = await compileUnits(own);
+  const objects = [...(await compileUnits([...generated, ...common])), ...ownObjects];
+  /** @param {string} output @param {string} from link.ld @param {string[]} inputs @param {string[]} defines */
+  const link = async (output, from, inputs, defines = []) => {
+    const script = `${folder}/${output}.ld`;
+    await cc(["-E", "-P", "-x", "c", ...defines, from, "-o", script]);
+    const options = ["--gc-sections", "--build-id=none", "--strip-debug", "--fatal-warnings", "--no-warn-rwx-segments"];
+    const map = `-Wl,-Map,${folder}/${output}.map`;
+    const elf = `${folder}/${output}.elf`;
+    await cc([
+      ...toolchain.link,
+      "-T",
+      script,
+      ...options.map((option) => `-Wl,${option}`),
+      map,
+      ...inputs,
+      "-lgcc",
+      "-o",
+      elf,
+    ]);
+    return elf;
+  };
+  const script = `boards/${name}/link.ld`;
+  const { update } = board.flash;
+  if (update === null) {
+    const elf = await link("firmware", script, objects);
+    return { board, folder, elf, wasm, segments: loadSegments(await readFile(join(root, elf))), updates: [] };
+  }
+
+  /** @type {Update[]} */
+  const updates = [];
+  const slot0 = update.offset + 2 * updateSector(board);
+  for (const slot of [0, 1]) {
+    const elf = await link(slot === 0 ? "firmware" : "firmware-slot1", script, objects, [
+      `-DBOARD_FIRMWARE_SLOT=${slot}`,
+    ]);
+    const image = await readFile(join(root, elf));
+    const address = board.flash.base + slot0 + slot * update.slot_bytes;
+    const bytes = sealFirmware(image, { board: name, version, address });
+    if (bytes.length > update.slot_bytes)
+      throw new Error(`${name}: a firmware of ${bytes.length} bytes for a slot of ${update.slot_bytes}`);
+    await writeFile(join(root, elf), image);
+    const file = `firmware-slot${slot}.img`;
+    await writeFile(join(root, folder, file), bytes);
+    updates.push({ slot, file, bytes });
+  }
+  const selectorUnits = [
+    { path: `${COMMON}/selector.c`, file: "selector.c" },
+    ...(await unitsIn(root, `boards/${name}/selector`, "selector_")),
   ];
-  await cc([...link, "-Wl,--no-warn-rwx-segments", `-Wl,-Map,${folder}/firmware.map`, ...objects, "-lgcc", "-o", elf]);
-  const image = await readFile(join(root, elf));
-  if (board.chip === "RP2040") await writeFile(join(root, elf), sealBoot2(image));
-  const segments = loadSegments(image);
-  return { board, folder, elf, wasm, segments };
+  // What the selector does not need of the board's own files, nearly all, is dropped.
+  const selector = await link("selector", `boards/${name}/selector/link.ld`, [
+    ...(await compileUnits(selectorUnits)),
+    ...ownObjects,
+  ]);
+  const first = await readFile(join(root, selector));
+  if (board.chip === "RP2040") await writeFile(join(root, selector), sealBoot2(first));
+  const [{ bytes: code }] = loadSegments(first);
+  const segments = [deliveredFlash(board.flash.base, code, slot0, updates[0].bytes)];
+  return { board, folder, elf: `${folder}/firmware.elf`, wasm, segments, updates };
+}
+
+/**
+ * C and assembler files of a folder.
+ * @param {string} root
+ * @param {string} folder
+ * @param {string} prefix of the objects' names
+ */
+async function unitsIn(root, folder, prefix = "") {
+  const files = (await readdir(join(root, folder))).filter((file) => /\.[cS]$/.test(file)).sort();
+  return files.map((file) => ({ path: `${folder}/${file}`, file: prefix + file }));
 }
 
 /**
@@ -111,7 +185,7 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
  * @param {string[]} flags
  * @param {string} root
  */
-async function compileAll(name, folder, toolchain, flags, root) {
+function compiler(name, folder, toolchain, flags, root) {
   const include = [`-I${folder}`, `-I${COMMON}`, `-Iboards/${name}`];
   /** @param {string[]} args */
   const cc = async (args) => {
@@ -121,26 +195,22 @@ async function compileAll(name, folder, toolchain, flags, root) {
       throw new Error(error.code === "ENOENT" ? `${error.path} ${missing}` : error.stderr.trim());
     });
   };
-  const generated = ["inner.kernels.c", "kernels.c", "model.c", "device.c"];
-  const common = ["hal.c", "main.c", "uart.c", ...toolchain.start];
-  const own = (await readdir(join(root, "boards", name))).filter((file) => /\.[cS]$/.test(file)).sort();
-  const units = [
-    ...generated.map((file) => ({ path: `${folder}/${file}`, file })),
-    ...common.map((file) => ({ path: `${COMMON}/${file}`, file })),
-    ...own.map((file) => ({ path: `boards/${name}/${file}`, file })),
-  ];
-  /** @type {string[]} */
-  const objects = [];
-  for (const { path, file } of units) {
-    const object = `${folder}/${file.replace(/\.\w$/, ".o")}`;
-    const level = [.../** @type {Record<string, string[]>} */ (OPTIMISE)[file] ?? OPTIMISE.rest];
-    if (file === "inner.kernels.c") level.push(...unroll(toolchain.unroll));
-    // What wasm2c writes has unused variables, labels and parameters by design.
-    const quiet = generated.includes(file) ? ["-Wno-unused", "-Wno-unused-parameter"] : [];
-    await cc([...level, ...quiet, "-c", path, "-o", object]);
-    objects.push(object);
-  }
-  return { cc, objects };
+  /** @param {{ path: string, file: string }[]} units @returns {Promise<string[]>} objects */
+  const compile = async (units) => {
+    /** @type {string[]} */
+    const objects = [];
+    for (const { path, file } of units) {
+      const object = `${folder}/${file.replace(/\.\w$/, ".o")}`;
+      const level = [.../** @type {Record<string, string[]>} */ ((OPTIMISE)[file] ?? OPTIMISE.rest)];
+      if (file === "inner.kernels.c") level.push(...unroll(toolchain.unroll));
+      // What wasm2c writes has unused variables, labels and parameters by design.
+      const quiet = path.startsWith(folder) ? ["-Wno-unused", "-Wno-unused-parameter"] : [];
+      await cc([...level, ...quiet, "-c", path, "-o", object]);
+      objects.push(object);
+    }
+    return objects;
+  };
+  return { cc, compile };
 }
 
 /** One translation for each memory map in one run. @type {Map<string, Promise<{ sources: Record<string, string>, wasm: string }>>} */
@@ -182,4 +252,17 @@ export function partitionRuns({ flash }) {
     start = end;
   }
   return runs;
+}
+
+/**
+ * Bytes of a sector of flash.update, 0 without one.
+ * @param {Board} board
+ */
+function updateSector({ flash }) {
+  let start = 0;
+  for (const run of flash.sectors) {
+    start += run.count * run.bytes;
+    if (flash.update && flash.update.offset < start) return run.bytes;
+  }
+  return 0;
 }

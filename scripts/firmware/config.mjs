@@ -9,8 +9,9 @@
  * @param {Board} board
  * @param {{ count: number, bytes: number }[]} runs of equal sectors in the partition
  * @param {string} version
+ * @param {number} sector bytes of a sector of flash.update; 0 for a board without one
  */
-export function boardConfig(board, runs, version) {
+export function boardConfig(board, runs, version, sector = 0) {
   const { memory, flash, uart, gpio, cpu } = board;
   const numbers = {
     CPU_HZ: cpu.hz,
@@ -30,6 +31,7 @@ export function boardConfig(board, runs, version) {
     UART_RX_BUFFER: uart.rx_buffer,
     GPIO_PINS: gpio.pins,
     LED_PIN: gpio.led ?? -1,
+    ...(flash.update === null ? {} : updateNumbers(flash.update, sector)),
   };
   const lines = Object.entries(numbers).map(([name, value]) => `#define BOARD_${name} ${literal(value)}`);
   const list = runs.map(({ count, bytes }) => `{ ${count}, ${bytes} }`).join(", ");
@@ -44,6 +46,21 @@ export function boardConfig(board, runs, version) {
     "#endif",
     "",
   ].join("\n");
+}
+
+/**
+ * Firmware that can replace itself (spec/FIRMWARE.md): a board has all of these or none.
+ * @param {{ offset: number, slot_bytes: number }} update
+ * @param {number} sector
+ */
+function updateNumbers({ offset, slot_bytes }, sector) {
+  return {
+    UPDATE_OFFSET: offset,
+    UPDATE_SECTOR: sector,
+    UPDATE_SLOT_BYTES: slot_bytes,
+    UPDATE_SLOT0: offset + 2 * sector,
+    UPDATE_SLOT1: offset + 2 * sector + slot_bytes,
+  };
 }
 
 /**

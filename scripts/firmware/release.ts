@@ -1,6 +1,7 @@
 /**
  * What ships of a firmware, in boards/<name>/release/: the pieces of flash as .bin, the same as .uf2 where the boot ROM is a drive, the ELF file
- * for debuggers and emulators, and firmware.json, which names them with addresses, digests and sizes (host/device/firmware/release.ts reads it).
+ * for debuggers and emulators (of slot 0, without the selector, where firmware can replace itself; then also a file for each slot, for an update
+ * over the line), and firmware.json, which names them with addresses, digests and sizes (host/device/firmware/release.ts reads it).
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -24,7 +25,7 @@ export interface Size {
 /** Sections that lie in SRAM, whatever the memory they are in is called. */
 const IN_SRAM = /^\.(vectors_ram|ramcode|data|bss|stack)\b/;
 /** Sections whose content is in flash. */
-const IN_FLASH = /^\.(boot2|boot_block|vectors|text|rodata|module|ramcode|data)\b/;
+const IN_FLASH = /^\.(header|boot2|boot_block|vectors|text|rodata|module|ramcode|data)\b/;
 
 export async function sizeOf({ board, elf }: Built, root = ROOT): Promise<Size> {
   const { prefix } = TOOLCHAINS[board.cpu.core];
@@ -40,12 +41,16 @@ export async function sizeOf({ board, elf }: Built, root = ROOT): Promise<Size> 
 
 /** The files of a release, by name. */
 export async function releaseFiles(built: Built, root = ROOT): Promise<Map<string, Uint8Array>> {
-  const { board, wasm, segments } = built;
+  const { board, wasm, segments, updates } = built;
   const files = new Map<string, Uint8Array>();
   const listed = segments.map(({ address, bytes }) => {
     const file = `firmware-${address.toString(16).padStart(8, "0")}.bin`;
     files.set(file, bytes);
     return { file, address, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  });
+  const wired = updates.map(({ slot, file, bytes }) => {
+    files.set(file, bytes);
+    return { slot, file, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
   });
   const uf2 = board.rom === "uf2" ? "firmware.uf2" : null;
   if (uf2 !== null) files.set(uf2, writeUf2(segments, uf2Chip(board.chip).family));
@@ -59,6 +64,7 @@ export async function releaseFiles(built: Built, root = ROOT): Promise<Map<strin
     segments: listed,
     uf2,
     elf: "firmware.elf",
+    ...(wired.length > 0 ? { updates: wired } : {}),
   };
   files.set(MANIFEST, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
   return files;

@@ -4,7 +4,8 @@
  *
  *     { "board": "stm32f405", "version": "0.1.0", "wasm_sha256": hex,
  *       "segments": [{ "file": "firmware-08000000.bin", "address": 134217728, "bytes": n, "sha256": hex }],
- *       "uf2": "firmware.uf2" or null, "elf": "firmware.elf" or null }
+ *       "uf2": "firmware.uf2" or null, "elf": "firmware.elf" or null,
+ *       "updates": [{ "slot": 0, "file": "firmware-slot0.img", "bytes": n, "sha256": hex }, ...] }
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -12,6 +13,7 @@ import { join } from "node:path";
 import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { joinSegments } from "./layout.ts";
 import type { FirmwareSegment } from "./segments.ts";
+import { readUpdateFile, type UpdateFile } from "./update_file.ts";
 
 export const MANIFEST = "firmware.json";
 
@@ -26,6 +28,8 @@ export interface Firmware {
   readonly uf2: Uint8Array | null;
   /** Path of the ELF file, for debuggers and emulators. */
   readonly elf: string | null;
+  /** For an update over the board's line, linked for each slot; none where firmware cannot replace itself. */
+  readonly updates: readonly UpdateFile[];
 }
 
 /** Of the module, where the build says it. */
@@ -60,20 +64,29 @@ export async function readFirmwareFolder(folder: string): Promise<Firmware | nul
   if (text === null) return null;
   const json = parsed(text);
   if (json === null) throw corrupt(`${MANIFEST} is no JSON object`);
-  const { board, version, wasm_sha256, segments, uf2, elf } = json;
+  const { board, version, wasm_sha256, segments, uf2, elf, updates = [] } = json;
   if (typeof board !== "string" || typeof version !== "string") throw corrupt(`${MANIFEST} names no board and version`);
   if (typeof wasm_sha256 !== "string" || !SHA256_OR_NONE.test(wasm_sha256)) throw corrupt("wasm_sha256 is no digest");
   if (!Array.isArray(segments) || segments.length === 0) throw corrupt(`${MANIFEST} has no segments`);
-  const read: FirmwareSegment[] = [];
-  for (const each of segments as unknown[]) {
-    const { file, address, bytes, sha256 } = (each ?? {}) as Record<string, unknown>;
-    if (typeof address !== "number" || !Number.isInteger(address) || address < 0 || address >= 2 ** 32)
-      throw corrupt(`${JSON.stringify(address)} is no address`);
+  const checked = async ({ file, bytes, sha256 }: Record<string, unknown>): Promise<Uint8Array> => {
     const found = await content(file);
     if (found.length !== bytes) throw corrupt(`${file} has ${found.length} bytes, not ${JSON.stringify(bytes)}`);
     if (createHash("sha256").update(found).digest("hex") !== sha256) throw corrupt(`${file} is not what was built`);
-    read.push({ address, bytes: found });
+    return found;
+  };
+  const read: FirmwareSegment[] = [];
+  for (const each of segments as unknown[]) {
+    const piece = (each ?? {}) as Record<string, unknown>;
+    const { address } = piece;
+    if (typeof address !== "number" || !Number.isInteger(address) || address < 0 || address >= 2 ** 32)
+      throw corrupt(`${JSON.stringify(address)} is no address`);
+    read.push({ address, bytes: await checked(piece) });
   }
+  if (!Array.isArray(updates)) throw corrupt("updates is no list");
+  const files: UpdateFile[] = [];
+  for (const each of updates as unknown[])
+    files.push(readUpdateFile(await checked((each ?? {}) as Record<string, unknown>)));
+  if (files.some((file) => file.board !== board)) throw corrupt("an update in it is for another board");
   if (elf !== null && (typeof elf !== "string" || !FILE.test(elf))) throw corrupt("elf is no file name");
   return {
     board,
@@ -82,6 +95,7 @@ export async function readFirmwareFolder(folder: string): Promise<Firmware | nul
     segments: joinSegments(read),
     uf2: uf2 === null ? null : await content(uf2),
     elf: elf === null ? null : join(folder, elf),
+    updates: files,
   };
 }
 

@@ -58,6 +58,9 @@ export function startRp2040(options: Rp2040Options): Rp2040 {
   return new Rp2040(options);
 }
 
+const POWER_UP = "power-up";
+const RUN_PIN = "the RUN pin";
+
 export class Rp2040 {
   /** Times that simulated time jumped because flash code polled a busy flash. */
   pollsSkipped = 0;
@@ -65,7 +68,7 @@ export class Rp2040 {
   instructions = 0;
   /** Resets that the chip went through by itself, and what caused the last. */
   resets = 0;
-  lastReset = "power-up";
+  lastReset: string = POWER_UP;
   readonly #flash: W25q;
   readonly #boot2: boolean;
   #mcu: Mcu;
@@ -183,13 +186,13 @@ export class Rp2040 {
 
   /** Power comes back: the boot ROM, boot2, the firmware. */
   powerOn(): void {
-    if (!this.#on) this.#restart("power-up");
+    if (!this.#on) this.#restart(POWER_UP);
     this.#on = true;
   }
 
   /** The RUN pin: a reset of everything but flash. */
   reset(): void {
-    this.#restart("the RUN pin");
+    this.#restart(RUN_PIN);
   }
 
   /** Cuts power in the middle of this operation, counted from 1 since the start; 0: never. */
@@ -272,13 +275,15 @@ export class Rp2040 {
   }
 
   #restart(how: string): void {
-    const { time, core, uart0 } = this.#mcu;
+    const { time, core, uart0, scratch } = this.#mcu;
     this.resets++;
     this.lastReset = how;
     this.#resetting = false;
     this.#pastCycles += core.cycles;
     this.#mcu = this.#powerUp(time.nanos);
     this.#mcu.uart0.lineBaud = uart0.lineBaud;
+    // RP2040 Datasheet 4.7: the scratch registers outlive every reset but those of the supply and of the RUN pin (from memory).
+    if (how !== POWER_UP && how !== RUN_PIN) this.#mcu.scratch = scratch;
   }
 
   #powerUp(ns: number): Mcu {

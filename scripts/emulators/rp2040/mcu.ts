@@ -76,6 +76,8 @@ const RESETS_AFTER_ROM = RESETS_ALL & ~((1 << 6) | (1 << 9));
 
 const WATCHDOG_KEY = 0x40058;
 const WATCHDOG_TICK = 0x2c;
+const WATCHDOG_SCRATCH0 = 0x0c;
+const WATCHDOG_SCRATCHES = 8;
 const TIMER_KEY = 0x40054;
 
 export interface McuOptions {
@@ -355,6 +357,17 @@ export class Mcu extends RP2040 {
       this.#guard = mpu.base[i] - SRAM;
       this.#guardBytes = bytes;
     }
+  }
+
+  /** SCRATCH0 to SCRATCH7 of the watchdog. */
+  get scratch(): number[] {
+    const watchdog = this.peripherals[WATCHDOG_KEY];
+    return Array.from({ length: WATCHDOG_SCRATCHES }, (_, i) => watchdog.readUint32(WATCHDOG_SCRATCH0 + 4 * i));
+  }
+
+  set scratch(values: number[]) {
+    for (const [i, value] of values.entries())
+      this.peripherals[WATCHDOG_KEY].writeUint32(WATCHDOG_SCRATCH0 + 4 * i, value);
   }
 
   #mustBeOut(address: number): void {

@@ -278,6 +278,7 @@ export class W25q {
   cutPower(): void {
     if (this.busy && this.#running !== null) this.#tear(this.#running);
     this.#busyUntil = 0;
+    this.#selectableAt = 0;
     this.#running = null;
     this.#reset();
     this.#status = [...this.#stored];

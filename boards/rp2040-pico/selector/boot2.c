@@ -1,6 +1,6 @@
 /*
  * boot2: the first 256 bytes of flash. The boot ROM checks their CRC32, copies them to 0x20041F00 and jumps there (RP2040 Datasheet 2.8.1.3);
- * what lies in flash behind them can only be run once this code has made flash readable in place. The CRC is put in after linking
+ * the selector behind them can only be run once this code has made flash readable in place. The CRC is put in after linking
  * (scripts/firmware/boot2.mjs).
  *
  * It runs where it was not linked for: everything it calls is inline, and it has no data but its own literals. On entry the SSI is the ROM's
