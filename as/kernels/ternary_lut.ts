@@ -120,7 +120,7 @@ export function lut_rows(
   const next = <usize>trits * plane_bytes - bytes;
   const bias = -(tables * LUT_BIAS);
   // The least significant plane is the last of a block. Two calls, because binaryen would make one part of this function.
-  w += (<usize>from << 2) + <usize>(trits - 1) * plane_bytes;
+  w += ((<usize>from) << 2) + <usize>(trits - 1) * plane_bytes;
   lut_plane(w, next, table, bytes, bias, 1, acc, acc_end);
   let place = 1;
   while (--trits > 0) {

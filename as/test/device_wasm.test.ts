@@ -123,11 +123,11 @@ async function kernelMultiplications(source: string): Promise<number[]> {
 test("a multiplication in the ternary kernel's inner loop is found", async () => {
   const source = readFileSync(join(ROOT, KERNEL), "utf8");
   assert.deepEqual(await kernelMultiplications(source), [0]);
-  const sum = "a1 += entry_of(table, w, 1);";
+  const sum = "a1 += entry_of(t, w, 1);";
   assert.ok(source.includes(sum));
   for (const mutant of [
-    "a1 += entry_of(table, w, 1) * tables;",
-    "a1 += load<u16>(table + <usize>load<u8>(w, 1) * <usize>tables);",
+    "a1 += entry_of(t, w, 1) * place;",
+    "a1 += load<u16>(t + <usize>load<u8>(w, 1) * <usize>place);",
   ])
     assert.deepEqual(await kernelMultiplications(source.replace(sum, mutant)), [1], mutant);
 });

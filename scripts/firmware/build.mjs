@@ -48,7 +48,10 @@ const unroll = (steps) => [
   ...["-fno-rename-registers", "-fno-web", "-fno-split-ivs-in-unroller"],
 ];
 
-/** How each translation unit is optimised: the model for speed, everything else for size. */
+/**
+ * How each translation unit is optimised: the model for speed, everything else for size.
+ * @type {Record<string, string[]>}
+ */
 const OPTIMISE = {
   "inner.kernels.c": AS_WRITTEN, // unrolled as the core wants it
   // What these two find anew costs registers: 62 cycles in place of 71 a round of build_group on Cortex-M0+, 58 in place of 63 of rows_int8_pair.
@@ -201,7 +204,7 @@ function compiler(name, folder, toolchain, flags, root) {
     const objects = [];
     for (const { path, file } of units) {
       const object = `${folder}/${file.replace(/\.\w$/, ".o")}`;
-      const level = [.../** @type {Record<string, string[]>} */ ((OPTIMISE)[file] ?? OPTIMISE.rest)];
+      const level = [...(OPTIMISE[file] ?? OPTIMISE.rest)];
       if (file === "inner.kernels.c") level.push(...unroll(toolchain.unroll));
       // What wasm2c writes has unused variables, labels and parameters by design.
       const quiet = path.startsWith(folder) ? ["-Wno-unused", "-Wno-unused-parameter"] : [];
