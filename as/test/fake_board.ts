@@ -56,6 +56,9 @@ export class FakeBoard {
   /** The board copies: flash_map fails for more than this many bytes. */
   mapMax = Number.POSITIVE_INFINITY;
 
+  /** Kernels of the board's own, by the import's name, on linear memory. */
+  kernels: Record<string, (memory: Uint8Array, ...args: number[]) => number> | null = null;
+
   private memory = new Uint8Array();
   /** The last whole pages of linear memory show flash; the arena ends before them. */
   arenaEnd = 0;
@@ -143,6 +146,10 @@ export class FakeBoard {
         this.fed++;
         return 0;
       },
+      gemv_tables: (...args) => this.kernel("gemv_tables", args),
+      gemv_rows: (...args) => this.kernel("gemv_rows", args),
+      attend_keys: (...args) => this.kernel("attend_keys", args),
+      attend_values: (...args) => this.kernel("attend_values", args),
     };
     const alive = (pin: Call): Call => {
       return (...args) => {
@@ -151,6 +158,10 @@ export class FakeBoard {
       };
     };
     return Object.fromEntries(Object.entries(pins).map(([name, pin]) => [name, alive(pin)]));
+  }
+
+  private kernel(name: string, args: number[]): number {
+    return this.kernels?.[name](this.memory, ...args.map((arg) => arg >>> 0)) ?? HAL.HAL_ABSENT;
   }
 
   private info(key: number, index: number): number {

@@ -77,9 +77,9 @@ export function beyond(less: Profile, more: Profile): Profile {
  * Compiler helpers (division, 64-bit shifts) are called from the model, the sampler and, a few hundred times, from the wire.
  */
 const PARTS: [part: string | null, name: RegExp][] = [
-  ["ternary products", /^as_kernels_ternary_lut_lut_(rows|block)|^gemv/],
-  ["their tables", /^as_kernels_ternary_lut_/],
-  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^attend/],
+  ["ternary products", /^as_kernels_ternary_lut_lut_(rows|block)|^(w2c_hal_)?gemv_rows/],
+  ["their tables", /^as_kernels_ternary_lut_|^w2c_hal_gemv_tables/],
+  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^w2c_hal_attend/],
   ["norms, quantisation, rescaling", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],
   ["head", /^as_model_head_/],
   ["sampler", /^as_(sampler|generate)_/],

@@ -40,6 +40,7 @@ const OPTIMISE = {
   "inner.kernels.c": [...AS_WRITTEN, ...UNROLL],
   "kernels.c": AS_WRITTEN,
   "model.c": ["-O2"],
+  "mve.c": AS_WRITTEN,
   rest: ["-Os"],
 };
 
