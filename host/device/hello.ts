@@ -36,6 +36,8 @@ export interface Hello {
   upload: { slot: number; bytes: number; offset: number; sha: Uint8Array } | null;
   /** Frames dropped because they were longer than mtu, or damaged. */
   lost: { rx: number; crc: number };
+  /** The board's own kernels: used, or refused because they differ from the module's; null: it has none. */
+  native: boolean | null;
 }
 
 function bad(field: string): never {
@@ -115,5 +117,6 @@ export function parseHello(body: CborMap): Hello {
             sha: up.sha instanceof Uint8Array ? up.sha : bad("up.sha"),
           },
     lost: { rx: uint(lost, "rx", 0), crc: uint(lost, "crc", 0) },
+    native: body.native === undefined ? null : uint(body, "native") !== 0,
   };
 }

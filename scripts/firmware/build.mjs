@@ -65,11 +65,12 @@ export async function firmwareBoards() {
 
 /**
  * @param {string} name of the board
- * @param {{ flags?: string[], variant?: string, root?: string }} options flags: more for the compiler; variant: a folder of its own for them
+ * @param {{ flags?: string[], variant?: string, root?: string, main?: string }} options flags: more for the compiler; variant: a folder of its own
+ *   for them; main: a source in place of boards/common/main.c
  * @returns {Promise<Built>}
  * @throws Error with the compiler's own words
  */
-export async function buildFirmware(name, { flags = [], variant = "", root = ROOT } = {}) {
+export async function buildFirmware(name, { flags = [], variant = "", root = ROOT, main = `${COMMON}/main.c` } = {}) {
   const board = /** @type {Board} */ (JSON.parse(await readFile(join(root, "boards", `${name}.json`), "utf8")));
   const toolchain = TOOLCHAINS[board.cpu.core];
   if (toolchain === undefined) throw new Error(`${name}: there is no compiler for ${board.cpu.core} here`);
@@ -82,7 +83,7 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
   for (const [file, text] of Object.entries(sources)) await writeFile(join(root, folder, file), text);
   await writeFile(join(root, folder, "board_config.h"), boardConfig(board, partitionRuns(board), version));
 
-  const { cc, objects } = await compileAll(name, folder, toolchain, flags, root);
+  const { cc, objects } = await compileAll(name, folder, toolchain, flags, root, main);
   const script = `${folder}/link.ld`;
   await cc(["-E", "-P", "-x", "c", `boards/${name}/link.ld`, "-o", script]);
   const elf = `${folder}/firmware.elf`;
@@ -106,8 +107,9 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
  * @param {(typeof TOOLCHAINS)[string]} toolchain
  * @param {string[]} flags
  * @param {string} root
+ * @param {string} main
  */
-async function compileAll(name, folder, toolchain, flags, root) {
+async function compileAll(name, folder, toolchain, flags, root, main) {
   const include = [`-I${folder}`, `-I${COMMON}`, `-Iboards/${name}`];
   /** @param {string[]} args */
   const cc = async (args) => {
@@ -122,7 +124,7 @@ async function compileAll(name, folder, toolchain, flags, root) {
   const own = (await readdir(join(root, "boards", name))).filter((file) => /\.[cS]$/.test(file)).sort();
   const units = [
     ...generated.map((file) => ({ path: `${folder}/${file}`, file })),
-    ...common.map((file) => ({ path: `${COMMON}/${file}`, file })),
+    ...common.map((file) => ({ path: file === "main.c" ? main : `${COMMON}/${file}`, file })),
     ...own.map((file) => ({ path: `boards/${name}/${file}`, file })),
   ];
   /** @type {string[]} */
