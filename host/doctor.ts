@@ -112,7 +112,8 @@ async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
       } else findings.push(ok("line", "no frame damaged since reset"));
       if (native === true) findings.push(ok("kernels", "the board's own"));
       else if (native === false) {
-        const detail = "the board's own differ from the firmware's, or there was no room to compare; its own are not used";
+        const detail =
+          "the board's own differ from the firmware's, or there was no room to compare; its own are not used";
         findings.push(warn("kernels", detail, "Answers are right, only slower. Report it with the board's name."));
       }
       return findings;

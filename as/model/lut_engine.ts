@@ -12,8 +12,7 @@ import { PART_LUT, part, run } from "../memory/run_state.ts";
 /** Does the model run on tables? */
 @inline
 export function on_tables(): bool {
-  if (isDefined(ASC_NATIVE)) return run.engine == ENGINE_LUT || run.engine == ENGINE_NATIVE;
-  return run.engine == ENGINE_LUT;
+  return (run.engine & ENGINE_LUT) != 0; // ENGINE_NATIVE has this bit too
 }
 
 /** Groups of columns whose tables are held at a time, from group `from` on. */
@@ -61,7 +60,6 @@ export function table_rows(
 }
 
 /** Scores of two queries on the same keys; as rows_int8_pair. */
-@inline
 export function pair_scores(w: usize, rows: i32, cols: i32, x0: usize, x1: usize, acc: usize): void {
   if (isDefined(ASC_NATIVE)) {
     if (run.engine == ENGINE_NATIVE) {
@@ -73,7 +71,6 @@ export function pair_scores(w: usize, rows: i32, cols: i32, x0: usize, x1: usize
 }
 
 /** The values of two heads, weighted; as columns_int8_pair. */
-@inline
 export function pair_values(w: usize, rows: i32, cols: i32, y: usize, sums: usize): void {
   if (isDefined(ASC_NATIVE)) {
     if (run.engine == ENGINE_NATIVE) {

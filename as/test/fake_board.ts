@@ -8,6 +8,8 @@ import * as HAL from "../../spec/hal.ts";
 import { seeded } from "./as_module.ts";
 
 type Call = (...args: number[]) => number;
+/** One of a board's own kernels, on linear memory. */
+export type Kernel = (memory: Uint8Array, ...args: number[]) => number;
 
 export interface FlashGeometry {
   /** [count, bytes] of the partition's sectors, in order. */
@@ -57,7 +59,7 @@ export class FakeBoard {
   mapMax = Number.POSITIVE_INFINITY;
 
   /** Kernels of the board's own, by the import's name, on linear memory. */
-  kernels: Record<string, (memory: Uint8Array, ...args: number[]) => number> | null = null;
+  kernels: Record<string, Kernel> | null = null;
 
   private memory = new Uint8Array();
   /** The last whole pages of linear memory show flash; the arena ends before them. */

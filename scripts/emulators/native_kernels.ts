@@ -41,13 +41,20 @@ try {
 /** The line that the firmware says when it is done. */
 async function randomCases(flash: string): Promise<string> {
   const flags = [`-DSEED=${seed}u`];
-  const { elf } = await buildFirmware(BOARD, { flags, variant: "-native", main: "scripts/emulators/qemu/native_kernels.c" });
+  const { elf } = await buildFirmware(BOARD, {
+    flags,
+    variant: "-native",
+    main: "scripts/emulators/qemu/native_kernels.c",
+  });
   const qemu = await startQemu({ board: BOARD, elf, flash });
   try {
     const port = await openPort(qemu.port);
     const line = new Promise<string>((resolve, reject) => {
       let text = "";
-      const timer = setTimeout(() => reject(new Error(`no answer within ${DEADLINE_MS / 1000} s, only "${text}"`)), DEADLINE_MS);
+      const timer = setTimeout(
+        () => reject(new Error(`no answer within ${DEADLINE_MS / 1000} s, only "${text}"`)),
+        DEADLINE_MS,
+      );
       port.onClose(() => clearTimeout(timer));
       port.onData((bytes) => {
         text += String.fromCharCode(...bytes);
@@ -80,7 +87,8 @@ async function answers(flash: string): Promise<void> {
         const { native } = device.hello;
         if (native !== kernels) throw new Error(`hello says native: ${native}, not ${kernels}`);
         const got: string[] = [];
-        for (const sampling of SAMPLINGS) got.push((await generateOnDevice(device, PROMPT, sampling)).tokenIds.join(" "));
+        for (const sampling of SAMPLINGS)
+          got.push((await generateOnDevice(device, PROMPT, sampling)).tokenIds.join(" "));
         await device.close();
         const same = got.filter((ids, i) => ids === wanted[i]).length;
         console.log(`${model}, ${kernels ? "MVE" : "plain"}: ${same} of ${wanted.length} answers are the engine's`);
