@@ -2,7 +2,8 @@
  * The pins of the device module (spec/HAL.md): the only imports it has. Every argument and result is an i32, pointers
  * are addresses of linear memory, offsets of flash are relative to the model partition.
  *
- * With ASC_WASI the same names are served by hal_wasi.ts; the test is static, so the other half is never compiled.
+ * With ASC_WASI the same names are served by hal_wasi.ts; the test is static, so the other half is never compiled. Kernels of the board's own
+ * are asked for only with ASC_NATIVE, which the device's target defines: Node's engine and WASI have no such pins.
  */
 import { HAL_ABSENT } from "../spec/hal.ts";
 import * as wasi from "./hal_wasi.ts";
@@ -41,6 +42,24 @@ declare function hal_entropy(ptr: usize, len: i32): i32;
 declare function hal_gpio_write(pin: i32, level: i32): i32;
 @external("hal", "watchdog_feed")
 declare function hal_watchdog_feed(): i32;
+@external("hal", "gemv_tables")
+declare function hal_gemv_tables(x: usize, count: i32, table: usize): i32;
+@external("hal", "gemv_rows")
+declare function hal_gemv_rows(
+  w: usize,
+  trits: i32,
+  rows: i32,
+  groups: i32,
+  from: i32,
+  tables: i32,
+  table: usize,
+  acc: usize,
+  act_max: i32,
+): i32;
+@external("hal", "attend_keys")
+declare function hal_attend_keys(w: usize, rows: i32, cols: i32, x0: usize, x1: usize, acc: usize): i32;
+@external("hal", "attend_values")
+declare function hal_attend_values(w: usize, rows: i32, cols: i32, y: usize, sums: usize): i32;
 
 /** A fact about the board; HAL_ABSENT for an unknown key. */
 export function board_info(key: i32, index: i32): i32 {
@@ -140,4 +159,38 @@ export function gpio_write(pin: i32, level: i32): i32 {
 
 export function watchdog_feed(): void {
   if (!isDefined(ASC_WASI)) hal_watchdog_feed();
+}
+
+/** As lut_build of kernels/ternary_lut.ts; 0, or HAL_ABSENT where the board has no kernels of its own (then nothing was written). */
+export function gemv_tables(x: usize, count: i32, table: usize): i32 {
+  if (isDefined(ASC_NATIVE)) return hal_gemv_tables(x, count, table);
+  return HAL_ABSENT;
+}
+
+/** As lut_rows, when called for all parts in order; `act_max` bounds the activations that the tables were made from. */
+export function gemv_rows(
+  w: usize,
+  trits: i32,
+  rows: i32,
+  groups: i32,
+  from: i32,
+  tables: i32,
+  table: usize,
+  acc: usize,
+  act_max: i32,
+): i32 {
+  if (isDefined(ASC_NATIVE)) return hal_gemv_rows(w, trits, rows, groups, from, tables, table, acc, act_max);
+  return HAL_ABSENT;
+}
+
+/** As rows_int8_pair of kernels/pair_int8.ts. */
+export function attend_keys(w: usize, rows: i32, cols: i32, x0: usize, x1: usize, acc: usize): i32 {
+  if (isDefined(ASC_NATIVE)) return hal_attend_keys(w, rows, cols, x0, x1, acc);
+  return HAL_ABSENT;
+}
+
+/** As columns_int8_pair. */
+export function attend_values(w: usize, rows: i32, cols: i32, y: usize, sums: usize): i32 {
+  if (isDefined(ASC_NATIVE)) return hal_attend_values(w, rows, cols, y, sums);
+  return HAL_ABSENT;
 }

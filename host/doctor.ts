@@ -90,7 +90,7 @@ async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
   try {
     const device = await Device.connect(await openPort(port), { baud: 0, signal });
     try {
-      const { board, firmware, model, lost, context } = device.hello;
+      const { board, firmware, model, lost, context, native } = device.hello;
       const findings = [
         firmware === version()
           ? ok("firmware", `${board} runs tritkit ${firmware}`)
@@ -110,6 +110,12 @@ async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
         const detail = `${lost.crc} frames were damaged and ${lost.rx} too long since reset`;
         findings.push(warn("line", detail, "A shorter cable or --baud 115200 may help."));
       } else findings.push(ok("line", "no frame damaged since reset"));
+      if (native === true) findings.push(ok("kernels", "the board's own"));
+      else if (native === false) {
+        const detail =
+          "the board's own differ from the firmware's, or there was no room to compare; its own are not used";
+        findings.push(warn("kernels", detail, "Answers are right, only slower. Report it with the board's name."));
+      }
       return findings;
     } finally {
       await device.close();

@@ -33,6 +33,7 @@ import { generation_init, generation_step, next_later, next_waits } from "./gene
 import { image_request, upload_later, upload_waits } from "./image_group.ts";
 import { link_heard, link_init, link_switch, link_watch } from "./link.ts";
 import { names_init } from "./names.ts";
+import { native_init } from "./native.ts";
 import { os_request, os_reset_wanted } from "./os_group.ts";
 import { LATER, reply_begin, reply_end, reply_rc } from "./reply.ts";
 import { running_close, running_open } from "./running.ts";
@@ -62,6 +63,7 @@ export function boot(): i32 {
   frame_buffers(part(PART_RX), part(PART_TX));
   generation_init(part(PART_RX) + FRAME_BUFFER_BYTES);
   names_init();
+  native_init();
   link_init();
   running_close();
   if (store_boot() && slots_active() != NO_SLOT) running_open(slots_active(), slots_active_ctx());

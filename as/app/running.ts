@@ -1,13 +1,13 @@
 /** The model that runs: opened where it lies in flash. NOT IMPLEMENTED: boards that only copy windows of flash. */
 import { IMAGE_OK, IMAGE_UNSUPPORTED } from "../../spec/image.ts";
 import { flash_map } from "../hal.ts";
-import { ENGINE_LUT } from "../kernels/engine.ts";
 import { run } from "../memory/run_state.ts";
 import { open_model } from "../model/open.ts";
 import { slot_offset } from "../store/geometry.ts";
 import { NO_SLOT, slot_len, slots_single } from "../store/slots.ts";
 import { generation_reset } from "./generation.ts";
 import { board_name } from "./names.ts";
+import { native_engine } from "./native.ts";
 
 @unmanaged
 class Running {
@@ -32,7 +32,7 @@ export function running_open(slot: u32, context: u32): u32 {
   const image = flash_map(slot_offset(slot, slots_single()), bytes);
   let error: u32 = IMAGE_UNSUPPORTED;
   if (image == 0) run.context = 0;
-  else error = open_model(image, bytes, board_name(), min<u32>(context, i32.MAX_VALUE), ENGINE_LUT);
+  else error = open_model(image, bytes, board_name(), min<u32>(context, i32.MAX_VALUE), native_engine());
   const unread: u32 = generation_reset();
   if (error == IMAGE_OK && unread != IMAGE_OK) {
     run.context = 0;

@@ -102,6 +102,7 @@ import {
   K_MODEL,
   K_MTU,
   K_NAME,
+  K_NATIVE,
   K_NEED,
   K_OFF,
   K_PAGE,
@@ -122,6 +123,7 @@ import {
 import { gen_request, ids_request, next_request, stop_request } from "./generation.ts";
 import { link_baud, link_request } from "./link.ts";
 import { board_name, model_name, name_bytes } from "./names.ts";
+import { NATIVE_ABSENT, NATIVE_USED, native_state } from "./native.ts";
 import { ANSWERED, reply_error, reply_rc } from "./reply.ts";
 import { running_context, running_error, running_slot } from "./running.ts";
 import { WORD_VERSION } from "./version.ts";
@@ -177,6 +179,10 @@ function hello(): i32 {
   if (firmware_present()) {
     put_key(K_FWSLOT);
     put_uint(update_slot());
+  }
+  if (native_state() != NATIVE_ABSENT) {
+    put_key(K_NATIVE);
+    put_uint(u32(native_state() == NATIVE_USED));
   }
   put_key(K_LOST);
   put_map(2);

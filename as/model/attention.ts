@@ -1,6 +1,5 @@
 /** Attention of a layer: keys and values into the cache, all heads on it, their outputs on one scale (NUMERICS.md, "Attention"). */
 import { KV_MAX, LOG2E_EXP, LOG2E_MANT, Q_MAX, SCALE_ONE } from "../../spec/numerics.ts";
-import { ENGINE_LUT } from "../kernels/engine.ts";
 import {
   PART_HEADS,
   PART_KEY_SCALES,
@@ -13,11 +12,11 @@ import {
   PART_VALUE_SCALES,
   PART_VALUES,
   part,
-  run,
 } from "../memory/run_state.ts";
 import { attend_head, attend_pair } from "./attention_head.ts";
 import { config } from "./config.ts";
 import { kv_row, kv_scale } from "./kv.ts";
+import { on_tables } from "./lut_engine.ts";
 import { bitlen, exponent, magnitudes, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
 import { normalise, quantise } from "./quantise.ts";
 import { rope_rotate } from "./rope.ts";
@@ -57,7 +56,7 @@ export function attend(layer: i32, pos: i32, sq: Scale): Scale {
   const head_dim = config.head_dim;
   const shared = config.n_heads / config.n_kv_heads;
   const bytes = (<usize>head_dim) << 2;
-  const pairs = run.engine == ENGINE_LUT;
+  const pairs = on_tables();
   let y = part(PART_QKV);
   for (let h = 0; h < config.n_heads; ) {
     const row = kv_row(layer, h / shared);

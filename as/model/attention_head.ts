@@ -8,11 +8,11 @@ import { KV_EXP_MIN, KV_SCALE_MANT_BITS } from "../../spec/numerics.ts";
 import { columns_int8 } from "../kernels/columns_int8.ts";
 import { columns_int8_simd } from "../kernels/columns_int8_simd.ts";
 import { ENGINE_SIMD } from "../kernels/engine.ts";
-import { columns_int8_pair, rows_int8_pair } from "../kernels/pair_int8.ts";
 import { rows_int8 } from "../kernels/rows_int8.ts";
 import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
 import { run } from "../memory/run_state.ts";
 import { kv_exp, kv_mant } from "./kv.ts";
+import { pair_scores, pair_values } from "./lut_engine.ts";
 import {
   bitlen,
   bitlen64,
@@ -87,11 +87,11 @@ export function attend_pair(
 ): void {
   const second = (<usize>head_dim) << 1;
   if (!two) memory.fill(q + second, 0, second);
-  rows_int8_pair(keys, n, head_dim, q, q + second, scores);
+  pair_scores(keys, n, head_dim, q, q + second, scores);
   const a = weights_of(scores, 8, n, Ca, key_scales, value_scales, tables);
   let b: Scale = 0;
   if (two) b = weights_of(scores + 4, 8, n, Cb, key_scales, value_scales, tables);
-  columns_int8_pair(values, n, head_dim, scores, sums);
+  pair_values(values, n, head_dim, scores, sums);
   store<u32>(notes, output(a, sums, head_dim, o));
   if (two) {
     store<u32>(notes, output(b, sums + ((<usize>head_dim) << 3), head_dim, o + ((<usize>head_dim) << 2)), 8);

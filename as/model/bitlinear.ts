@@ -3,14 +3,14 @@
  * from the activations (tables, sums) is made once for all matrices that share them: Q, K, V, and gate, up.
  */
 import { SCALE_ROWS } from "../../spec/image.ts";
-import { ROW_SCALE_FRAC, SCALE_ONE } from "../../spec/numerics.ts";
+import { ACT_MAX, ROW_SCALE_FRAC, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_TRITS_1, TRITS_PER_BYTE } from "../../spec/packing.ts";
-import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
-import { lut_build, lut_rows } from "../kernels/ternary_lut.ts";
+import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { ternary_ref } from "../kernels/ternary_ref.ts";
 import { simd_sums, simd_sums_bytes, ternary_simd } from "../kernels/ternary_simd.ts";
 import { PART_ACTIVATIONS, PART_LUT, PART_RESIDUAL, part, run } from "../memory/run_state.ts";
 import { config } from "./config.ts";
+import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
 import { add_sat, exponent, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
 import { cols_of, exponent_of, row_scales, rows_of, scale_kind_of, scale_word, Tensor } from "./weights.ts";
 
@@ -29,16 +29,14 @@ export function products(
 ): void {
   const x = part(PART_ACTIVATIONS);
   const cols = cols_of(t);
-  if (run.engine == ENGINE_LUT) {
-    const table = part(PART_LUT);
+  if (on_tables()) {
     const groups = (cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
     for (let from = 0; from < groups; from += run.lut_groups) {
-      const tables = min(run.lut_groups, groups - from);
-      const first = from * TRITS_PER_BYTE;
-      lut_build(x + ((<usize>first) << 1), min(tables * TRITS_PER_BYTE, cols - first), table);
-      lut_rows(t.data, PACK_TRITS_1, rows_of(t), groups, from, tables, table, acc_t);
-      if (u) lut_rows(u.data, PACK_TRITS_1, rows_of(u), groups, from, tables, table, acc_u);
-      if (v) lut_rows(v.data, PACK_TRITS_1, rows_of(v), groups, from, tables, table, acc_v);
+      const tables = tile(from, groups);
+      build_tables(x, cols, from, tables);
+      table_rows(t.data, PACK_TRITS_1, rows_of(t), groups, from, tables, acc_t, ACT_MAX);
+      if (u) table_rows(u.data, PACK_TRITS_1, rows_of(u), groups, from, tables, acc_u, ACT_MAX);
+      if (v) table_rows(v.data, PACK_TRITS_1, rows_of(v), groups, from, tables, acc_v, ACT_MAX);
     }
     return;
   }

@@ -1,13 +1,14 @@
 /** The output head: rows of int8, int4 or trit planes times the normalised residual stream, then logits with 16 fraction bits. */
 import { LOGIT_FRAC } from "../../spec/numerics.ts";
-import { PACK_INT4, PACK_INT8 } from "../../spec/packing.ts";
-import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
+import { PACK_INT4, PACK_INT8, TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { rows_int4 } from "../kernels/rows_int4.ts";
 import { rows_int8 } from "../kernels/rows_int8.ts";
 import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
-import { ternary_lut } from "../kernels/ternary_lut.ts";
 import { ternary_ref } from "../kernels/ternary_ref.ts";
-import { PART_ACTIVATIONS, PART_LUT, part, run } from "../memory/run_state.ts";
+import { PART_ACTIVATIONS, part, run } from "../memory/run_state.ts";
+import { config } from "./config.ts";
+import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
 import { apply, Scale, scale_mul } from "./numeric.ts";
 import { cols_of, packing_of, row_scales, rows_of, Tensor } from "./weights.ts";
 
@@ -37,6 +38,16 @@ function head_products(t: Tensor, acc: usize): void {
   const packing = packing_of(t);
   if (packing == PACK_INT8) rows_int8(t.data, rows, cols, x, acc);
   else if (packing == PACK_INT4) rows_int4(t.data, rows, cols, x, acc);
-  else if (run.engine == ENGINE_LUT) ternary_lut(t.data, packing, rows, cols, x, acc, part(PART_LUT), run.lut_groups);
+  else if (on_tables()) table_products(t, packing, acc);
   else ternary_ref(t.data, packing, rows, cols, x, acc);
+}
+
+function table_products(t: Tensor, trits: i32, acc: usize): void {
+  const cols = cols_of(t);
+  const groups = (cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+  for (let from = 0; from < groups; from += run.lut_groups) {
+    const tables = tile(from, groups);
+    build_tables(part(PART_ACTIVATIONS), cols, from, tables);
+    table_rows(t.data, trits, rows_of(t), groups, from, tables, acc, config.head_act_max);
+  }
 }

@@ -8,6 +8,8 @@ import * as HAL from "../../spec/hal.ts";
 import { seeded } from "./as_module.ts";
 
 type Call = (...args: number[]) => number;
+/** One of a board's own kernels, on linear memory. */
+export type Kernel = (memory: Uint8Array, ...args: number[]) => number;
 
 export interface FlashGeometry {
   /** [count, bytes] of the partition's sectors, in order. */
@@ -55,6 +57,9 @@ export class FakeBoard {
   flashFails = false;
   /** The board copies: flash_map fails for more than this many bytes. */
   mapMax = Number.POSITIVE_INFINITY;
+
+  /** Kernels of the board's own, by the import's name, on linear memory. */
+  kernels: Record<string, Kernel> | null = null;
 
   private memory = new Uint8Array();
   /** The last whole pages of linear memory show flash; the arena ends before them. */
@@ -148,6 +153,10 @@ export class FakeBoard {
         this.fed++;
         return 0;
       },
+      gemv_tables: (...args) => this.kernel("gemv_tables", args),
+      gemv_rows: (...args) => this.kernel("gemv_rows", args),
+      attend_keys: (...args) => this.kernel("attend_keys", args),
+      attend_values: (...args) => this.kernel("attend_values", args),
     };
     const alive = (pin: Call): Call => {
       return (...args) => {
@@ -156,6 +165,10 @@ export class FakeBoard {
       };
     };
     return Object.fromEntries(Object.entries(pins).map(([name, pin]) => [name, alive(pin)]));
+  }
+
+  private kernel(name: string, args: number[]): number {
+    return this.kernels?.[name](this.memory, ...args.map((arg) => arg >>> 0)) ?? HAL.HAL_ABSENT;
   }
 
   private info(key: number, index: number): number {

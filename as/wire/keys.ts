@@ -68,6 +68,7 @@ export const K_GROUP: u64 = 0x00000070756f7267; // group
 export const K_COUNT: u64 = 0x000000746e756f63; // count
 export const K_GROUPS: u64 = 0x00007370756f7267; // groups
 export const K_END: u64 = 0x0000000000646e65; // end
+export const K_NATIVE: u64 = 0x000065766974616e; // native
 export const K_NAME: u64 = 0x00000000656d616e; // name
 export const K_HANDLERS: u64 = 0x7372656c646e6168; // handlers
 export const K_IMAGES: u64 = 0x0000736567616d69; // images

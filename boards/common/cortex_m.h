@@ -16,6 +16,7 @@
 #define SCB_VTOR REG32(0xE000ED08)
 #define SCB_AIRCR REG32(0xE000ED0C)
 #define SCB_CCR REG32(0xE000ED14)
+#define CCR_LOB (1u << 19) /* Armv8.1-M only; the bit from memory, as CMSIS names it (SCB_CCR_LOB_Msk) */
 
 /* Starts the millisecond interrupt; board_init calls it when the clock runs at BOARD_CPU_HZ. */
 void systick_start(void);

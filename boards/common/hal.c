@@ -268,3 +268,29 @@ u32 w2c_hal_watchdog_feed(struct w2c_hal *hal) {
   board_watchdog_feed();
   return 0;
 }
+
+#if !BOARD_HAS_MVE
+
+/* Kernels of the board's own (mve.c): the module uses its own. */
+u32 w2c_hal_gemv_tables(struct w2c_hal *hal, u32 x, u32 count, u32 table) {
+  (void)hal, (void)x, (void)count, (void)table;
+  return (u32)HAL_ABSENT;
+}
+
+u32 w2c_hal_gemv_rows(struct w2c_hal *hal, u32 weights, u32 trits, u32 rows, u32 groups, u32 from, u32 tables, u32 table, u32 acc,
+                      u32 act_max) {
+  (void)hal, (void)weights, (void)trits, (void)rows, (void)groups, (void)from, (void)tables, (void)table, (void)acc, (void)act_max;
+  return (u32)HAL_ABSENT;
+}
+
+u32 w2c_hal_attend_keys(struct w2c_hal *hal, u32 keys, u32 rows, u32 cols, u32 x0, u32 x1, u32 acc) {
+  (void)hal, (void)keys, (void)rows, (void)cols, (void)x0, (void)x1, (void)acc;
+  return (u32)HAL_ABSENT;
+}
+
+u32 w2c_hal_attend_values(struct w2c_hal *hal, u32 values, u32 rows, u32 cols, u32 y, u32 sums) {
+  (void)hal, (void)values, (void)rows, (void)cols, (void)y, (void)sums;
+  return (u32)HAL_ABSENT;
+}
+
+#endif

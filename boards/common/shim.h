@@ -16,6 +16,13 @@
 
 #include "board_config.h"
 
+/* The core has MVE, and mve.c answers for the module's optional kernels; TRITKIT_NO_MVE: as if it had none. */
+#if defined(__ARM_FEATURE_MVE) && !defined(TRITKIT_NO_MVE)
+#define BOARD_HAS_MVE 1
+#else
+#define BOARD_HAS_MVE 0
+#endif
+
 /* Runs from RAM: interrupt handlers and flash code, where flash cannot be read while it is busy. Never inlined into code in flash. */
 #define RAM_CODE(name) __attribute__((noinline, section(".ramcode." #name)))
 

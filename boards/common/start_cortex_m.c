@@ -73,6 +73,9 @@ __attribute__((used, noreturn)) static void start(void) {
   for (uint32_t i = 0; irq_handlers_start + i < irq_handlers_end; i++)
     irq_vectors_ram[i] = irq_handlers_start[i] != NULL ? irq_handlers_start[i] : fault_handler;
   SCB_VTOR = (uint32_t)&vectors_ram;
+#ifdef __ARM_FEATURE_MVE
+  SCB_CCR |= CCR_LOB; /* low-overhead loops remember where they begin (Armv8.1-M, D1.2 CCR); without it each LE is a branch */
+#endif
   __asm__ volatile("dsb\nisb" ::: "memory");
   main();
   board_trap("main returned");

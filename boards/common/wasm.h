@@ -59,6 +59,7 @@ typedef s16 __attribute__((may_alias)) mem_s16;
 typedef u32 __attribute__((may_alias)) mem_u32;
 typedef u64 __attribute__((may_alias)) mem_u64; /* LDRD and STRD, which gcc makes of it, are content with the alignment of a word */
 typedef s32 __attribute__((may_alias)) mem_s32;
+typedef s64 __attribute__((may_alias)) mem_s64;
 
 #define LOAD(name, in_memory, extended, result, alignment)                                             \
   static inline __attribute__((always_inline)) result name(u64 at) {                                   \

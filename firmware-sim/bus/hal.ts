@@ -2,7 +2,7 @@
  * HAL: the module `hal` of spec/HAL.md, each import wired to its chip. Arguments arrive as i32; addresses are made unsigned
  * here, and a pointer to where the board has no memory is what a bus fault is on a chip: the call does not return.
  *
- * The reserved names answer HAL_ABSENT: NOT IMPLEMENTED are gpio_read, adc_read, pwm_write, i2c_transfer, mmio_*, gemv, parallel.
+ * The reserved names answer HAL_ABSENT: NOT IMPLEMENTED are gpio_read, adc_read, pwm_write, i2c_transfer, mmio_*, parallel, and the kernels gemv_* and attend_*.
  */
 import type { Board } from "../../boards/board.ts";
 import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
@@ -25,8 +25,11 @@ const RESERVED = [
   "i2c_transfer",
   "mmio_read32",
   "mmio_write32",
-  "gemv",
   "parallel",
+  "gemv_tables",
+  "gemv_rows",
+  "attend_keys",
+  "attend_values",
 ];
 
 export interface HalChips {

@@ -38,6 +38,8 @@ export interface Hello {
   firmwareSlot: number | null;
   /** Frames dropped because they were longer than mtu, or damaged. */
   lost: { rx: number; crc: number };
+  /** The board's own kernels: used, or refused because they differ from the module's; null: it has none. */
+  native: boolean | null;
 }
 
 function bad(field: string): never {
@@ -118,5 +120,6 @@ export function parseHello(body: CborMap): Hello {
           },
     firmwareSlot: body.fwslot === undefined ? null : uint(body, "fwslot"),
     lost: { rx: uint(lost, "rx", 0), crc: uint(lost, "crc", 0) },
+    native: body.native === undefined ? null : uint(body, "native") !== 0,
   };
 }

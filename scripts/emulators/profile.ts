@@ -77,10 +77,16 @@ export function beyond(less: Profile, more: Profile): Profile {
  * Helpers (division, 64-bit shifts, copies) are called from the model, the sampler and, a few hundred times, from the wire.
  */
 const PARTS: [part: string | null, name: RegExp][] = [
-  ["ternary products, head planes among them", /^as_(kernels_ternary_lut_lut_(rows|plane)|model_head_)|^gemv/],
-  ["their tables", /^as_kernels_ternary_lut_/],
-  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^attend/],
-  ["norms, quantisation, rescaling, logits", /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed)_|^norm/],
+  [
+    "ternary products, head planes among them",
+    /^as_(kernels_ternary_lut_lut_(rows|plane)|model_head_)|^(w2c_hal_)?gemv_rows/,
+  ],
+  ["their tables", /^as_kernels_ternary_lut_|^w2c_hal_gemv_tables/],
+  ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^w2c_hal_attend/],
+  [
+    "norms, quantisation, rescaling, logits",
+    /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed|lut_engine)_|^norm/,
+  ],
   ["sampler", /^as_(sampler|generate)_/],
   ["division, 64-bit and memory helpers", /^(__|_div|u?div|lmul|clz|lib_memory|lib_util)/],
   [null, /./],

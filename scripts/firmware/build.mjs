@@ -57,6 +57,7 @@ const OPTIMISE = {
   // What these two find anew costs registers: 62 cycles in place of 71 a round of build_group on Cortex-M0+, 58 in place of 63 of rows_int8_pair.
   "kernels.c": [...AS_WRITTEN, "-fno-gcse", "-fno-tree-ter"],
   "model.c": ["-O2"],
+  "mve.c": AS_WRITTEN,
   rest: ["-Os"],
 };
 
@@ -83,11 +84,12 @@ export async function firmwareBoards() {
 
 /**
  * @param {string} name of the board
- * @param {{ flags?: string[], variant?: string, root?: string }} options flags: more for the compiler; variant: a folder of its own for them
+ * @param {{ flags?: string[], variant?: string, root?: string, main?: string }} options flags: more for the compiler; variant: a folder of its own
+ *   for them; main: a source in place of boards/common/main.c
  * @returns {Promise<Built>}
  * @throws Error with the compiler's own words
  */
-export async function buildFirmware(name, { flags = [], variant = "", root = ROOT } = {}) {
+export async function buildFirmware(name, { flags = [], variant = "", root = ROOT, main = `${COMMON}/main.c` } = {}) {
   const board = /** @type {Board} */ (JSON.parse(await readFile(join(root, "boards", `${name}.json`), "utf8")));
   const toolchain = TOOLCHAINS[board.cpu.core];
   if (toolchain === undefined) throw new Error(`${name}: there is no compiler for ${board.cpu.core} here`);
@@ -107,7 +109,10 @@ export async function buildFirmware(name, { flags = [], variant = "", root = ROO
     path: `${folder}/${file}`,
     file,
   }));
-  const common = ["hal.c", "main.c", "uart.c", ...toolchain.start].map((file) => ({ path: `${COMMON}/${file}`, file }));
+  const common = ["hal.c", "main.c", "uart.c", ...toolchain.start].map((file) => ({
+    path: file === "main.c" ? main : `${COMMON}/${file}`,
+    file,
+  }));
   const ownObjects = await compileUnits(own);
   const objects = [...(await compileUnits([...generated, ...common])), ...ownObjects];
   /** @param {string} output @param {string} from link.ld @param {string[]} inputs @param {string[]} defines */

@@ -26,6 +26,9 @@ const arm = (...flags) => ({
   packages: ["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"],
 });
 
+/** @param {ReturnType<typeof arm>} toolchain */
+const withMve = (toolchain) => ({ ...toolchain, start: [...toolchain.start, "mve.c"] });
+
 /** @param {string[]} flags */
 const riscv = (...flags) => ({
   prefix: "riscv64-unknown-elf-",
@@ -49,7 +52,7 @@ export const TOOLCHAINS = {
   "cortex-m4": arm("-mcpu=cortex-m4", "-mfloat-abi=soft"),
   "cortex-m7": arm("-mcpu=cortex-m7", "-mfloat-abi=soft"),
   "cortex-m33": arm("-mcpu=cortex-m33", "-mfloat-abi=soft"),
-  "cortex-m55": arm("-mcpu=cortex-m55", "-mfloat-abi=hard"),
+  "cortex-m55": withMve(arm("-mcpu=cortex-m55", "-mfloat-abi=hard")),
   riscv32imac: riscv("-march=rv32imac", "-mabi=ilp32"),
   riscv32imc: riscv("-march=rv32imc", "-mabi=ilp32"),
 };
