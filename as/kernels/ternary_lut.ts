@@ -137,8 +137,8 @@ const table_stride: usize = memory.data<u32>([LUT_BYTES]);
  * Adds the entries that the bytes of one plane name, times the plane's place value, to acc. A function of its own, because then its inner loop has
  * the registers for itself: eight on Cortex-M0+, where gcc keeps the rest on the stack. Rows start from the bias and meet acc behind the loop, so
  * that one pointer is enough in it. Not unrolled by hand: binaryen would gather the terms of each sum, and Cortex-M0+ has no registers
- * for that; gcc unrolls it (scripts/firmware/build.mjs). Measured there: 762 cycles for four rows of 26 groups, 702 of them in the inner loop; 835
- * with a function for each four rows.
+ * for that; gcc unrolls it (scripts/firmware/build.mjs). Four rows of 26 groups take 763 cycles there (the measured
+ * total over its blocks), 702 of them in the inner loop; 796 with a function for each four rows.
  * @param w the plane's packed bytes of the first four rows: `bytes` of them, four for each table
  * @param next from behind them to those of the next four rows
  * @param acc,acc_end i32, a multiple of four
