@@ -22,12 +22,19 @@ export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
 export { type Esp32Options, flashEsp32 } from "./device/firmware/esp32.ts";
 export { type BoardFirmware, readBoardFirmware, releasedFirmware } from "./device/firmware/files.ts";
+export {
+  type FirmwareState,
+  listFirmware,
+  type UpdateOptions,
+  updateFirmware,
+} from "./device/firmware/over_smp.ts";
 export type { FirmwarePhase, FirmwareProgress } from "./device/firmware/progress.ts";
 export { type Firmware, readRelease } from "./device/firmware/release.ts";
 export type { FirmwareSegment } from "./device/firmware/segments.ts";
 export { flashStm32, type ModemLine, type Stm32Options, type Stm32Wiring } from "./device/firmware/stm32.ts";
 export { touch1200 } from "./device/firmware/touch.ts";
 export { type CopyUf2Options, copyUf2 } from "./device/firmware/uf2_drive.ts";
+export { readUpdateFile, type UpdateFile } from "./device/firmware/update_file.ts";
 export { type FlashOptions, type FlashPhase, type FlashProgress, flashModel } from "./device/flasher.ts";
 export type { Hello } from "./device/hello.ts";
 export { type ModelUf2, modelUf2 } from "./device/model_uf2.ts";
