@@ -18,8 +18,8 @@
  * rather 12 cycles than 4 for its 40 weights. NOT MEASURED on silicon. Measured on QEMU, the token at position 64, instructions a ternary
  * weight: bundled 1M model 1.08 (2.18 without MVE), 4M model 0.58 (1.39).
  *
- * Sources: Armv8-M Architecture Reference Manual (DDI 0553), C2.4, MVE instructions; Arm C Language Extensions, MVE intrinsics (IHI 0073,
- * arm_mve.h). TRITKIT_NO_MVE leaves it out: the module uses its own kernels, as on every other core.
+ * Sources: Armv8-M Architecture Reference Manual (DDI 0553), C2.4, MVE instructions; Arm C Language Extensions, MVE intrinsics
+ * (arm_mve.h). TRITKIT_NO_MVE leaves it out: the module uses its own kernels, as on every other core.
  */
 #include "device.h"
 #include "shim.h"
