@@ -98,8 +98,17 @@ const pico: EngineUnderTest = {
   },
 };
 
-/** @param flags for the compiler: a variant, built now */
-function onQemu(core: string, board: string, variant = "", flags: string[] = []): EngineUnderTest {
+/**
+ * @param flags for the compiler: a variant, built now
+ * @param native whether the board must be using kernels of its own
+ */
+function onQemu(
+  core: string,
+  board: string,
+  variant = "",
+  flags: string[] = [],
+  native: boolean | null = null,
+): EngineUnderTest {
   return {
     name: `QEMU, ${board} (${core})${variant === "" ? "" : `, ${variant}`}`,
     version: async () => `QEMU ${await qemuVersion(board)}`,
@@ -109,7 +118,10 @@ function onQemu(core: string, board: string, variant = "", flags: string[] = [])
       await flashFileWith(board, image, flash, context);
       const qemu = await startQemu({ board, elf, flash });
       try {
-        return speaking(await Device.connect(await openPort(qemu.port)), () => qemu.kill());
+        const device = await Device.connect(await openPort(qemu.port));
+        if (device.hello.native !== native)
+          throw new Error(`the board's own kernels: ${device.hello.native}, not ${native} as they should be`);
+        return speaking(device, () => qemu.kill());
       } catch (error) {
         await qemu.kill();
         throw error;
@@ -128,7 +140,7 @@ const ENGINES: EngineUnderTest[] = [
   onQemu("Cortex-M3", "mps2-an385"),
   onQemu("Cortex-M7", "mps2-an500"),
   onQemu("Cortex-M33", "mps2-an505"),
-  onQemu("Cortex-M55", "mps3-an547"),
+  onQemu("Cortex-M55 with MVE", "mps3-an547", "", [], true),
   onQemu("Cortex-M55", "mps3-an547", "without MVE", ["-mcpu=cortex-m55+nomve"]),
   onQemu("Cortex-M4", "stm32f405"),
   onQemu("RV32IMAC", "riscv-virt"),
