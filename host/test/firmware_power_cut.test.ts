@@ -24,6 +24,40 @@ const OLD = firmware(1, "0.1.0");
 const NEW = firmware(11, "0.2.0");
 const CELLS = region.sectorBytes / FREC_BYTES;
 
+/** What the board is before the update. */
+interface Start {
+  readonly what: string;
+  /** The slot that the records confirm, and the one that runs. */
+  readonly confirmed: number;
+  readonly runs: number;
+  readonly flash: (flash: Uint8Array) => void;
+}
+
+const ANCIENT = firmware(41, "0.0.9");
+const STARTS: readonly Start[] = [
+  { what: "slot 0 runs", confirmed: 0, runs: 0, flash: () => {} },
+  {
+    // Were the records lost, slot 0 would start.
+    what: "slot 1 runs, an older firmware lies in slot 0",
+    confirmed: 1,
+    runs: 1,
+    flash(flash) {
+      flash.set(ANCIENT[0].bytes, region.slots[0]);
+      flash.set(OLD[1].bytes, region.slots[1]);
+    },
+  },
+  {
+    // Until a record says otherwise, whatever is whole in slot 1 would start.
+    what: "slot 0 stands in for slot 1, which is damaged",
+    confirmed: 1,
+    runs: 0,
+    flash(flash) {
+      flash.set(OLD[1].bytes, region.slots[1]);
+      flash[region.slots[1] + 4000] ^= 1;
+    },
+  },
+];
+
 interface Recording {
   sim: SimBoard;
   frames: { bytes: Uint8Array; before: Snapshot; operations: number }[];
@@ -32,18 +66,24 @@ interface Recording {
   /** Operations on the records: all of them are tried. */
   records: number[];
   answer: number[];
+  /** The slot of the old firmware; the new one goes to the other. */
+  runs: number;
 }
 
 /** @param room cells that are blank in the first record sector; the others hold old records or what power cuts left of them */
-async function recordUpdate(room: number, which = board): Promise<Recording> {
+async function recordUpdate(room: number, start = STARTS[0], which = board): Promise<Recording> {
   const sim = newBoard(
     delivered(OLD, (flash) => {
-      for (let i = 0; i < CELLS - room; i++)
-        flash.set(i % 3 === 2 ? new Uint8Array(FREC_BYTES) : record(i + 1, 0), region.offset + i * FREC_BYTES);
+      start.flash(flash);
+      for (let i = 0; i < CELLS - room || i < start.confirmed; i++) {
+        const cell = i % 3 === 2 ? new Uint8Array(FREC_BYTES) : record(i + 1, start.confirmed);
+        flash.set(cell, region.offset + i * FREC_BYTES);
+      }
     }),
     {},
     which,
   );
+  assert.equal(sim.slot, start.runs);
   const answer = await withModel(sim);
   const frames: Recording["frames"] = [];
   const records: number[] = [];
@@ -56,7 +96,7 @@ async function recordUpdate(room: number, which = board): Promise<Recording> {
   };
   await withBench(sim, (device) => updateFirmware(device, board, NEW), { onWrite });
   stop();
-  return { sim, frames, first, last: sim.firmwareFlash.operations, records, answer };
+  return { sim, frames, first, last: sim.firmwareFlash.operations, records, answer, runs: start.runs };
 }
 
 function cut({ sim, frames }: Recording, n: number, tear: number): void {
@@ -72,12 +112,12 @@ function cut({ sim, frames }: Recording, n: number, tear: number): void {
 }
 
 /** What is wrong with the board, "" when nothing is. */
-async function wrong({ sim, answer }: Recording, wanted?: string): Promise<string> {
+async function wrong({ sim, answer, runs }: Recording, wanted?: string): Promise<string> {
   try {
     return await withBench(sim, async (device) => {
       const active = (await listFirmware(device)).find((state) => state.active);
       if (active === undefined || active.slot !== sim.slot) return "no firmware is active";
-      const known = active.slot === 0 ? OLD[0] : NEW[1];
+      const known = (active.slot === runs ? OLD : NEW)[active.slot];
       if (Buffer.compare(active.hash, known.hash) !== 0) return "an unknown firmware runs";
       if (!active.confirmed) return "the firmware that starts is not confirmed";
       if (wanted !== undefined && active.version !== wanted) return `runs ${active.version}`;
@@ -117,8 +157,10 @@ async function afterCut(recording: Recording, n: number, tear: number, tally: Ta
   cut(recording, n, tear);
   tally.cuts++;
   assert.equal(sim.powerOn(), "on");
-  note("after the cut", await wrong(recording));
-  tally[sim.slot === 1 ? "new" : "old"]++;
+  // Only the last record of the update may change what starts.
+  const mayBeNew = n === recording.last;
+  note("after the cut", await wrong(recording, mayBeNew ? undefined : "0.1.0"));
+  tally[sim.slot === recording.runs ? "old" : "new"]++;
   const recovering = sim.snapshot();
   note("again", await again(recording));
   const operations = sim.firmwareFlash.operations - recovering.firmwareFlash.operations;
@@ -135,19 +177,24 @@ async function afterCut(recording: Recording, n: number, tear: number, tally: Ta
 
 describe("power cuts in an update of the firmware", () => {
   // Records fill the first sector before the first of this update, and before each one after it; or never.
-  const cases: [what: string, which: Board, room: number][] = [
-    ...[CELLS, 0, 1, 2, 3, 4].map((room): [string, Board, number] => ["", board, room]),
-    ...[CELLS, 0, 1, 4].map((room): [string, Board, number] => [", write-once units of 32", writeOnce, room]),
-  ];
-  for (const [what, which, room] of cases) {
-    it(`with room for ${room} records${what}`, async (t) => {
+  const cases: [what: string, start: Start, which: Board, room: number][] = STARTS.flatMap((start) => [
+    ...[CELLS - 1, 0, 1, 2, 3, 4].map((room): [string, Start, Board, number] => ["", start, board, room]),
+    ...[CELLS - 1, 0, 1, 4].map((room): [string, Start, Board, number] => [
+      ", write-once units of 32",
+      start,
+      writeOnce,
+      room,
+    ]),
+  ]);
+  for (const [what, start, which, room] of cases) {
+    it(`${start.what}, with room for ${room} records${what}`, async (t) => {
       const tally: Tally = { cuts: 0, second: 0, old: 0, new: 0, violations: [] };
-      const recording = await recordUpdate(room, which);
+      const recording = await recordUpdate(room, start, which);
       const random = seeded(room + 1);
       assert.ok(recording.records.length >= 4 && recording.last - recording.first > 40);
       for (const tear of TEARS) {
         for (let n = recording.first + 1; n <= recording.last; n++) {
-          const sampled = room === CELLS && random() * SAMPLE * (which.flash.write_once ? 6 : 1) < 1;
+          const sampled = room === CELLS - 1 && random() * SAMPLE * (which.flash.write_once ? 6 : 1) < 1;
           if (!sampled && !FULL && !recording.records.includes(n)) continue;
           await afterCut(recording, n, tear, tally, random());
         }
