@@ -140,6 +140,8 @@ describe("a release", () => {
         continue;
       }
       const firmware = await loadFirmware(board);
+      // What an emulator or a debug probe loads may lie outside flash.
+      if (board.rom === null) continue;
       const released = releasedFirmware(firmware, board);
       assert.equal(released.uf2 !== null, board.rom === "uf2", board.name);
     }

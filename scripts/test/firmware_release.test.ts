@@ -51,5 +51,14 @@ for (const name of await firmwareBoards()) {
       // Emulated development boards have megabytes: only chips that are short of it are held to it.
       if (board.rom !== null) assert.ok(size.sram <= SRAM_MAX, `SRAM ${size.sram}`);
     });
+
+    test("the README says what it takes", () => {
+      const { size } = JSON.parse(readFileSync(join(folder, "firmware.json"), "utf8"));
+      const kib = (bytes: number) => (bytes / 1024).toFixed(1);
+      const row = readFileSync(join(ROOT, "README.md"), "utf8")
+        .split("\n")
+        .find((line) => line.startsWith(`| \`${name}\` `));
+      assert.ok(row?.includes(`| ${kib(size.flash)} / ${kib(size.sram)} KiB |`), row ?? "no row");
+    });
   });
 }
