@@ -76,13 +76,14 @@ export function boot(): i32 {
 export function poll(): i32 {
   watchdog_feed();
   if (app.up == 0) return 0;
+  // Also while a transmitter that is dead keeps an answer waiting: that is what a trial finds out.
+  if (update_overdue() || (os_reset_wanted() && !port_sending())) {
+    reset();
+    return 1;
+  }
   let worked = port_pump();
   let nap: u32 = NAP_US;
   if (!port_sending()) {
-    if (os_reset_wanted() || update_overdue()) {
-      reset();
-      return 1;
-    }
     link_switch();
     if (serve()) worked = true;
     nap = link_watch();

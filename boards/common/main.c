@@ -33,6 +33,9 @@ void board_trap(const char *what) {
   for (; *what != 0; what++) board_uart_put((uint8_t)*what);
   board_uart_put('\r');
   board_uart_put('\n');
-  while (board_uart_busy()) board_watchdog_feed();
+  /* A UART without a clock is busy for ever: these turns are longer than the bytes of any FIFO take. */
+  for (uint32_t turns = BOARD_CPU_HZ / 16; turns > 0 && board_uart_busy(); turns--) {
+    __asm__ volatile("" ::: "memory");
+  }
   board_reset();
 }

@@ -5,7 +5,7 @@
  *                                  +C INTSTATUS, write one to clear: 0 TX, 1 RX   +10 BAUDDIV, at least 16
  *
  * The receiver holds one byte: its interrupt must come before the next is complete.
- * NOT IMPLEMENTED: the CMSDK watchdog; entropy (a counter-seeded generator: these boards have no source of noise).
+ * NOT IMPLEMENTED: waiting for the shift register (the UART shows only its buffer, so that a reset may cut the last byte); the CMSDK watchdog; entropy (a counter-seeded generator: these boards have no source of noise).
  */
 #include <string.h>
 

@@ -33,7 +33,16 @@ static volatile uint32_t milliseconds;
 
 RAM_CODE(systick_handler) static void systick_handler(void) { milliseconds++; }
 
-static void fault_handler(void) { board_trap("CPU FAULT"); }
+__attribute__((used, noreturn)) static void fault(void) { board_trap("CPU FAULT"); }
+
+/* Begins at the top of the stack again, because the fault may be that it was used up: nothing goes back. */
+__attribute__((naked)) static void fault_handler(void) {
+  __asm__ volatile(
+      "ldr r0, =stack_top\n"
+      "mov sp, r0\n"
+      "bl fault\n"
+      ".ltorg\n");
+}
 
 /* In flash: what the core reads at reset. Interrupts come after the table has moved. */
 __attribute__((used, section(".vectors"))) const struct vectors boot_vectors = {
@@ -67,6 +76,12 @@ __attribute__((used, noreturn)) static void start(void) {
   /* Word by word, not by memcpy: that may itself lie in .data. */
   for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;) *to++ = *from++;
   for (volatile uint32_t *p = bss_start; p < bss_end;) *p++ = 0;
+  /* A boot ROM may have left interrupts enabled or pending that the table does not reach. */
+  for (uint32_t i = 0; i < 16; i++) {
+    NVIC_ICER(i) = ~0u;
+    NVIC_ICPR(i) = ~0u;
+  }
+  SCB_ICSR = ICSR_PENDSTCLR;
   vectors_ram = boot_vectors;
   for (uint32_t i = 2; i < 15; i++) vectors_ram.system[i] = fault_handler;
   vectors_ram.system[14] = systick_handler;

@@ -11,11 +11,14 @@
 
 #define RX_BYTES 4096
 #define TX_BYTES 1024
+/* A transmitter that has moved nothing for so long will not: a reset or another speed need not wait for it. A byte at 300 baud takes 33 ms. */
+#define STUCK_US 1000000
 
 _Static_assert(BOARD_UART_RX_BUFFER <= RX_BYTES + 128, "uart.rx_buffer of the board's JSON counts the ring and a FIFO");
 
-static uint8_t rx[RX_BYTES];
-static uint8_t tx[TX_BYTES];
+/* Volatile like their indices: a byte must be in its place before the index says so. */
+static volatile uint8_t rx[RX_BYTES];
+static volatile uint8_t tx[TX_BYTES];
 static volatile uint32_t rx_head, rx_tail; /* written at head, read at tail */
 static volatile uint32_t tx_head, tx_tail;
 
@@ -57,5 +60,14 @@ bool uart_has_received(void) { return rx_tail != rx_head; }
 bool uart_has_room(void) { return (tx_head + 1) % TX_BYTES != tx_tail; }
 
 void uart_drain(void) {
-  while (tx_tail != tx_head || board_uart_busy()) board_watchdog_feed();
+  uint32_t tail = tx_tail;
+  for (uint32_t since = board_ticks(); tx_tail != tx_head || board_uart_busy();) {
+    board_watchdog_feed();
+    if (tx_tail != tail) {
+      tail = tx_tail;
+      since = board_ticks();
+    } else if (board_ticks() - since > STUCK_US) {
+      return;
+    }
+  }
 }

@@ -216,6 +216,7 @@ void board_reset(void) {
 
 RAM_CODE(uart_handler) static void uart_handler(void) {
   uint32_t state = UART_INT_ST;
+  UART_INT_CLR = state; /* before the FIFO is read: what comes after that asks again */
   while (received_count() != 0) uart_received((uint8_t)UART_FIFO);
   if ((state & INT_RXFIFO_OVF) != 0) { /* bytes are lost; the FIFO counts right again after a reset */
     UART_CONF0 |= CONF0_RXFIFO_RST;
@@ -229,7 +230,6 @@ RAM_CODE(uart_handler) static void uart_handler(void) {
     }
     UART_FIFO = (uint32_t)byte;
   }
-  UART_INT_CLR = state;
 }
 
 RAM_CODE(board_interrupt) void board_interrupt(uint32_t line) {

@@ -348,8 +348,9 @@ RAM_CODE(board_flash_program) int32_t board_flash_program(uint32_t offset, const
 }
 
 /*
- * Erases sectors that hold a word whose ECC is beyond repair: what a power cut leaves of a program or an erase, never of data that was
- * complete. With FAULTMASK and BFHFNMIGN a load of one is no fault (ARMv7-M ARM B3.2.8), only a flag of the flash controller. The whole
+ * Erases sectors that hold a word whose ECC is beyond repair: what a power cut leaves of a program or an erase. The whole of a
+ * sector goes: in one of models the host sends it again, in one of records (128 KiB here) the complete records beside the torn one are lost, and
+ * the store falls back to the other record sector or to what images say of themselves. NOT IMPLEMENTED: serving such a word as a torn cell. With FAULTMASK and BFHFNMIGN a load of one is no fault (ARMv7-M ARM B3.2.8), only a flag of the flash controller. The whole
  * sector, because there is no smaller way; the host finds out by its hashes and sends it again. 2 MiB take a few milliseconds.
  */
 static void flash_heal(void) {

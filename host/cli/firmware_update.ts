@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { type Board, updateRegion } from "../../boards/board.ts";
 import { loadBoard, loadFirmware } from "../assets.ts";
 import { Device } from "../device/device.ts";
-import { updateFirmware } from "../device/firmware/over_smp.ts";
+import { noUpdate, updateFirmware } from "../device/firmware/over_smp.ts";
 import { readFirmwareFolder } from "../device/firmware/release.ts";
 import { isUpdateFile, readUpdateFile, type UpdateFile } from "../device/firmware/update_file.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
@@ -42,10 +42,7 @@ export async function updateOverLine(context: Context): Promise<boolean> {
     const board = asked ?? (await loadBoard(name));
     const region = updateRegion(board);
     const files = given ?? shipped ?? (firmwareSlot === null ? [] : (await loadFirmware(board)).updates);
-    if (files.length === 0 || firmwareSlot === null || region === null) {
-      const message = `The firmware of ${name} cannot be replaced over its line.`;
-      throw new TritkitError("E_NO_UPDATE", message, `--board ${name} uses its boot ROM.`, EXIT_REFUSED);
-    }
+    if (files.length === 0 || firmwareSlot === null || region === null) throw noUpdate(board);
     const wanted = board.flash.base + region.slots[firmwareSlot];
     const shown = files.find(({ address }) => address === wanted) ?? files[0];
     const segments = [{ address: shown.address, bytes: shown.bytes }];

@@ -1,10 +1,12 @@
 /**
- * npm run cost [BOARD...]: what one token costs on emulated chips (token_cost.ts), by part.
+ * npm run cost [BOARD...]: what one token costs on emulated chips (token_cost.ts), by part. A model that a board's flash cannot hold is said and left out.
  *
+ *     --model=NAME  one of the two
  *     --functions   also by function
  *     --markdown    the table of docs/firmware-cost.md
  *     --json        {"event":"cost","board":s,"model":s,"unit":"instructions|cycles","per_weight":x,"total":n,"parts":{...}}
  */
+import { TritkitError } from "../../host/errors.ts";
 import { QEMU_BOARDS } from "./qemu/qemu.ts";
 import { CYCLE_BOARDS, POSITION, type Shape, shapes, type TokenCost, tokenCost } from "./token_cost.ts";
 
@@ -20,15 +22,31 @@ const boards = asked.length > 0 ? asked : known;
 const stranger = boards.find((board) => !known.includes(board));
 if (stranger !== undefined) throw new Error(`no emulator here runs "${stranger}"; known: ${known.join(", ")}`);
 
-for (const shape of await shapes()) {
+const model = argv.find((arg) => arg.startsWith("--model="))?.slice("--model=".length);
+const measured = (await shapes()).filter(({ name }) => model === undefined || name === model);
+if (measured.length === 0) throw new Error(`there is no model ${model} here`);
+
+for (const shape of measured) {
   const columns: Column[] = [];
   for (const board of boards) {
-    const column = { board, cost: await tokenCost(board, shape) };
+    const cost = await fitting(board, shape);
+    if (cost === null) continue;
+    const column = { board, cost };
     columns.push(column);
     if (argv.includes("--json")) json(shape, column);
     else if (!argv.includes("--markdown")) text(shape, column);
   }
   if (argv.includes("--markdown")) console.log(markdown(shape, columns));
+}
+
+async function fitting(board: string, shape: Shape): Promise<TokenCost | null> {
+  try {
+    return await tokenCost(board, shape);
+  } catch (error) {
+    if (!(error instanceof TritkitError) || error.code !== "E_FLASH_FULL") throw error;
+    console.error(`${shape.name} on ${board}: ${error.message}`);
+    return null;
+  }
 }
 
 function json(shape: Shape, { board, cost: { unit, total, parts } }: Column): void {

@@ -8,6 +8,9 @@ import { openSim } from "../../host/transports/sim.ts";
 export async function flashFileWith(board: string, image: Uint8Array, file: string, context = 0): Promise<void> {
   await rm(file, { force: true });
   const device = await Device.connect(await openSim(board, { flashFile: file }));
-  await flashModel(device, image, { context, single: image.length > device.hello.slots[0].bytes });
-  await device.close();
+  try {
+    await flashModel(device, image, { context, single: image.length > device.hello.slots[0].bytes });
+  } finally {
+    await device.close();
+  }
 }

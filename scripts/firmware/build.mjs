@@ -1,9 +1,9 @@
 /**
  * Firmware for real chips, from the device module through wasm2c and a cross compiler.
  *
- *     as/device.ts -> asc -> device.wasm -> wasm2c -> kernels.c model.c device.c ─┐
- *     boards/<name>.json -> board_config.h ───────────────────────────────────────┤-> gcc -> firmware.elf -> firmware-<address>.bin, .uf2
- *     boards/common/*.c, boards/<name>/{board.c,link.ld} ─────────────────────────┘
+ *     as/device.ts -> asc -> device.wasm -> wasm2c -> {inner.kernels,kernels,model,device}.c ─┐
+ *     boards/<name>.json -> board_config.h ───────────────────────────────────────────────────┤-> gcc -> firmware.elf -> firmware-<address>.bin, .uf2
+ *     boards/common/*.c, boards/<name>/{board.c,link.ld} ─────────────────────────────────────┘
  *
  * A board with two slots for firmware (flash.update, spec/FIRMWARE.md) is linked once for each, and has a selector:
  *

@@ -21,7 +21,6 @@ const arm = (...flags) => ({
   flags: [...COMMON, "-mthumb", ...flags],
   link: ["-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs"],
   start: ["start_cortex_m.c", "mpu.c"],
-  linkFile: "cortex_m.ld",
   unroll: 4,
   packages: ["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"],
 });
@@ -36,7 +35,6 @@ const riscv = (...flags) => ({
   flags: [...COMMON, ...flags, "-misa-spec=2.2", "--specs=picolibc.specs"],
   link: ["-nostartfiles", "-Wl,--strip-debug"],
   start: ["start_riscv.c", "pmp.c"],
-  linkFile: "riscv.ld",
   unroll: 4,
   packages: ["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"],
 });

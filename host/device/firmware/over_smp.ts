@@ -130,12 +130,19 @@ const isKept = (states: readonly FirmwareState[]): boolean => active(states)?.co
 const runs = (states: readonly FirmwareState[], files: readonly UpdateFile[]): boolean =>
   files.some(({ hash }) => same(hash, active(states)?.hash));
 
+/** Why a board that runs takes no firmware over its line, and how it gets one. */
+export function noUpdate(board: Board): TritkitError {
+  const message = `The firmware of ${board.name} cannot be replaced over its line.`;
+  let hint = `\`tritkit flash --firmware --board ${board.name}\` uses its boot ROM.`;
+  if (updateRegion(board) !== null)
+    hint = `This one was started without its two slots: a simulator by \`tritkit sim --boot flash\`, a chip by its boot ROM.`;
+  else if (board.rom === null) hint = "An emulator or a debug probe loads it (docs/porting.md).";
+  return new TritkitError("E_NO_UPDATE", message, hint, EXIT_REFUSED);
+}
+
 function checkBoard(device: Device, board: Board, files: readonly UpdateFile[]): void {
   const { hello } = device;
-  if (hello.firmwareSlot === null || updateRegion(board) === null) {
-    const message = `The firmware of ${hello.board} cannot be replaced over its line.`;
-    throw new TritkitError("E_NO_UPDATE", message, `--board ${hello.board} uses its boot ROM.`, EXIT_REFUSED);
-  }
+  if (hello.firmwareSlot === null || updateRegion(board) === null) throw noUpdate(board);
   const wrong = files.find((file) => file.board !== hello.board);
   if (wrong === undefined) return;
   const message = `The firmware is for ${wrong.board}, the board at ${device.name} is ${hello.board}.`;
