@@ -12,6 +12,12 @@
 #define NVIC_ISER(n) REG32(0xE000E100 + 4 * (n))
 #define NVIC_ICER(n) REG32(0xE000E180 + 4 * (n))
 #define NVIC_ICPR(n) REG32(0xE000E280 + 4 * (n))
+/* Words of the interrupt controller's registers: 32 lines each. ARMv6-M has one and no register that says so. */
+#ifdef __ARM_ARCH_6M__
+#define NVIC_WORDS 1u
+#else
+#define NVIC_WORDS ((REG32(0xE000E004) & 15) + 1) /* ICTR.INTLINESNUM */
+#endif
 #define SCB_ICSR REG32(0xE000ED04)
 #define ICSR_PENDSTSET (1u << 26)
 #define ICSR_PENDSTCLR (1u << 25)

@@ -77,7 +77,7 @@ __attribute__((used, noreturn)) static void start(void) {
   for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;) *to++ = *from++;
   for (volatile uint32_t *p = bss_start; p < bss_end;) *p++ = 0;
   /* A boot ROM may have left interrupts enabled or pending that the table does not reach. */
-  for (uint32_t i = 0; i < 16; i++) {
+  for (uint32_t i = 0; i < NVIC_WORDS; i++) {
     NVIC_ICER(i) = ~0u;
     NVIC_ICPR(i) = ~0u;
   }

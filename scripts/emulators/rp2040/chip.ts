@@ -19,7 +19,6 @@ import { FLASH_BYTES, W25q, type W25qTiming } from "./w25q.ts";
 
 export { Rp2040Error } from "./fault.ts";
 export { CycleCounts } from "./profile.ts";
-export { flashImageOfUf2, isUf2 } from "./uf2.ts";
 export { FLASH_BYTES } from "./w25q.ts";
 
 export interface Rp2040Options {

@@ -2,7 +2,7 @@
  * npm run rp2040 -- --flash FILE --port tcp:PORT [--firmware FILE] [--cut N]: a Pico on rp2040js behind a TCP port.
  *
  *     --flash FILE      its 2 MiB of flash; made when it is not there, written through
- *     --firmware FILE   .bin (from flash offset 0) or .uf2, written into flash before the start
+ *     --firmware FILE   .bin (from flash offset 0) or .uf2 (its blocks), written into flash before the start; a model as UF2 leaves the firmware
  *     --port tcp:PORT   UART0, on 127.0.0.1; 0: any free port. One client at a time
  *     --cut N           cuts power in the middle of the N-th erase or program from now on, and leaves with status 0
  *     --seed N          for what a torn operation leaves; default 1
@@ -12,7 +12,8 @@
 import { readFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
-import { FLASH_BYTES, flashImageOfUf2, isUf2, Rp2040Error, startRp2040 } from "./chip.ts";
+import { readUf2, uf2Chip } from "../../../host/device/firmware/uf2.ts";
+import { FLASH_BYTES, startRp2040 } from "./chip.ts";
 import { openFlashFile } from "./flash_file.ts";
 import { LivePico, startUp } from "./live.ts";
 
@@ -24,17 +25,25 @@ const OPTIONS = {
   seed: { type: "string" },
 } as const;
 
+const FLASH_BASE = 0x10000000;
+
 function main(): void {
   const { values } = parseArgs({ options: OPTIONS });
   const port = /^tcp:(\d{1,5})$/.exec(values.port ?? "tcp:0")?.[1];
   if (values.flash === undefined || port === undefined || Number(port) > 65535)
     throw new Error("usage: npm run rp2040 -- --flash FILE --port tcp:PORT [--firmware FILE] [--cut N] [--seed N]");
   const file = openFlashFile(values.flash);
-  const firmware = values.firmware === undefined ? undefined : firmwareImage(values.firmware);
-  if (firmware !== undefined) file.write(0, firmware);
+  if (values.firmware !== undefined) {
+    for (const { address, bytes } of firmwareSegments(values.firmware)) {
+      const offset = address - FLASH_BASE;
+      if (offset < 0 || offset + bytes.length > FLASH_BYTES)
+        throw new Error(`${values.firmware} reaches outside flash`);
+      file.content.set(bytes, offset);
+      file.write(offset, bytes);
+    }
+  }
   let client: Socket | null = null;
   const pico = startRp2040({
-    firmware,
     flash: file.content,
     seed: whole("seed", values.seed ?? "1"),
     cutAtOperation: whole("cut", values.cut ?? "0"),
@@ -65,9 +74,10 @@ function main(): void {
   });
 }
 
-function firmwareImage(path: string): Uint8Array {
+/** What goes where: a .bin from the start of flash on; of a UF2 its own blocks and nothing beside them, as the boot ROM does it. */
+function firmwareSegments(path: string): { address: number; bytes: Uint8Array }[] {
   const bytes = new Uint8Array(readFileSync(path));
-  return isUf2(bytes) ? flashImageOfUf2(bytes, FLASH_BYTES) : bytes;
+  return path.endsWith(".uf2") ? readUf2(bytes, uf2Chip("RP2040").family) : [{ address: FLASH_BASE, bytes }];
 }
 
 function whole(option: string, text: string): number {
@@ -84,6 +94,6 @@ function leave(error: Error | null): never {
 try {
   main();
 } catch (error) {
-  const told = error instanceof Rp2040Error || error instanceof Error;
+  const told = error instanceof Error;
   leave(told ? error : new Error(String(error)));
 }

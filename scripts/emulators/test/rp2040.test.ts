@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { crc32 } from "../../firmware/boot2.mjs";
-import { FLASH_BYTES, flashImageOfUf2, type Rp2040, type Rp2040Error, startRp2040 } from "../rp2040/chip.ts";
+import { FLASH_BYTES, type Rp2040, type Rp2040Error, startRp2040 } from "../rp2040/chip.ts";
 
 const CODE = 0x200;
 const STAY = 0xe7fe; // b .
@@ -164,35 +164,5 @@ describe("power", () => {
     assert.equal(pico.mcu.core.registers[7], 0);
     pico.run({ cycles: 100 });
     assert.equal(pico.mcu.core.registers[7], 1);
-  });
-});
-
-describe("a UF2 file", () => {
-  const block = (number: number, of: number, address: number, family = 0xe48bff56): Uint8Array => {
-    const bytes = new Uint8Array(512);
-    const view = new DataView(bytes.buffer);
-    const words = [0x0a324655, 0x9e5d5157, 0x2000, address, 256, number, of, family];
-    for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true);
-    view.setUint32(508, 0x0ab16f30, true);
-    bytes.fill(number + 1, 32, 32 + 256);
-    return bytes;
-  };
-  const file = (...blocks: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(blocks));
-
-  it("becomes the flash that the boot ROM would write", () => {
-    const image = flashImageOfUf2(file(block(0, 2, 0x10000000), block(1, 2, 0x10000200)), FLASH_BYTES);
-    assert.equal(image.length, 0x300);
-    assert.deepEqual([image[0], image[0xff], image[0x100], image[0x200]], [1, 1, 0xff, 2]);
-  });
-
-  it("is refused when it is torn, for another chip, or does not fit", () => {
-    const refused = (bytes: Uint8Array): void =>
-      assert.throws(() => flashImageOfUf2(bytes, FLASH_BYTES), { code: "E_RP2040_FILE" });
-    refused(new Uint8Array(0));
-    refused(block(0, 1, 0x10000000).subarray(0, 511));
-    refused(block(0, 2, 0x10000000));
-    refused(block(0, 1, 0x10000000, 0xe48bff59));
-    refused(block(0, 1, 0x10000000 + FLASH_BYTES));
-    refused(new Uint8Array(512));
   });
 });
