@@ -174,6 +174,11 @@ async function upload(
   const largest = Math.floor((device.hello.mtu - CHUNK_OVERHEAD) / 256) * 256;
   let size = largest;
   let losses = 0;
+  const lost = (cause?: unknown): void => {
+    if (++losses <= LOSSES_MAX) return;
+    const hint = "Run it again: it goes on where it stopped.";
+    throw new TritkitError("E_LINK_LOST", `${device.name} fell silent.`, hint, EXIT_LINK_LOST, { cause });
+  };
   let reply = await open();
   progress.skipped = Number(reply.off);
   for (;;) {
@@ -192,13 +197,13 @@ async function upload(
       const timing = { deadlineMs: last ? HASH.deadlineMs : CHUNK_MS, attempts: 1, signal };
       reply = check(await device.session.write(GROUP_IMAGE, IMG_UPLOAD, body, timing));
       if (Number(reply.off) > off) losses = 0;
+      else lost();
       size = Math.min(size + CHUNK_MIN, largest);
     } catch (error) {
-      if (!isTimeout(error)) throw error;
-      if (++losses > LOSSES_MAX) {
-        const hint = "Run it again: it goes on where it stopped.";
-        throw new TritkitError("E_LINK_LOST", `${device.name} fell silent.`, hint, EXIT_LINK_LOST, { cause: error });
-      }
+      // A board that was reset between two chunks knows of no upload: it is opened again, too.
+      const forgotten = error instanceof TritkitError && error.code === "E_BAD_STATE";
+      if (!isTimeout(error) && !forgotten) throw error;
+      lost(error);
       size = Math.max(CHUNK_MIN, size >> 1);
       // Finds it where a reset leaves it, too; then the upload has to be opened again.
       await device.revive(signal);
