@@ -8,7 +8,7 @@ import { readFirmwareFolder } from "../device/firmware/release.ts";
 import { isUpdateFile, readUpdateFile, type UpdateFile } from "../device/firmware/update_file.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
 import { openPort } from "../transports/open.ts";
-import type { Context } from "./command.ts";
+import { type Context, usage } from "./command.ts";
 import { FirmwareView } from "./firmware_view.ts";
 
 /**
@@ -26,6 +26,8 @@ export async function updateOverLine(context: Context): Promise<boolean> {
   // Before anything is opened: what is damaged, and what was built for the boot ROM alone.
   const file = args.text("file");
   const given = file === undefined ? undefined : await updatesIn(file);
+  // Without --board no boot ROM can be meant.
+  if (asked === null && file !== undefined && given?.length === 0) throw await noUpdateIn(file);
   const shipped = given === undefined && asked !== null ? (await loadFirmware(asked)).updates : undefined;
   if ((given ?? shipped)?.length === 0) return false;
 
@@ -72,6 +74,14 @@ async function updatesIn(path: string): Promise<readonly UpdateFile[]> {
   if (found.isDirectory()) return (await readFirmwareFolder(path))?.updates ?? [];
   const bytes = new Uint8Array(await readFile(path));
   return isUpdateFile(bytes) ? [readUpdateFile(bytes)] : [];
+}
+
+async function noUpdateIn(path: string): Promise<TritkitError> {
+  if ((await stat(path).catch(() => null)) === null)
+    return new TritkitError("E_FILE_NOT_FOUND", `There is no file ${path}.`, "Check the path.");
+  const hint =
+    "An update is a release folder or one of its .img files; with --board NAME the boot ROM takes other kinds.";
+  return usage(`${path} is no update for a board that runs tritkit.`, hint);
 }
 
 /** null: nothing there speaks tritkit, and the boot ROM of `asked` may be what is there. */

@@ -94,4 +94,13 @@ describe("flash --firmware over the line", () => {
     await refused(damaged, "E_FIRMWARE_FILE");
     checkObject(await run(flash("--board", "rp2350-pico2", "--file", path, "--json")), "E_USAGE", 2);
   });
+
+  it("says of a file that is no update what one is, and of one that is not there that it is not", async () => {
+    const path = join(folder, "flat.bin");
+    await writeFile(path, new Uint8Array(512));
+    const flat = await run(flash("--file", path, "--json"));
+    checkObject(flat, "E_USAGE", 2);
+    assert.match(flat.stdout, /is no update for a board that runs tritkit/);
+    checkObject(await run(flash("--file", join(folder, "nowhere"), "--json")), "E_FILE_NOT_FOUND", 1);
+  });
 });
