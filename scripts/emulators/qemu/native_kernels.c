@@ -14,8 +14,6 @@
 #define CASES 600
 #endif
 
-static w2c_device device;
-
 static void say(const char *text) {
   for (; *text != 0; text++) board_uart_put((uint8_t)*text);
 }
@@ -93,13 +91,13 @@ static bool rows_agree(void) {
     uint32_t count = 5 * tables < left ? 5 * tables : left, x = at(X + 10 * from);
     memset(to(at(MINE + TABLES)), 0x5A, 504 * tables + GUARD);
     memset(to(at(THEIRS + TABLES)), 0x5A, 504 * tables + GUARD);
-    as_kernels_ternary_lut_lut_build(&device, x, count, at(MINE + TABLES));
+    as_kernels_ternary_lut_lut_build(x, count, at(MINE + TABLES));
     if (w2c_hal_gemv_tables(NULL, x, count, at(THEIRS + TABLES)) != 0) return false;
     if (!same(at(MINE + TABLES), at(THEIRS + TABLES), 504 * tables + GUARD)) {
       say("tables differ:"), say_value("count", count), say_value("kind", kind);
       return false;
     }
-    as_kernels_ternary_lut_lut_rows(&device, w, trits, rows, groups, from, tables, at(MINE + TABLES), at(MINE));
+    as_kernels_ternary_lut_lut_rows(w, trits, rows, groups, from, tables, at(MINE + TABLES), at(MINE));
     if (w2c_hal_gemv_rows(NULL, w, trits, rows, groups, from, tables, at(THEIRS + TABLES), at(THEIRS), (u32)act_max) != 0) return false;
   }
   if (same(at(MINE), at(THEIRS), acc_bytes + GUARD)) return true;
@@ -115,7 +113,7 @@ static bool heads_agree(void) {
   for (uint32_t i = 0; i < 2 * cols; i++) ((int16_t *)to(x))[i] = (int16_t)number(kind, 2047);
   memset(to(at(MINE)), 0xA5, 8 * rows + GUARD);
   memset(to(at(THEIRS)), 0xA5, 8 * rows + GUARD);
-  as_kernels_pair_int8_rows_int8_pair(&device, w, rows, cols, x, second, at(MINE));
+  as_kernels_pair_int8_rows_int8_pair(w, rows, cols, x, second, at(MINE));
   if (w2c_hal_attend_keys(NULL, w, rows, cols, x, second, at(THEIRS)) != 0) return false;
   if (!same(at(MINE), at(THEIRS), 8 * rows + GUARD)) {
     say("keys differ:"), say_value("rows", rows), say_value("cols", cols), say_value("kind", kind);
@@ -126,7 +124,7 @@ static bool heads_agree(void) {
   for (uint32_t i = 0; i < 2 * rows; i++) ((int32_t *)to(x))[i] = kind == 1 ? 0x7fff : number(kind, 0x7fff) & 0x7fff;
   memset(to(at(MINE)), 0xA5, sums + GUARD);
   memset(to(at(THEIRS)), 0xA5, sums + GUARD);
-  as_kernels_pair_int8_columns_int8_pair(&device, w, rows, cols, x, at(MINE));
+  as_kernels_pair_int8_columns_int8_pair(w, rows, cols, x, at(MINE));
   if (w2c_hal_attend_values(NULL, w, rows, cols, x, at(THEIRS)) != 0) return false;
   if (same(at(MINE), at(THEIRS), sums + GUARD)) return true;
   say("values differ:"), say_value("rows", rows), say_value("cols", cols), say_value("kind", kind);
@@ -136,6 +134,7 @@ static bool heads_agree(void) {
 int main(void) {
   board_init();
   memset(to(BOARD_MEMORY_BASE), 0, BOARD_MEMORY_END - BOARD_MEMORY_BASE);
+  wasm2c_device_instantiate(NULL); /* the kernels have constants in linear memory */
   board_interrupts_on();
   while (!uart_has_received()) board_sleep(); /* what is said before somebody listens is lost */
   if (w2c_hal_gemv_tables(NULL, 0, 0, 0) != 0) say("absent\n");
