@@ -33,6 +33,8 @@ await writeFile(
 /** The device as a process. */
 class Process {
   private readonly child: ChildProcess;
+  /** From the start: a process that was asked to reset may be gone before anybody asks for its status. */
+  private readonly ended: Promise<number | null>;
   private received = Buffer.alloc(0);
   private seq = 0;
 
@@ -40,6 +42,7 @@ class Process {
     const argv = ["--no-warnings", join(folder, "run.mjs"), folder, ...args];
     this.child = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
     children.push(this.child);
+    this.ended = new Promise((resolve) => this.child.on("exit", resolve));
     this.child.stdout?.on("data", (bytes: Buffer) => {
       this.received = Buffer.concat([this.received, bytes]);
     });
@@ -71,9 +74,8 @@ class Process {
   }
 
   exit(): Promise<number | null> {
-    const ended = new Promise<number | null>((resolve) => this.child.on("exit", resolve));
     this.child.stdin?.end();
-    return ended;
+    return this.ended;
   }
 }
 

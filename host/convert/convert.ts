@@ -2,10 +2,10 @@
 import { stat } from "node:fs/promises";
 import { TritkitError } from "../errors.ts";
 import { type BuildOptions, buildImageFile, type ConvertReport } from "./build.ts";
-import { type HfOptions, openHf } from "./hf.ts";
-import type { ModelSource } from "./model.ts";
+import { openHf } from "./hf.ts";
+import type { ModelSource, OpenOptions } from "./model.ts";
 
-export type ConvertOptions = BuildOptions & HfOptions;
+export type ConvertOptions = BuildOptions & OpenOptions;
 
 /**
  * @param source a Hugging Face directory, or the .safetensors file in one
@@ -25,7 +25,7 @@ export async function convert(source: string, out: string, options: ConvertOptio
  * NOT IMPLEMENTED: .gguf and llama2.c's .bin; both are refused by name.
  * @throws TritkitError E_SOURCE_MISSING, E_UNSUPPORTED, and what the importer throws
  */
-export async function openModel(source: string, options: HfOptions = {}): Promise<ModelSource> {
+export async function openModel(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const found = await stat(source).catch(() => null);
   if (!found) throw new TritkitError("E_SOURCE_MISSING", `${source} is not there.`, "Give a Hugging Face directory.");
   if (found.isDirectory() || source.endsWith(".safetensors")) return openHf(source, options);

@@ -26,16 +26,11 @@ import { absmean } from "./absmean.ts";
 import { type Quantization, readConfig, readQuantization, readSpecials } from "./hf_config.ts";
 import { HfTensors } from "./hf_tensors.ts";
 import { JsonFields } from "./json.ts";
-import type { Dropped, LinearSource, MatrixSource, ModelSource } from "./model.ts";
+import type { Dropped, LinearSource, MatrixSource, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
 import type { TensorInfo } from "./safetensors.ts";
 import { readText, readTextIfThere } from "./source_files.ts";
 import { importTokenizer } from "./tokenizer_json.ts";
-
-export interface HfOptions {
-  /** Quantise the float weights of a checkpoint that is not BitNet's. */
-  readonly quantize?: "absmean";
-}
 
 /** Names below model.layers.N, the published spellings of one tensor in turn. */
 const NAMES: ReadonlyMap<number, readonly string[]> = new Map([
@@ -62,7 +57,7 @@ const PACKED_ROWS = 4;
  * @param source a directory, or the .safetensors file in one
  * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED
  */
-export async function openHf(source: string, options: HfOptions = {}): Promise<ModelSource> {
+export async function openHf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const directory = source.endsWith(".safetensors") ? dirname(source) : source;
   const config = JsonFields.parse("config.json", await readText(join(directory, "config.json")));
   const generation = await readOptional(directory, "generation_config.json");
@@ -92,7 +87,8 @@ export async function openHf(source: string, options: HfOptions = {}): Promise<M
       meta: { source: "Hugging Face", model_type: config.text("model_type") },
       dropped: listDropped(tensors, modelConfig.nLayers, modelConfig.tied, tokenizerConfig),
       notes,
-      linear: (kind, layer, signal) => openLinear(tensors, kind, layer, quantization, options, signal),
+      fakeQuant: quantization.bitnet,
+      linear: (kind, layer, at) => openLinear(tensors, kind, layer, quantization, options, at?.signal),
       matrix: (kind) => floatMatrix(tensors, tensors.info(globalName(kind))),
       async gain(kind, layer) {
         const info = tensors.info(GLOBAL_NAMES.get(kind) ?? tensorName(tensors, kind, layer));
@@ -111,14 +107,15 @@ async function openLinear(
   kind: number,
   layer: number,
   quantization: Quantization,
-  options: HfOptions,
+  options: OpenOptions,
   signal?: AbortSignal,
-): Promise<LinearSource> {
+): Promise<LinearSource | MatrixSource> {
   throwIfAborted(signal);
   const info = tensors.info(tensorName(tensors, kind, layer));
   const scaleName = `${info.name}_scale`;
   if (info.dtype === "U8") return packedLinear(tensors, info, await readScale(tensors, scaleName, quantization));
   const real = floatMatrix(tensors, info);
+  if (options.float && !quantization.bitnet) return real;
   const linear = await absmean(real, signal);
   if (!quantization.bitnet && options.quantize !== "absmean" && !linear.wasTernary)
     throw new TritkitError(

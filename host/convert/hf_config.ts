@@ -65,6 +65,9 @@ export function readConfig(config: JsonFields, found: Found, specials: Specials,
     normEps: readNormEps(config),
     ...specials,
     addBos,
+    nExperts: 0,
+    nExpertsUsed: 0,
+    weights: "ternary",
   };
 }
 

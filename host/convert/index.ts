@@ -3,6 +3,14 @@ export { type BuildOptions, buildImage, buildImageFile, type ConvertReport, type
 export { EMBED_PACKINGS, type EmbedPacking } from "./choices.ts";
 export { type ConvertOptions, convert, openModel } from "./convert.ts";
 export type { WriteProgress } from "./image_writer.ts";
-export type { Dropped, LinearSource, MatrixSource, ModelConfig, ModelSource } from "./model.ts";
+export type {
+  Dropped,
+  LinearAt,
+  LinearSource,
+  MatrixSource,
+  ModelConfig,
+  ModelSource,
+  OpenOptions,
+} from "./model.ts";
 export { packRows, unpackRows } from "./packing.ts";
 export { type RandomOptions, randomModel, randomTokenizer } from "./random.ts";

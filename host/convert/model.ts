@@ -26,6 +26,21 @@ export interface ModelConfig {
   readonly eos: number;
   readonly stop: readonly number[];
   readonly addBos: boolean;
+  /** Experts of a feed-forward layer, and how many of them a token takes; 0: dense. */
+  readonly nExperts: number;
+  readonly nExpertsUsed: number;
+  /** What the linear weights may be: -1, 0, +1 (b1.58) or -1, +1 (BitNet b1). */
+  readonly weights: "ternary" | "binary";
+}
+
+/** How a source is to be read. */
+export interface OpenOptions {
+  /** Round float weights of a checkpoint that was not trained for it: to trits (b1.58), or to signs (b1). */
+  readonly quantize?: "absmean" | "sign";
+  /** Leave float weights of linear layers as they are: for the float engine. An image takes none. */
+  readonly float?: boolean;
+  /** Order of an I2_S tensor's weights, which the file does not tell: bitnet.cpp writes one on x86 and another on Arm. */
+  readonly i2s?: "x86" | "arm";
 }
 
 /** A ternary matrix (rows, cols): weight = trit * scale. */
@@ -38,7 +53,7 @@ export interface LinearSource {
   trits(start: number, count: number): Promise<Int8Array> | Int8Array;
 }
 
-/** A real matrix (rows, cols): embedding or head. */
+/** A real matrix (rows, cols): embedding, head, router, or a linear layer that is not ternary. */
 export interface MatrixSource {
   readonly rows: number;
   readonly cols: number;
@@ -62,11 +77,29 @@ export interface ModelSource {
   readonly dropped: readonly Dropped[];
   /** Decisions that the source left open. */
   readonly notes: readonly string[];
-  /** A BitLinear's weights by KIND_* of spec/image.ts. */
-  linear(kind: number, layer: number, signal?: AbortSignal): Promise<LinearSource> | LinearSource;
-  /** KIND_EMBED or KIND_HEAD. */
-  matrix(kind: number): Promise<MatrixSource> | MatrixSource;
+  /** As published, a linear layer rounds its input to int8 by its absmax, token by token (BitNet); false: it stays float (Llama, TriLM). */
+  readonly fakeQuant: boolean;
+  /**
+   * Weights of a linear layer by KIND_* of spec/image.ts; a real matrix only with OpenOptions.float. A ternary one has `trits`.
+   * @throws TritkitError E_QUANTIZE for float weights that nobody allowed to round
+   */
+  linear(
+    kind: number,
+    layer: number,
+    at?: LinearAt,
+  ): Promise<LinearSource | MatrixSource> | LinearSource | MatrixSource;
+  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer. */
+  matrix(kind: number, layer?: number): Promise<MatrixSource> | MatrixSource;
   /** Gains of an RMSNorm. */
   gain(kind: number, layer: number): Promise<Float32Array> | Float32Array;
   close(): Promise<void>;
+}
+
+export interface LinearAt {
+  readonly expert?: number;
+  readonly signal?: AbortSignal;
+}
+
+export function isTernary(weights: LinearSource | MatrixSource): weights is LinearSource {
+  return "trits" in weights;
 }

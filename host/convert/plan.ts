@@ -25,7 +25,7 @@ import { levelsOf, packedBytes } from "../image/sizes.ts";
 import { encodeTokenizer } from "../image/tokenizer.ts";
 import { chunkRows } from "./absmean.ts";
 import type { SectionPlan } from "./image_writer.ts";
-import type { LinearSource, ModelConfig, ModelSource } from "./model.ts";
+import { isTernary, type LinearSource, type MatrixSource, type ModelConfig, type ModelSource } from "./model.ts";
 import { packGains, packRows } from "./packing.ts";
 import { quantiseRow } from "./quantise_rows.ts";
 import { tablesSection } from "./tables.ts";
@@ -52,9 +52,7 @@ export function imageConfig(
   const image: ImageConfig = {
     ...config,
     activation: config.activation === "silu" ? ACTIVATION_SILU : ACTIVATION_RELU2,
-    nExperts: 0,
-    nExpertsUsed: 0,
-    weights: 0,
+    weights: config.weights === "ternary" ? 0 : 1,
     ropeTheta: scaleOf(config.ropeTheta),
     normEps: scaleOf(config.normEps),
     residualFrac: options.residualFrac,
@@ -94,7 +92,7 @@ export async function planSections(model: ModelSource, options: PlanOptions): Pr
   for (const slot of tensorSlots(config)) {
     if (slot.role === "gain") plans.push(gainSection(model, slot));
     else if (slot.role === "linear")
-      plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, options.signal)));
+      plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, { signal: options.signal })));
     else plans.push(matrixSection(model, slot, options));
   }
   return plans;
@@ -110,8 +108,9 @@ function plainSection(kind: number, bytes: Uint8Array): SectionPlan {
   };
 }
 
-function linearSection(slot: TensorSlot, source: LinearSource): SectionPlan {
+function linearSection(slot: TensorSlot, source: LinearSource | MatrixSource): SectionPlan {
   const { kind, layer, rows, cols } = slot;
+  if (!isTernary(source)) throw new Error(`${sectionName(kind, layer)} was opened as float: an image takes trits`);
   checkShape(slot, source);
   const { scale } = source;
   const packing = PACK_TRITS_1;

@@ -58,6 +58,9 @@ export function randomModel(options: RandomOptions = {}): ModelSource {
     eos: (options.vocabSize ?? 512) - 1,
     stop: [],
     addBos: true,
+    nExperts: 0,
+    nExpertsUsed: 0,
+    weights: "ternary",
   };
   const shapes = new Map(tensorSlots(config).map((slot) => [`${slot.kind} ${slot.layer}`, slot]));
   const shapeOf = (kind: number, layer: number) => {
@@ -73,6 +76,7 @@ export function randomModel(options: RandomOptions = {}): ModelSource {
     meta: { source: "random weights", seed },
     dropped: [],
     notes: [],
+    fakeQuant: true,
     linear(kind, layer) {
       const { rows, cols } = shapeOf(kind, layer);
       const scale = 1 / Math.sqrt((2 / 3) * cols);

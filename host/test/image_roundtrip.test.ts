@@ -13,6 +13,7 @@ import {
 } from "../../spec/image.ts";
 import { buildImage } from "../convert/build.ts";
 import { EMBED_PACKINGS, type EmbedPacking } from "../convert/choices.ts";
+import { isTernary } from "../convert/model.ts";
 import { unpackGains, unpackRows } from "../convert/packing.ts";
 import { randomModel } from "../convert/random.ts";
 import { readImage } from "../image/reader.ts";
@@ -60,6 +61,7 @@ for (const packing of Object.keys(EMBED_PACKINGS).filter((name) => name !== "aut
 
       for (const layer of [0, 1]) {
         const source = await model.linear(KIND_ATTN_Q, layer);
+        assert.ok(isTernary(source));
         const tensor = image.tensor(KIND_ATTN_Q, layer);
         assert.equal(tensor.scaleKind, rowScales ? SCALE_ROWS : SCALE_TENSOR);
         assert.deepEqual(unpackRows(tensor.packing, tensor.data, 12, 20), await source.trits(0, 12));
