@@ -28,7 +28,7 @@ import type { SectionPlan } from "./image_writer.ts";
 import { isTernary, type LinearSource, type MatrixSource, type ModelConfig, type ModelSource } from "./model.ts";
 import { packGains, packRows } from "./packing.ts";
 import { quantiseRow } from "./quantise_rows.ts";
-import { tablesSection } from "./tables.ts";
+import { ropeFrequencies, tablesSection } from "./tables.ts";
 
 /** The deployer's choices, all made. */
 export interface PlanOptions {
@@ -87,7 +87,10 @@ export async function planSections(model: ModelSource, options: PlanOptions): Pr
     plainSection(KIND_TOKENIZER, encodeTokenizer(model.tokenizer)),
     ...(model.chat ? [plainSection(KIND_CHAT, encodeChat(model.chat))] : []),
     ...(meta ? [plainSection(KIND_META, meta)] : []),
-    plainSection(KIND_TABLES, tablesSection(config.ropeTheta, config.headDim)),
+    plainSection(
+      KIND_TABLES,
+      tablesSection(config.ropeFrequencies ?? ropeFrequencies(config.ropeTheta, config.headDim)),
+    ),
   ];
   for (const slot of tensorSlots(config)) {
     if (slot.role === "gain") plans.push(gainSection(model, slot));
