@@ -40,6 +40,8 @@ export interface PlanOptions {
   readonly signal?: AbortSignal;
   /** Error of what was quantised, as a share of the tensor's root mean square. */
   readonly onQuantised?: (kind: number, relativeError: number) => void;
+  /** Weights of a ternary tensor that have been looked at for their scale. */
+  readonly onRead?: (weights: number, tensor: string) => void;
 }
 
 const GAIN_MAX = 32767;
@@ -78,6 +80,16 @@ export function checkModelConfig(config: ModelConfig): void {
   imageConfig(config, { context: 0, headActMax: ACT_MAX, residualFrac: RESIDUAL_FRAC_DEFAULT });
 }
 
+/** @throws TritkitError E_UNSUPPORTED for what only the float engine does */
+export function refuseFloatOnly(config: ModelConfig): void {
+  if (config.inputNorm)
+    throw new TritkitError(
+      "E_UNSUPPORTED",
+      "The model normalises the input of its linear layers a second time, behind a norm with a gain, which an image cannot express.",
+      "`tritkit run --engine float` runs it as it is.",
+    );
+}
+
 /** The sections in file order. Weights are read and packed when the writer asks for them; latent ones are read here once for their scales. */
 export async function planSections(model: ModelSource, options: PlanOptions): Promise<SectionPlan[]> {
   const { config } = model;
@@ -94,9 +106,10 @@ export async function planSections(model: ModelSource, options: PlanOptions): Pr
   ];
   for (const slot of tensorSlots(config)) {
     if (slot.role === "gain") plans.push(gainSection(model, slot));
-    else if (slot.role === "linear")
+    else if (slot.role === "linear") {
       plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, { signal: options.signal })));
-    else plans.push(matrixSection(model, slot, options));
+      options.onRead?.(slot.rows * slot.cols, sectionName(slot.kind, slot.layer));
+    } else plans.push(matrixSection(model, slot, options));
   }
   return plans;
 }
