@@ -199,7 +199,8 @@ export function quantiseGains(gains: Float32Array): { values: Int16Array; expone
   return { values: Int16Array.from(gains, (gain) => Math.round(gain * 2 ** -exponent)), exponent };
 }
 
-function encodeChat(chat: Chat): Uint8Array {
+/** The CHAT section. */
+export function encodeChat(chat: Chat): Uint8Array {
   const out = new DataView(new ArrayBuffer(CHAT_ITEMS + (chat.first.length + chat.next.length) * 4));
   out.setUint32(CHAT_FIRST_COUNT, chat.first.length, true);
   out.setUint32(CHAT_NEXT_COUNT, chat.next.length, true);
