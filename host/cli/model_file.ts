@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { CONTEXT_MIN, IMAGE_MAGIC } from "../../spec/image.ts";
 import { listModels, modelPath } from "../assets.ts";
 import { openModel } from "../convert/convert.ts";
+import type { OpenOptions } from "../convert/model.ts";
 import { ENGINE_KINDS, Engine, type EngineKind } from "../engine/engine.ts";
 import { TritkitError } from "../errors.ts";
 import { FloatEngine, type FloatOptions } from "../float/float_engine.ts";
@@ -33,6 +34,11 @@ export const RUNNER_OPTIONS: Record<string, OptionSpec> = {
     value: "absmean",
     help: "float engine: run a model's float weights rounded to -1, 0, +1, as convert would",
   },
+  tokenizer: {
+    type: "string",
+    value: "FILE",
+    help: "float engine: tokenizer of a model that was not converted (default: what lies beside it)",
+  },
   i2s: { type: "string", value: "x86|arm", help: "float engine: order of the weights in an I2_S file" },
 };
 
@@ -45,12 +51,12 @@ export interface Runner {
 }
 
 /** @throws TritkitError */
-export async function openRunner({ args, out }: Context): Promise<Runner> {
+export async function openRunner({ args, out, signal }: Context): Promise<Runner> {
   const file = await existing(args.positionals[0]);
   const kind = engineKind(args.text("engine"));
   const isSource = await holdsSource(file);
   if (kind !== "float") {
-    for (const name of ["quantize", "i2s"])
+    for (const name of ["quantize", "tokenizer", "i2s"])
       if (args.given(name)) throw usage(`--${name} is for --engine float, which runs models that were not converted.`);
     if (isSource)
       throw new TritkitError(
@@ -64,7 +70,7 @@ export async function openRunner({ args, out }: Context): Promise<Runner> {
     return { engine, label: labelOf(engine, kind), close: async () => {} };
   }
   const source = isSource
-    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize") })
+    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize"), signal })
     : imageSource(readImage(await readModel(file)));
   try {
     const options = { context: contextFrom(args, source.config.seqLen), onLoad: loadProgress(out) };
@@ -91,12 +97,12 @@ export function loadProgress(out: Output): NonNullable<FloatOptions["onLoad"]> {
 }
 
 /** @throws TritkitError E_USAGE */
-function sourceOptions(args: Arguments): { quantize?: "absmean"; i2s?: "x86" | "arm" } {
+function sourceOptions(args: Arguments): OpenOptions {
   const quantize = args.text("quantize");
   const i2s = args.text("i2s");
   if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
   if (i2s !== undefined && i2s !== "x86" && i2s !== "arm") throw usage(`--i2s is x86 or arm, not "${i2s}".`);
-  return { quantize, i2s };
+  return { quantize, i2s, tokenizer: args.text("tokenizer") };
 }
 
 /** --context, 0 without it. @throws TritkitError E_USAGE for one that the model does not have */

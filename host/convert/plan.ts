@@ -82,7 +82,7 @@ export function checkModelConfig(config: ModelConfig): void {
 
 /** @throws TritkitError E_UNSUPPORTED for what only the float engine does */
 export function refuseFloatOnly(config: ModelConfig): void {
-  if (config.inputNorm)
+  if (config.inputNorm === "gained")
     throw new TritkitError(
       "E_UNSUPPORTED",
       "The model normalises the input of its linear layers a second time, behind a norm with a gain, which an image cannot express.",

@@ -30,7 +30,7 @@ export class Texts {
   private constructor(exports: EngineExports, vocabSize: number) {
     this.#exports = exports;
     this.#vocabSize = vocabSize;
-    const exp2 = tablesSection(1, 2).subarray(TAB_EXP2, TAB_SIGMOID);
+    const exp2 = tablesSection(new Float64Array(1)).subarray(TAB_EXP2, TAB_SIGMOID);
     const bytes = vocabSize * 4;
     const address = place(exports, exp2, exp2.length + 2 * bytes + PENALISED * 4);
     const order = address + exp2.length;
