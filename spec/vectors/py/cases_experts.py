@@ -25,7 +25,7 @@ def logit_sets(rng):
         # 21.48 logits are the exponent 30.99, 21.49 are 31.00: the last weight that is not zero, and the first that is.
         ([0, -1407700, -1408200, -1409000, -22 * ONE], 5),
         ([0, -22 * ONE + 1, -64 * ONE], 3),
-        # Differences on both sides of where d rounds from one table entry to the next, and from one power of two to the next.
+        # On both sides of where d rounds from one table entry to the next, and from one power of two to the next.
         ([0, -88, -89, -90, -266, -267], 6),
         ([0, -45425, -45426, -45427, -45337, -45338, -45339], 7),
         ([ONE * k for k in range(-8, 8)], 8),
@@ -38,8 +38,8 @@ def logit_sets(rng):
 def choice_cases(rng):
     cases = []
     for logits, used in logit_sets(rng):
-        chosen = nm.choose_experts(logits, used)
-        cases.append({"logits": logits, "used": used, "chosen": [e for e, _ in chosen], "weights": [w for _, w in chosen]})
+        chosen, weights = zip(*nm.choose_experts(logits, used))
+        cases.append({"logits": logits, "used": used, "chosen": chosen, "weights": weights})
     weights = [w for case in cases for w in case["weights"]]
     assert nm.ONE in weights and nm.ZERO_SCALE in weights and any(1 <= 15 + e + 32 < 8 for m, e in weights if m)
     return cases

@@ -44,8 +44,8 @@ class Maker:
         return im.tensor(kind, matrix, pk.TRITS_1, layer, row_scales=scales)
 
     def table(self, kind, rows, cols, packing, size, silent, layer=0):
-        """Embedding, head or router, entries of about `size`, absmax of each row used in full. Rows of `silent` ids are zero
-        (the end of text, so that no run of a transcript ends early)."""
+        """Embedding, head or router, entries of about `size`, absmax of each row used in full. Rows of `silent` ids are
+        zero (the end of text, so that no run of a transcript ends early)."""
         top, matrix, scales = PLANES_TOP[packing], [], []
         for row in range(rows):
             values = [self.rng.gauss() for _ in range(cols)]
