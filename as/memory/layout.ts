@@ -132,7 +132,7 @@ function arrange(s: RunState, context: i32): u64 {
   const cached = <u64>config.n_layers * <u64>config.n_kv_heads * <u64>context;
   const positions = <u64>context;
   let at = place(s, PART_TX, place(s, PART_RX, s.base, s.rx_bytes), s.tx_bytes);
-  at = place(s, PART_TENSORS, at, <u64>config.n_layers * layer_tensors() * offsetof<Tensor>());
+  at = place(s, PART_TENSORS, at, <usize>(config.n_layers * layer_tensors()) * offsetof<Tensor>());
   at = place(s, PART_KEYS, at, cached * config.head_dim);
   at = place(s, PART_VALUES, at, cached * config.head_dim);
   at = place(s, PART_KEY_SCALES, at, cached * 2);
@@ -157,9 +157,9 @@ function arrange(s: RunState, context: i32): u64 {
 }
 
 /** Logits, chosen experts with their weights, and the activations that all of them read. */
-function experts_bytes(): u64 {
+function experts_bytes(): i32 {
   const n = config.n_experts;
-  return n == 0 ? 0 : padded(n) * 4 + <u64>config.n_experts_used * 8 + padded(config.dim) * 2;
+  return n == 0 ? 0 : ((n + 7) & ~7) * 4 + config.n_experts_used * 8 + config.dim * 2;
 }
 
 @inline
