@@ -45,8 +45,8 @@ export interface Shape {
   readonly vocabSize: number;
   readonly subNorm: boolean;
   readonly tied: boolean;
-  /** 0: dense. */
-  readonly nExperts: number;
+  /** 0, or absent: dense. */
+  readonly nExperts?: number;
 }
 
 const NAMES = new Map([
@@ -84,7 +84,7 @@ export function sectionName(kind: number, layer: number, expert: number | null =
 }
 
 export function tensorSlots(shape: Shape): TensorSlot[] {
-  const { dim, hiddenDim, vocabSize } = shape;
+  const { dim, hiddenDim, vocabSize, nExperts = 0 } = shape;
   const queries = shape.nHeads * shape.headDim;
   const keys = shape.nKvHeads * shape.headDim;
   const slot = (role: TensorRole, kind: number, layer: number, rows: number, cols: number): TensorSlot => ({
@@ -108,9 +108,9 @@ export function tensorSlots(shape: Shape): TensorSlot[] {
     );
     if (shape.subNorm) slots.push(gain(KIND_ATTN_SUB_NORM, layer, queries));
     slots.push(linear(KIND_ATTN_O, layer, dim, queries), gain(KIND_FFN_NORM, layer, dim));
-    if (shape.nExperts === 0) slots.push(...feedForward(layer));
-    else slots.push(slot("router", KIND_ROUTER, layer, shape.nExperts, dim));
-    for (let expert = 0; expert < shape.nExperts; expert++)
+    if (nExperts === 0) slots.push(...feedForward(layer));
+    else slots.push(slot("router", KIND_ROUTER, layer, nExperts, dim));
+    for (let expert = 0; expert < nExperts; expert++)
       for (const part of feedForward(layer)) slots.push({ ...part, expert });
   }
   slots.push(gain(KIND_FINAL_NORM, 0, dim));
