@@ -173,6 +173,12 @@ function matrixSection(model: ModelSource, slot: TensorSlot, options: PlanOption
           error += quantised.error;
           energy += quantised.energy;
         }
+        if (!Number.isFinite(energy))
+          throw new TritkitError(
+            "E_SOURCE_FORMAT",
+            `${sectionName(kind, layer)} holds a value that is no number.`,
+            "Download the model again.",
+          );
         await write(packRows(packing, weights, count, cols));
       }
       if (kind !== KIND_ROUTER) options.onQuantised?.(kind, energy > 0 ? Math.sqrt(error / energy) : 0);
