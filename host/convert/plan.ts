@@ -83,7 +83,7 @@ export function checkModelConfig(config: ModelConfig): void {
 
 /** @throws TritkitError E_UNSUPPORTED for what only the float engine does */
 export function refuseFloatOnly(config: ModelConfig): void {
-  if (config.inputNorm)
+  if (config.inputNorm === "gained")
     throw new TritkitError(
       "E_UNSUPPORTED",
       "The model normalises the input of its linear layers a second time, behind a norm with a gain, which an image cannot express.",
@@ -225,7 +225,8 @@ export function quantiseGains(gains: Float32Array): { values: Int16Array; expone
   return { values: Int16Array.from(gains, (gain) => Math.round(gain * 2 ** -exponent)), exponent };
 }
 
-function encodeChat(chat: Chat): Uint8Array {
+/** The CHAT section. */
+export function encodeChat(chat: Chat): Uint8Array {
   const out = new DataView(new ArrayBuffer(CHAT_ITEMS + (chat.first.length + chat.next.length) * 4));
   out.setUint32(CHAT_FIRST_COUNT, chat.first.length, true);
   out.setUint32(CHAT_NEXT_COUNT, chat.next.length, true);
