@@ -40,6 +40,7 @@ import { unpack_trits_row } from "./kernels/unpack.ts";
 import { part_name } from "./memory/part_names.ts";
 import { join_heads } from "./model/attention.ts";
 import { attend_head } from "./model/attention_head.ts";
+import { choose_experts } from "./model/experts.ts";
 import { gated, sigmoid15 } from "./model/ffn.ts";
 import { forward } from "./model/forward.ts";
 import { kv_scale } from "./model/kv.ts";
@@ -61,6 +62,7 @@ import { repack_bytes, repack_model } from "./model/repack_model.ts";
 export {
   apply,
   attend_head,
+  choose_experts,
   columns_int8,
   columns_int8_simd,
   forward,
