@@ -54,7 +54,7 @@ for (const [version, alignment] of [
     const file = await opened(ggufBytes(fields, TENSORS, { version, alignment }));
     const theirs = await gguf(join(folder, "model.gguf"), { allowLocalFile: true });
     assert.equal(file.version, theirs.metadata.version);
-    const metadata: Record<string, unknown> = theirs.metadata;
+    const metadata: Record<string, unknown> = { ...theirs.metadata };
     for (const [key] of fields) {
       const value = file.fields.get(key);
       const plain = ArrayBuffer.isView(value) ? Array.from(value as Int32Array) : value;

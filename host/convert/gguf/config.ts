@@ -10,7 +10,7 @@
  * RoPE pairs are llama_model_rope_type of either program. Activation: the key hidden_activation of newer llama.cpp leads. Without it llama.cpp takes SiLU for `bitnet`,
  * as the 1bitLLM models want; BitNet 2B-4T wants the squared ReLU (its config.json), and is known by its shape.
  *
- * NOT IMPLEMENTED, refused by name: other architectures, scaled RoPE, sliding windows, soft caps and factors of scores.
+ * NOT IMPLEMENTED, refused by name: other architectures, sliding windows, soft caps and factors of scores.
  */
 import { KIND_ATTN_SUB_NORM } from "../../../spec/image.ts";
 import type { ModelConfig } from "../model.ts";
@@ -35,9 +35,6 @@ const ARCHITECTURES: readonly Architecture[] = [
 ];
 /** Keys that change the computation, with the values that do not. */
 const NEUTRAL: readonly [key: string, values: readonly unknown[]][] = [
-  ["rope.scaling.type", ["none", "linear"]],
-  ["rope.scaling.factor", [0, 1]],
-  ["rope.scale_linear", [0, 1]],
   ["rope.scaling.attn_factor", [1]],
   ["attention.sliding_window", [0]],
   ["attention.clamp_kqv", [0]],
@@ -115,7 +112,7 @@ function refuseVariants(file: GgufFile, { name: architecture }: Architecture): v
       throw unsupportedGguf(
         file.name,
         `has ${JSON.stringify(String(value).slice(0, 40))} in ${key}`,
-        "tritkit runs bitnet and llama models with plain RoPE and plain attention.",
+        "tritkit runs bitnet and llama models with plain attention.",
       );
   }
 }
