@@ -5,6 +5,7 @@
  * Pointers are addresses in the module's memory, scales are m | e << 16 (m 16 bits, e signed), booleans are 0 and 1.
  */
 import { IMAGE_NO_MEMORY, IMAGE_OK } from "../spec/image.ts";
+import { texts_open, texts_sample, texts_sampler, texts_scratch, texts_turn } from "./engine_float.ts";
 import {
   gen_begin,
   gen_context_count,
@@ -122,6 +123,11 @@ export {
   ternary_simd,
   text_decode,
   text_encode,
+  texts_open,
+  texts_sample,
+  texts_sampler,
+  texts_scratch,
+  texts_turn,
   token_text,
   token_text_len,
   unpack_trits_row,

@@ -28,7 +28,7 @@ import type { SectionPlan } from "./image_writer.ts";
 import { isTernary, type LinearSource, type MatrixSource, type ModelConfig, type ModelSource } from "./model.ts";
 import { packGains, packRows } from "./packing.ts";
 import { quantiseRow } from "./quantise_rows.ts";
-import { tablesSection } from "./tables.ts";
+import { ropeFrequencies, tablesSection } from "./tables.ts";
 
 /** The deployer's choices, all made. */
 export interface PlanOptions {
@@ -40,6 +40,8 @@ export interface PlanOptions {
   readonly signal?: AbortSignal;
   /** Error of what was quantised, as a share of the tensor's root mean square. */
   readonly onQuantised?: (kind: number, relativeError: number) => void;
+  /** Weights of a ternary tensor that have been looked at for their scale. */
+  readonly onRead?: (weights: number, tensor: string) => void;
 }
 
 const GAIN_MAX = 32767;
@@ -78,6 +80,16 @@ export function checkModelConfig(config: ModelConfig): void {
   imageConfig(config, { context: 0, headActMax: ACT_MAX, residualFrac: RESIDUAL_FRAC_DEFAULT });
 }
 
+/** @throws TritkitError E_UNSUPPORTED for what only the float engine does */
+export function refuseFloatOnly(config: ModelConfig): void {
+  if (config.inputNorm)
+    throw new TritkitError(
+      "E_UNSUPPORTED",
+      "The model normalises the input of its linear layers a second time, behind a norm with a gain, which an image cannot express.",
+      "`tritkit run --engine float` runs it as it is.",
+    );
+}
+
 /** The sections in file order. Weights are read and packed when the writer asks for them; latent ones are read here once for their scales. */
 export async function planSections(model: ModelSource, options: PlanOptions): Promise<SectionPlan[]> {
   const { config } = model;
@@ -87,13 +99,17 @@ export async function planSections(model: ModelSource, options: PlanOptions): Pr
     plainSection(KIND_TOKENIZER, encodeTokenizer(model.tokenizer)),
     ...(model.chat ? [plainSection(KIND_CHAT, encodeChat(model.chat))] : []),
     ...(meta ? [plainSection(KIND_META, meta)] : []),
-    plainSection(KIND_TABLES, tablesSection(config.ropeTheta, config.headDim)),
+    plainSection(
+      KIND_TABLES,
+      tablesSection(config.ropeFrequencies ?? ropeFrequencies(config.ropeTheta, config.headDim)),
+    ),
   ];
   for (const slot of tensorSlots(config)) {
     if (slot.role === "gain") plans.push(gainSection(model, slot));
-    else if (slot.role === "linear")
+    else if (slot.role === "linear") {
       plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, { signal: options.signal })));
-    else plans.push(matrixSection(model, slot, options));
+      options.onRead?.(slot.rows * slot.cols, sectionName(slot.kind, slot.layer));
+    } else plans.push(matrixSection(model, slot, options));
   }
   return plans;
 }
@@ -199,7 +215,8 @@ export function quantiseGains(gains: Float32Array): { values: Int16Array; expone
   return { values: Int16Array.from(gains, (gain) => Math.round(gain * 2 ** -exponent)), exponent };
 }
 
-function encodeChat(chat: Chat): Uint8Array {
+/** The CHAT section. */
+export function encodeChat(chat: Chat): Uint8Array {
   const out = new DataView(new ArrayBuffer(CHAT_ITEMS + (chat.first.length + chat.next.length) * 4));
   out.setUint32(CHAT_FIRST_COUNT, chat.first.length, true);
   out.setUint32(CHAT_NEXT_COUNT, chat.next.length, true);
