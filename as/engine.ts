@@ -40,6 +40,7 @@ import { unpack_trits_row } from "./kernels/unpack.ts";
 import { part_name } from "./memory/part_names.ts";
 import { join_heads } from "./model/attention.ts";
 import { attend_head } from "./model/attention_head.ts";
+import { choose_experts } from "./model/experts.ts";
 import { gated, sigmoid15 } from "./model/ffn.ts";
 import { forward, forward_batch, logits_of } from "./model/forward.ts";
 import { kv_scale } from "./model/kv.ts";
@@ -64,6 +65,7 @@ import { embed } from "./model/weights.ts";
 export {
   apply,
   attend_head,
+  choose_experts,
   columns_int8,
   columns_int8_simd,
   forward,

@@ -21,10 +21,11 @@ import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { batch_of, ENGINE_LUT, ENGINE_SIMD, padded_rows } from "../kernels/engine.ts";
 import { KERNELS, prepared_bytes } from "../kernels/simd.ts";
 import { config, kv_dim, q_dim } from "../model/config.ts";
-import { LAYER_TENSORS, Tensor } from "../model/weights.ts";
+import { layer_tensors, Tensor } from "../model/weights.ts";
 import {
   PART_ACTIVATIONS,
   PART_BPE,
+  PART_EXPERTS,
   PART_GATE,
   PART_HEADS,
   PART_HISTORY,
@@ -163,7 +164,7 @@ function arrange(s: RunState, context: i32): u64 {
   const positions = <u64>context;
   const batch = <u64>batch_of(ASC_FEATURE_SIMD ? s.engine : 0);
   let at = place(s, PART_TX, place(s, PART_RX, s.base, s.rx_bytes), s.tx_bytes);
-  at = place(s, PART_TENSORS, at, <u64>config.n_layers * LAYER_TENSORS * offsetof<Tensor>());
+  at = place(s, PART_TENSORS, at, <usize>(config.n_layers * layer_tensors()) * offsetof<Tensor>());
   at = place(s, PART_KEYS, at, cached * config.head_dim);
   at = place(s, PART_VALUES, at, cached * config.head_dim);
   at = place(s, PART_KEY_SCALES, at, cached * 2);
@@ -181,8 +182,15 @@ function arrange(s: RunState, context: i32): u64 {
   attention = place(s, PART_OUTPUT, attention, <u64>config.head_dim * 16);
   let ffn = place(s, PART_GATE, at, batch * gate_entries(s) * 4);
   ffn = place(s, PART_UP, ffn, (batch == 1 ? padded(s, config.hidden_dim) : batch * gate_entries(s)) * 4);
+  ffn = place(s, PART_EXPERTS, ffn, experts_bytes());
   const logits = place(s, PART_LOGITS, at, padded(s, config.vocab_size) * 4);
   return place(s, PART_LUT, max(attention, max(ffn, logits)), tables_min(s));
+}
+
+/** Logits, chosen experts with their weights, and the activations that all of them read. */
+function experts_bytes(): i32 {
+  const n = config.n_experts;
+  return n == 0 ? 0 : ((n + 7) & ~7) * 4 + config.n_experts_used * 8 + config.dim * 2;
 }
 
 @inline

@@ -3,6 +3,9 @@
  * there is no SIMD engine the loop and the places of vectors fold away, and what is left is the pass of one position.
  */
 import { BATCH_MAX } from "../kernels/simd.ts";
+import { activation_stride, gate_stride, qkv_stride } from "../memory/layout.ts";
+import { PART_ACTIVATIONS, PART_GATE, PART_RESIDUAL, PART_ROPE, PART_UP, part } from "../memory/run_state.ts";
+import { config } from "./config.ts";
 import { Scale } from "./numeric.ts";
 
 /** u32[BATCH_MAX]: a scale of each vector. */
@@ -30,4 +33,35 @@ export function keep(i: i32, s: Scale): void {
 @inline
 export function kept(i: i32, s: Scale): Scale {
   return ASC_FEATURE_SIMD ? load<u32>(scales + ((<usize>i) << 2)) : s;
+}
+
+/** Vector i of the batch in the parts that hold one for each position. */
+@inline
+export function residual(i: i32): usize {
+  return vector(part(PART_RESIDUAL), i, ASC_FEATURE_SIMD ? (<usize>config.dim) << 2 : 0);
+}
+
+@inline
+export function activations(i: i32): usize {
+  return vector(part(PART_ACTIVATIONS), i, (<usize>activation_stride()) << 1);
+}
+
+@inline
+export function rotation(i: i32): usize {
+  return vector(part(PART_ROPE), i, ASC_FEATURE_SIMD ? (<usize>config.head_dim) << 1 : 0);
+}
+
+@inline
+export function of_qkv(first: usize, i: i32): usize {
+  return vector(first, i, (<usize>qkv_stride()) << 2);
+}
+
+@inline
+export function gate_of(i: i32): usize {
+  return vector(part(PART_GATE), i, (<usize>gate_stride()) << 2);
+}
+
+@inline
+export function up_of(i: i32): usize {
+  return vector(part(PART_UP), i, (<usize>gate_stride()) << 2);
 }

@@ -1,6 +1,6 @@
 /**
- * The forward pass of one token, or of a batch of them: embedding, layers of attention and feed-forward on the residual stream, head. All integers, in the order of
- * NUMERICS.md; the letters behind arrows are shapes.
+ * The forward pass of one token, or of a batch of them: embedding, layers of attention and feed-forward on the residual stream, head. All integers,
+ * in the order of NUMERICS.md; the letters behind arrows are shapes.
  */
 import {
   KIND_ATTN_K,
@@ -9,94 +9,29 @@ import {
   KIND_ATTN_Q,
   KIND_ATTN_SUB_NORM,
   KIND_ATTN_V,
-  KIND_FFN_DOWN,
-  KIND_FFN_GATE,
   KIND_FFN_NORM,
-  KIND_FFN_SUB_NORM,
-  KIND_FFN_UP,
 } from "../../spec/image.ts";
 import { ACT_MAX, SCALE_ONE } from "../../spec/numerics.ts";
-import {
-  PART_ACTIVATIONS,
-  PART_GATE,
-  PART_LOGITS,
-  PART_QKV,
-  PART_RESIDUAL,
-  PART_ROPE,
-  PART_UP,
-  part,
-  run,
-} from "../memory/run_state.ts";
 import { batch_of, padded_rows } from "../kernels/engine.ts";
-import { activation_stride, gate_stride, qkv_stride } from "../memory/layout.ts";
+import { qkv_stride } from "../memory/layout.ts";
+import { PART_ACTIVATIONS, PART_LOGITS, PART_QKV, part, run } from "../memory/run_state.ts";
 import { attend, remember } from "./attention.ts";
+import { activations, gate_of, keep, kept, more, of_qkv, residual, rotation } from "./batch.ts";
 import { add_residual, products, rescale } from "./bitlinear.ts";
 import { config, kv_dim, q_dim } from "./config.ts";
 import { embed_token } from "./embed.ts";
-import { gated } from "./ffn.ts";
+import { experts } from "./experts.ts";
+import { feed_forward } from "./feed_forward.ts";
 import { head_logits } from "./head.ts";
-import { keep, kept, more, vector } from "./batch.ts";
+import { normed, sub_normed } from "./norms.ts";
 import { Scale, scale } from "./numeric.ts";
-import { norm_quantise, quantise } from "./quantise.ts";
 import { rope_angles } from "./rope.ts";
-import { embed, exponent_of, final_norm, head, layer_tensor, Tensor, weights } from "./weights.ts";
-
-/** RMSNorm with the gains of `t`, quantised into q. */
-function normed(x: usize, n: i32, s: Scale, t: Tensor, qmax: i32, q: usize): Scale {
-  return norm_quantise(x, n, s, t.data, exponent_of(t), config.norm_eps, qmax, q);
-}
-
-/** The same with a sub-norm of the layer, or, in models without sub-norms, only quantised. */
-function sub_normed(x: usize, n: i32, s: Scale, layer: i32, kind: i32, q: usize): Scale {
-  if (config.sub_norm != 0) return normed(x, n, s, layer_tensor(layer, kind), ACT_MAX, q);
-  return quantise<i16>(x, n, s, ACT_MAX, q);
-}
+import { embed, final_norm, head, layer_tensor, weights } from "./weights.ts";
 
 /** Accumulators of a matrix take whole blocks of rows. */
 @inline
 function after(acc: usize, rows: i32): usize {
   return acc + ((<usize>padded_rows(rows, ASC_FEATURE_SIMD ? run.engine : 0)) << 2);
-}
-
-@inline
-function residual_bytes(): usize {
-  return ASC_FEATURE_SIMD ? (<usize>config.dim) << 2 : 0;
-}
-
-@inline
-function rotation_bytes(): usize {
-  return ASC_FEATURE_SIMD ? (<usize>config.head_dim) << 1 : 0;
-}
-
-/** Vector i of the batch in the parts that hold one for each position. */
-@inline
-function residual(i: i32): usize {
-  return vector(part(PART_RESIDUAL), i, residual_bytes());
-}
-
-@inline
-function activations(i: i32): usize {
-  return vector(part(PART_ACTIVATIONS), i, (<usize>activation_stride()) << 1);
-}
-
-@inline
-function rotation(i: i32): usize {
-  return vector(part(PART_ROPE), i, rotation_bytes());
-}
-
-@inline
-function of_qkv(first: usize, i: i32): usize {
-  return vector(first, i, (<usize>qkv_stride()) << 2);
-}
-
-@inline
-function of_gate(i: i32): usize {
-  return vector(part(PART_GATE), i, (<usize>gate_stride()) << 2);
-}
-
-@inline
-function of_up(i: i32): usize {
-  return vector(part(PART_UP), i, (<usize>gate_stride()) << 2);
 }
 
 /** Scale of the residual stream. */
@@ -119,8 +54,6 @@ function layers(n: i32, pos: i32): void {
   const q = part(PART_QKV); // (n, n_heads, head_dim)
   const k = after(q, q_dim()); // (n, n_kv_heads, head_dim)
   const v = after(k, kv_dim()); // (n, n_kv_heads, head_dim)
-  const gate = part(PART_GATE); // (n, hidden_dim)
-  const up = part(PART_UP); // (n, hidden_dim)
   let s: Scale = 0;
   let i = 0;
 
@@ -150,7 +83,7 @@ function layers(n: i32, pos: i32): void {
     // Wo (dim, q_dim) @ attention -> added to x; its accumulators take the place of q
     i = 0;
     do {
-      s = sub_normed(of_qkv(q, i), q_dim(), kept(i, s), layer, KIND_ATTN_SUB_NORM, activations(i));
+      s = sub_normed(of_qkv(q, i), q_dim(), kept(i, s), layer_tensor(layer, KIND_ATTN_SUB_NORM), activations(i));
       keep(i, s);
     } while (more(++i, n));
     const wo = layer_tensor(layer, KIND_ATTN_O);
@@ -161,34 +94,21 @@ function layers(n: i32, pos: i32): void {
       add_residual(residual(i), of_qkv(q, i), rescale(wo, of_qkv(q, i), s));
     } while (more(++i, n));
 
-    // Wgate, Wup (hidden_dim, dim) @ x -> gate, up -> h in the place of gate
     i = 0;
     do {
       s = normed(residual(i), dim, sx, layer_tensor(layer, KIND_FFN_NORM), ACT_MAX, activations(i));
       keep(i, s);
     } while (more(++i, n));
-    const wg = layer_tensor(layer, KIND_FFN_GATE);
-    const wu = layer_tensor(layer, KIND_FFN_UP);
-    products(wg, gate, wu, up, null, 0, n, gate_stride());
-    i = 0;
-    do {
-      s = kept(i, s);
-      const su = rescale(wu, of_up(i), s);
-      const sg = rescale(wg, of_gate(i), s);
-      s = gated(of_gate(i), sg, of_up(i), su, config.hidden_dim, config.activation, weights.tables);
-      // The input of Wdown takes the place of that of Wgate and Wup.
-      s = sub_normed(of_gate(i), config.hidden_dim, s, layer, KIND_FFN_SUB_NORM, activations(i));
-      keep(i, s);
-    } while (more(++i, n));
-
-    // Wdown (dim, hidden_dim) @ h -> added to x; its accumulators take the place of h
-    const wd = layer_tensor(layer, KIND_FFN_DOWN);
-    products(wd, gate, null, 0, null, 0, n, gate_stride());
-    i = 0;
-    do {
-      s = kept(i, s);
-      add_residual(residual(i), of_gate(i), rescale(wd, of_gate(i), s));
-    } while (more(++i, n));
+    if (config.n_experts == 0) {
+      s = feed_forward(layer, 0, n, s);
+      i = 0;
+      do add_residual(residual(i), gate_of(i), kept(i, s));
+      while (more(++i, n));
+    } else {
+      i = 0;
+      do experts(layer, i, kept(i, s));
+      while (more(++i, n));
+    }
   }
 }
 

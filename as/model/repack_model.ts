@@ -1,5 +1,5 @@
 /**
- * Repacks a model for the SIMD engine: ternary matrices to the kernel's layout, embedding and head, whatever their packing, to int8 rows. Rows come
+ * Repacks a model for the SIMD engine: ternary matrices to the kernel's layout, embedding, head and routers, whatever their packing, to int8 rows. Rows come
  * from an image that lies in memory, or from a buffer that the host fills from a file: then the big tensors are never in memory as the image has them.
  */
 import {
@@ -18,7 +18,7 @@ import {
   SEC_ROWS,
   SECTION_ENTRY_BYTES,
 } from "../../spec/image.ts";
-import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import { PACK_GAIN } from "../../spec/packing.ts";
 import { block_rows, repacked_bytes } from "../kernels/simd.ts";
 import { config } from "./config.ts";
 import { sections_end } from "./image.ts";
@@ -26,20 +26,21 @@ import { JOB_REPACK } from "./jobs.ts";
 import { do_job, rows_of_chunk, simd_job, simd_kernel } from "./simd_engine.ts";
 import { team_size } from "./team.ts";
 import { tensor_for } from "./tensors.ts";
-import { cols_of, embed, head, layer_tensor, packing_of, rows_of, Tensor, weights } from "./weights.ts";
+import { cols_of, embed, head, packing_of, rows_of, Tensor, weights } from "./weights.ts";
 
 /** Cache lines, and whatever a kernel wants. */
 const ALIGN: u64 = 64;
 
+/** Rows that become int8; of a router they are that already. */
 @inline
 function is_rows(kind: i32): bool {
-  return kind == KIND_EMBED || kind == KIND_HEAD;
+  return kind == KIND_EMBED || kind == KIND_HEAD || kind == KIND_ROUTER;
 }
 
 /** Is there anything to repack of a tensor of this kind? */
 @inline
 function is_weights(kind: i32, packing: i32): bool {
-  return is_rows(kind) || (kind >= KIND_ATTN_NORM && kind <= KIND_ROUTER && packing != PACK_GAIN);
+  return is_rows(kind) || (kind >= KIND_ATTN_NORM && kind <= KIND_FFN_DOWN && packing != PACK_GAIN);
 }
 
 function bytes_of(kind: i32, rows: u32, cols: u32): u64 {
@@ -63,22 +64,22 @@ export function weights_bytes(): u64 {
   return bytes;
 }
 
-/** Gives every tensor of the open model its place. @param at 64-byte aligned, weights_bytes() bytes */
+/** Gives every tensor of the open model its place, in the order of the image. @param at 64-byte aligned, weights_bytes() bytes */
 export function place_weights(at: usize): void {
-  at = place(embed, KIND_EMBED, at);
-  if (config.tied != 0) head.data = embed.data;
-  else at = place(head, KIND_HEAD, at);
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    for (let kind = KIND_ATTN_NORM; kind <= KIND_FFN_DOWN; kind++) {
-      const t = layer_tensor(layer, kind);
-      if (t.entry != 0 && is_weights(kind, packing_of(t))) at = place(t, kind, at);
-    }
+  const end = sections_end(weights.image);
+  for (let entry = weights.image + HDR_TABLE; entry < end; entry += SECTION_ENTRY_BYTES) {
+    const kind = <i32>load<u16>(entry, SEC_KIND);
+    if (!is_weights(kind, load<u8>(entry, SEC_PACKING))) continue;
+    const t = tensor_of(entry);
+    if (t == null) continue;
+    t.data = at;
+    at += <usize>bytes_of(kind, rows_of(t), cols_of(t));
   }
+  if (config.tied != 0) head.data = embed.data;
 }
 
-function place(t: Tensor, kind: i32, at: usize): usize {
-  t.data = at;
-  return at + <usize>bytes_of(kind, rows_of(t), cols_of(t));
+function tensor_of(entry: usize): Tensor | null {
+  return tensor_for(load<u16>(entry, SEC_KIND), load<u16>(entry, SEC_LAYER), load<u16>(entry, SEC_EXPERT));
 }
 
 /**
@@ -92,7 +93,7 @@ function place(t: Tensor, kind: i32, at: usize): usize {
 export function repack_section(section: i32, from: i32, rows: i32, packed: usize): bool {
   const entry = weights.image + HDR_TABLE + <usize>section * SECTION_ENTRY_BYTES;
   const kind = <i32>load<u16>(entry, SEC_KIND);
-  const t = tensor_for(kind, load<u16>(entry, SEC_LAYER), load<u16>(entry, SEC_EXPERT));
+  const t = tensor_of(entry);
   if (t == null || !is_weights(kind, packing_of(t))) return false;
   const cols = cols_of(t);
   const job = simd_job();

@@ -97,10 +97,10 @@ export interface ModelSource {
     layer: number,
     at?: LinearAt,
   ): Promise<LinearSource | MatrixSource> | LinearSource | MatrixSource;
-  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer. */
+  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer, (n_experts, dim). */
   matrix(kind: number, layer?: number): Promise<MatrixSource> | MatrixSource;
-  /** Gains of an RMSNorm. */
-  gain(kind: number, layer: number): Promise<Float32Array> | Float32Array;
+  /** Gains of an RMSNorm; KIND_FFN_SUB_NORM of an expert in models that have both. */
+  gain(kind: number, layer: number, expert?: number): Promise<Float32Array> | Float32Array;
   close(): Promise<void>;
 }
 
