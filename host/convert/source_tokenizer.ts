@@ -1,0 +1,47 @@
+/** The tokenizer beside a model's weights, in whichever of the published files it is. */
+import { readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { TritkitError } from "../errors.ts";
+import { fileTooLarge, TOKENIZER_MAX } from "./source_files.ts";
+import { importTokenizerBin } from "./tokenizer_bin.ts";
+import { type ImportedTokenizer, importTokenizer } from "./tokenizer_json.ts";
+import { importTokenizerModel } from "./tokenizer_model.ts";
+
+type Import = (where: string, bytes: Uint8Array, vocabSize: number) => ImportedTokenizer;
+
+/** By the end of the name; anything else is JSON. */
+const FORMATS: readonly (readonly [string, Import])[] = [
+  [".model", importTokenizerModel],
+  [".bin", importTokenizerBin],
+  ["", (where, bytes, vocabSize) => importTokenizer(where, new TextDecoder().decode(bytes), vocabSize)],
+];
+
+/**
+ * @param names of the files that may hold it, the best first
+ * @param given --tokenizer
+ * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED
+ */
+export async function readTokenizer(
+  directory: string,
+  names: readonly string[],
+  given: string | undefined,
+  vocabSize: number,
+): Promise<ImportedTokenizer> {
+  for (const path of given === undefined ? names.map((name) => join(directory, name)) : [given]) {
+    const bytes = await readIfThere(path);
+    const format = FORMATS.find(([end]) => path.endsWith(end));
+    if (bytes && format) return format[1](basename(path), bytes, vocabSize);
+  }
+  throw new TritkitError(
+    "E_SOURCE_MISSING",
+    given === undefined ? `${directory} has no ${names.join(" and no ")}.` : `${given} is not there.`,
+    "Give the tokenizer's file with --tokenizer.",
+  );
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | null> {
+  const found = await stat(path).catch(() => null);
+  if (!found?.isFile()) return null;
+  if (found.size > TOKENIZER_MAX) throw fileTooLarge(path, found.size, TOKENIZER_MAX);
+  return readFile(path);
+}
