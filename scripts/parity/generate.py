@@ -36,7 +36,8 @@ def make(out, name):
     else:
         raise SystemExit(f"{name}: every seed comes near a tie")
     files.write_npy(out / f"{name}.npy", logits)
-    about = {"ids": ids, "source": source, "no_image": no_image, "seed": seed, "nearest_tie": min(modules.NearestTie.value, 1.0)}
+    about = {"ids": ids, "source": source, "no_image": no_image, "seed": seed, "nearest_tie": min(modules.NearestTie.value, 1.0),
+             "mixture": name in families.MIXTURES}
     (out / f"{name}.json").write_text(json.dumps(about))
 
 
