@@ -78,7 +78,7 @@ export class Engine {
 
   /** Bytes of a token's text; none for a special token. */
   tokenBytes(id: number): Uint8Array {
-    const address = this.#exports.token_text(id);
+    const address = this.#exports.token_text(id) >>> 0;
     return new Uint8Array(this.#exports.memory.buffer, address, this.#exports.token_text_len(id)).slice();
   }
 
@@ -88,7 +88,7 @@ export class Engine {
    * @returns a view that the next call overwrites
    */
   forward(token: number, position: number): Int32Array {
-    const address = this.#exports.forward(token, position, 1);
+    const address = this.#exports.forward(token, position, 1) >>> 0;
     return new Int32Array(this.#exports.memory.buffer, address, this.image.config.vocabSize);
   }
 
