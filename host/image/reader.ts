@@ -73,6 +73,8 @@ export interface ImageHeader {
 export interface Image {
   /** Exactly the image, without what follows it. Of a file: all of it is read each time. */
   readonly bytes: Uint8Array;
+  /** The same by position, for who takes it piece by piece. */
+  readonly source: Positions;
   readonly header: ImageHeader;
   /** All sections, those of unknown kind included. */
   readonly sections: readonly Section[];
@@ -131,6 +133,7 @@ export function readImage(source: Uint8Array | Positions, options: ReadOptions =
     get bytes() {
       return image.read(0, image.size);
     },
+    source: image,
     header,
     sections,
     config,
