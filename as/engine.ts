@@ -5,6 +5,7 @@
  * Pointers are addresses in the module's memory, scales are m | e << 16 (m 16 bits, e signed), booleans are 0 and 1.
  */
 import { IMAGE_NO_MEMORY, IMAGE_OK } from "../spec/image.ts";
+import { texts_open, texts_sample, texts_sampler, texts_scratch, texts_turn } from "./engine_float.ts";
 import {
   gen_begin,
   gen_context_count,
@@ -39,6 +40,7 @@ import { unpack_trits_row } from "./kernels/unpack.ts";
 import { part_name } from "./memory/part_names.ts";
 import { join_heads } from "./model/attention.ts";
 import { attend_head } from "./model/attention_head.ts";
+import { choose_experts } from "./model/experts.ts";
 import { gated, sigmoid15 } from "./model/ffn.ts";
 import { forward } from "./model/forward.ts";
 import { kv_scale } from "./model/kv.ts";
@@ -60,6 +62,7 @@ import { repack_bytes, repack_model } from "./model/repack_model.ts";
 export {
   apply,
   attend_head,
+  choose_experts,
   columns_int8,
   columns_int8_simd,
   forward,
@@ -110,6 +113,11 @@ export {
   ternary_simd,
   text_decode,
   text_encode,
+  texts_open,
+  texts_sample,
+  texts_sampler,
+  texts_scratch,
+  texts_turn,
   token_text,
   token_text_len,
   unpack_trits_row,

@@ -18,10 +18,11 @@ import { CONTEXT_MIN } from "../../spec/image.ts";
 import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
 import { config, kv_dim, q_dim } from "../model/config.ts";
-import { LAYER_TENSORS, Tensor } from "../model/weights.ts";
+import { layer_tensors, Tensor } from "../model/weights.ts";
 import {
   PART_ACTIVATIONS,
   PART_BPE,
+  PART_EXPERTS,
   PART_GATE,
   PART_HEADS,
   PART_HISTORY,
@@ -131,7 +132,7 @@ function arrange(s: RunState, context: i32): u64 {
   const cached = <u64>config.n_layers * <u64>config.n_kv_heads * <u64>context;
   const positions = <u64>context;
   let at = place(s, PART_TX, place(s, PART_RX, s.base, s.rx_bytes), s.tx_bytes);
-  at = place(s, PART_TENSORS, at, <u64>config.n_layers * LAYER_TENSORS * offsetof<Tensor>());
+  at = place(s, PART_TENSORS, at, <usize>(config.n_layers * layer_tensors()) * offsetof<Tensor>());
   at = place(s, PART_KEYS, at, cached * config.head_dim);
   at = place(s, PART_VALUES, at, cached * config.head_dim);
   at = place(s, PART_KEY_SCALES, at, cached * 2);
@@ -150,8 +151,15 @@ function arrange(s: RunState, context: i32): u64 {
   attention = place(s, PART_OUTPUT, attention, <u64>config.head_dim * 16);
   let ffn = place(s, PART_GATE, at, max(padded(config.hidden_dim), padded(config.dim)) * 4);
   ffn = place(s, PART_UP, ffn, padded(config.hidden_dim) * 4);
+  ffn = place(s, PART_EXPERTS, ffn, experts_bytes());
   const logits = place(s, PART_LOGITS, at, padded(config.vocab_size) * 4);
   return place(s, PART_LUT, max(attention, max(ffn, logits)), tables_min(s));
+}
+
+/** Logits, chosen experts with their weights, and the activations that all of them read. */
+function experts_bytes(): i32 {
+  const n = config.n_experts;
+  return n == 0 ? 0 : ((n + 7) & ~7) * 4 + config.n_experts_used * 8 + config.dim * 2;
 }
 
 @inline

@@ -9,45 +9,21 @@ import {
   KIND_ATTN_Q,
   KIND_ATTN_SUB_NORM,
   KIND_ATTN_V,
-  KIND_FFN_DOWN,
-  KIND_FFN_GATE,
   KIND_FFN_NORM,
-  KIND_FFN_SUB_NORM,
-  KIND_FFN_UP,
 } from "../../spec/image.ts";
 import { ACT_MAX, SCALE_ONE } from "../../spec/numerics.ts";
-import {
-  PART_ACTIVATIONS,
-  PART_GATE,
-  PART_LOGITS,
-  PART_QKV,
-  PART_RESIDUAL,
-  PART_ROPE,
-  PART_UP,
-  part,
-  run,
-} from "../memory/run_state.ts";
+import { PART_GATE, PART_LOGITS, PART_QKV, PART_RESIDUAL, PART_ROPE, part, run } from "../memory/run_state.ts";
 import { attend, remember } from "./attention.ts";
 import { add_residual, products, rescale } from "./bitlinear.ts";
 import { config, kv_dim, q_dim } from "./config.ts";
 import { embed_token } from "./embed.ts";
-import { gated } from "./ffn.ts";
+import { experts } from "./experts.ts";
+import { feed_forward } from "./feed_forward.ts";
 import { head_logits } from "./head.ts";
-import { Scale, scale } from "./numeric.ts";
-import { norm_quantise, quantise } from "./quantise.ts";
+import { normed, sub_normed } from "./norms.ts";
+import { scale } from "./numeric.ts";
 import { rope_angles } from "./rope.ts";
-import { embed, exponent_of, final_norm, head, layer_tensor, Tensor, weights } from "./weights.ts";
-
-/** RMSNorm with the gains of `t`, quantised into PART_ACTIVATIONS. */
-function normed(x: usize, n: i32, s: Scale, t: Tensor, qmax: i32): Scale {
-  return norm_quantise(x, n, s, t.data, exponent_of(t), config.norm_eps, qmax, part(PART_ACTIVATIONS));
-}
-
-/** The same with a sub-norm of the layer, or, in models without sub-norms, only quantised. */
-function sub_normed(x: usize, n: i32, s: Scale, layer: i32, kind: i32): Scale {
-  if (config.sub_norm != 0) return normed(x, n, s, layer_tensor(layer, kind), ACT_MAX);
-  return quantise<i16>(x, n, s, ACT_MAX, part(PART_ACTIVATIONS));
-}
+import { embed, final_norm, head, layer_tensor, weights } from "./weights.ts";
 
 /** Accumulators of a matrix take whole blocks of 8 rows. */
 @inline
@@ -69,8 +45,6 @@ export function forward(token: i32, pos: i32, want_logits: bool): usize {
   const q = part(PART_QKV); // (n_heads, head_dim)
   const k = after(q, q_dim()); // (n_kv_heads, head_dim)
   const v = after(k, kv_dim()); // (n_kv_heads, head_dim)
-  const gate = part(PART_GATE); // (hidden_dim,)
-  const up = part(PART_UP); // (hidden_dim,)
 
   embed_token(embed, token, config.residual_frac, x);
   rope_angles(weights.tables, config.head_dim, pos, part(PART_ROPE));
@@ -87,24 +61,14 @@ export function forward(token: i32, pos: i32, want_logits: bool): usize {
     s = attend(layer, pos, sq);
 
     // Wo (dim, q_dim) @ attention -> added to x; its accumulators take the place of q
-    s = sub_normed(q, q_dim(), s, layer, KIND_ATTN_SUB_NORM);
+    s = sub_normed(q, q_dim(), s, layer_tensor(layer, KIND_ATTN_SUB_NORM));
     const wo = layer_tensor(layer, KIND_ATTN_O);
     products(wo, q, null, 0, null, 0);
     add_residual(q, rescale(wo, q, s));
 
-    // Wgate, Wup (hidden_dim, dim) @ x -> gate, up -> h in the place of gate
     s = normed(x, dim, sx, layer_tensor(layer, KIND_FFN_NORM), ACT_MAX);
-    const wg = layer_tensor(layer, KIND_FFN_GATE);
-    const wu = layer_tensor(layer, KIND_FFN_UP);
-    products(wg, gate, wu, up, null, 0);
-    const su = rescale(wu, up, s);
-    s = gated(gate, rescale(wg, gate, s), up, su, config.hidden_dim, config.activation, weights.tables);
-
-    // Wdown (dim, hidden_dim) @ h -> added to x; its accumulators take the place of h
-    s = sub_normed(gate, config.hidden_dim, s, layer, KIND_FFN_SUB_NORM);
-    const wd = layer_tensor(layer, KIND_FFN_DOWN);
-    products(wd, gate, null, 0, null, 0);
-    add_residual(gate, rescale(wd, gate, s));
+    if (config.n_experts == 0) add_residual(part(PART_GATE), feed_forward(layer, 0, s));
+    else experts(layer, s);
   }
   if (!want_logits) return 0;
 

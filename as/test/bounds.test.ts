@@ -265,6 +265,17 @@ test("the residual stream saturates at the ends of i32 and nowhere before, as th
     assert.deepEqual(add(x, y, s, frac), wanted, `${x} + ${y} * ${s}, ${frac}`);
   }
 
+  // The outputs of experts, each with its weight.
+  const { mixing } = JSON.parse(readFileSync(join(ROOT, "spec/vectors/experts.json"), "utf8"));
+  assert.ok(mixing.length > 5);
+  for (const { x, outputs, weights, residual_frac, x_after } of mixing) {
+    const mixed = (outputs as [number[], Scale][]).reduce((sum: number[], [y, s], j) => {
+      const [m, e] = exact.scaleMul(big(s), big(weights[j]));
+      return add(sum, y, [Number(m), e], residual_frac);
+    }, x);
+    assert.deepEqual(mixed, x_after);
+  }
+
   const { row_scales } = JSON.parse(readFileSync(join(ROOT, "spec/vectors/numerics.json"), "utf8"));
   for (const { y, s, x, x_after } of row_scales) assert.deepEqual(add(x, y, s, 16), x_after);
 });

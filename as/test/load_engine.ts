@@ -89,6 +89,7 @@ export interface EngineExports {
   ): number;
   join_heads(x: number, nHeads: number, headDim: number, notes: number): number;
   sigmoid15(table: number, t: number): number;
+  choose_experts(logits: number, n: number, used: number, exp2: number, chosen: number): void;
   gated(g: number, sg: number, u: number, su: number, n: number, activation: number, tables: number): number;
 }
 

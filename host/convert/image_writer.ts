@@ -26,6 +26,7 @@ import {
   SCALE_ROWS,
   SEC_BYTES,
   SEC_COLS,
+  SEC_EXPERT,
   SEC_KIND,
   SEC_LAYER,
   SEC_OFFSET,
@@ -56,6 +57,8 @@ export interface SectionScales {
 export interface SectionPlan {
   readonly kind: number;
   readonly layer: number;
+  /** As in TensorSlot. */
+  readonly expert?: number | null;
   readonly packing: number;
   readonly scaleKind: number;
   readonly rows: number;
@@ -117,7 +120,7 @@ export async function writeImage(
   const { placed, headerBytes, end } = place(plans);
   const header = startHeader(plans.length, headerBytes, end, total, options);
   for (const [index, section] of placed.entries()) {
-    const name = sectionName(section.plan.kind, section.plan.layer);
+    const name = sectionName(section.plan.kind, section.plan.layer, section.plan.expert);
     const onWritten = (bytes: number) => {
       throwIfAborted(options.signal);
       options.onProgress?.({ phase: "write", bytes, total, tensor: name });
@@ -194,7 +197,9 @@ async function writeSection(
     onWritten(at);
   });
   if (at - offset !== plan.bytes)
-    throw new Error(`${sectionName(plan.kind, plan.layer)}: ${at - offset} bytes came, ${plan.bytes} were planned`);
+    throw new Error(
+      `${sectionName(plan.kind, plan.layer, plan.expert)}: ${at - offset} bytes came, ${plan.bytes} were planned`,
+    );
   if (scales > 0) await sink.write(rowScaleBytes(produced.rows ?? []), scales);
   return produced;
 }
@@ -211,6 +216,7 @@ function rowScaleBytes(rows: readonly Scale[]): Uint8Array {
 function enterSection(header: DataView, at: number, { plan, offset, scales }: Placed, produced: SectionScales): void {
   header.setUint16(at + SEC_KIND, plan.kind, true);
   header.setUint16(at + SEC_LAYER, plan.layer, true);
+  header.setUint16(at + SEC_EXPERT, plan.expert ?? 0, true);
   header.setUint8(at + SEC_PACKING, plan.packing);
   header.setUint8(at + SEC_SCALE_KIND, plan.scaleKind);
   header.setUint32(at + SEC_OFFSET, offset, true);

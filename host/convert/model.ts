@@ -24,9 +24,10 @@ export interface ModelConfig {
   readonly ropeFrequencies?: Float64Array;
   readonly normEps: number;
   /**
-   * A BitLinear normalises its input once more by itself, without a gain (OLMo-Bitnet). Only the float engine can do that; an image of such a model is refused.
+   * A BitLinear normalises its input once more by itself, without a gain (OLMo-Bitnet). "bare": the norm before it has no gain either, so that the second one changes nothing
+   * but eps, which an image leaves out. "gained": only the float engine can do that, an image of such a model is refused.
    */
-  readonly inputNorm?: boolean;
+  readonly inputNorm?: "bare" | "gained";
   /** Token id, -1 for none. */
   readonly bos: number;
   readonly eos: number;
@@ -97,10 +98,10 @@ export interface ModelSource {
     layer: number,
     at?: LinearAt,
   ): Promise<LinearSource | MatrixSource> | LinearSource | MatrixSource;
-  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer. */
+  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer, (n_experts, dim). */
   matrix(kind: number, layer?: number): Promise<MatrixSource> | MatrixSource;
-  /** Gains of an RMSNorm. */
-  gain(kind: number, layer: number): Promise<Float32Array> | Float32Array;
+  /** Gains of an RMSNorm; KIND_FFN_SUB_NORM of an expert in models that have both. */
+  gain(kind: number, layer: number, expert?: number): Promise<Float32Array> | Float32Array;
   close(): Promise<void>;
 }
 

@@ -26,6 +26,8 @@ const TURN_MS = 8;
 export class Engine {
   readonly image: Image;
   readonly kind: EngineKind;
+  /** Value of a unit of a logit. */
+  readonly logitUnit = LOGIT_UNIT;
   readonly #exports: EngineExports;
   #prompt = { address: 0, room: 0 };
   #busy = false;
@@ -46,6 +48,14 @@ export class Engine {
     const tokenizer = exports.gen_reset();
     if (tokenizer !== 0) throw imageErrorOf(tokenizer);
     return new Engine(image, engine, exports);
+  }
+
+  get name(): string {
+    return this.image.header.name;
+  }
+
+  get config(): Image["config"] {
+    return this.image.config;
   }
 
   /** Positions of the context. */

@@ -45,6 +45,21 @@ export interface EngineExports {
   token_text_len(id: number): number;
   text_encode(text: number, len: number, out: number, room: number): number;
   text_decode(ids: number, count: number, out: number, room: number): number;
+  texts_open(section: number, bytes: number, chat: number, chatBytes: number, vocabSize: number): number;
+  texts_scratch(address: number, bytes: number): void;
+  texts_turn(first: number, bos: number, text: number, len: number, out: number, room: number): number;
+  texts_sampler(
+    vocabSize: number,
+    exp2: number,
+    order: number,
+    orderBytes: number,
+    temp: number,
+    topk: number,
+    topp: number,
+    rep: number,
+    seed: number,
+  ): void;
+  texts_sample(logits: number, ids: number, count: number): number;
 }
 
 let compiled: Promise<WebAssembly.Module> | null = null;
