@@ -111,6 +111,11 @@ const CASES: [what: string, model: Parameters<typeof tinyModel>[0], gguf: GgufOp
     { architecture: "llama", type: TYPE_F32, embedType: TYPE_Q8_0, tensors: { [HEAD.name]: HEAD } },
   ],
   [
+    "llama with experts",
+    { subNorm: false, tied: false, activation: "silu", experts: 4 },
+    { architecture: "llama", type: TYPE_F32 },
+  ],
+  [
     "bitnet with SiLU",
     { activation: "silu" },
     { architecture: "bitnet", type: TYPE_F32, fields: { "bitnet.hidden_activation": undefined } },
