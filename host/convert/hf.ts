@@ -2,10 +2,11 @@
  * A Hugging Face directory (config.json, a tokenizer's file, safetensors) as a neutral model. Families are hf_families.ts, weights hf_linear.ts.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD } from "../../spec/image.ts";
+import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER } from "../../spec/image.ts";
 import { TritkitError } from "../errors.ts";
 import { tensorSlots } from "../image/layout.ts";
 import { readSpecials } from "./hf_config.ts";
+import { valuesOf } from "./hf_experts.ts";
 import { familyOf } from "./hf_families.ts";
 import type { FamilyConfig, HfFamily } from "./hf_family.ts";
 import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
@@ -53,9 +54,13 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
       dropped: listDropped(tensors, family, shape, tokenizerConfig),
       notes,
       fakeQuant: family.fakeQuant,
-      linear: (kind, layer, at) => linears.open(kind, layer, at?.signal),
-      matrix: (kind) => floatMatrix(tensors, tensors.info(placedName(tensors, family, shape, kind, 0))),
-      gain: (kind, layer) => readGain(tensors, family, shape, kind, layer),
+      linear: (kind, layer, at) => linears.open(kind, layer, at),
+      async matrix(kind, layer = 0) {
+        const info = tensors.info(placedName(tensors, family, shape, kind, layer));
+        if (kind === KIND_ROUTER && info.dtype === "U8") return valuesOf(await linears.openPacked(kind, layer));
+        return floatMatrix(tensors, info);
+      },
+      gain: (kind, layer, expert) => readGain(tensors, family, shape, { kind, layer, expert }),
       close: () => tensors.close(),
     };
   } catch (error) {
@@ -70,8 +75,13 @@ function placedName(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, k
   return tensors.nameOf(place);
 }
 
-async function readGain(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, kind: number, layer: number) {
-  const place = family.place(kind, layer, shape);
+async function readGain(
+  tensors: HfTensors,
+  family: HfFamily,
+  shape: FamilyConfig,
+  { kind, layer, expert }: { readonly kind: number; readonly layer: number; readonly expert?: number },
+) {
+  const place = family.place(kind, layer, shape, expert);
   if (!place) return new Float32Array(gainLength(shape, kind)).fill(1);
   const info = tensors.info(tensors.nameOf(place));
   return tensors.floats(info.name, 0, shapeOf(info, 1)[0]);
@@ -90,8 +100,8 @@ function listDropped(
   tokenizerConfig: JsonFields | null,
 ): Dropped[] {
   const known = new Set<string>();
-  for (const { kind, layer } of tensorSlots(shape)) {
-    const place = family.place(kind, layer, shape);
+  for (const { kind, layer, expert } of tensorSlots(shape)) {
+    const place = family.place(kind, layer, shape, expert ?? undefined);
     if (!place) continue;
     const name = tensors.nameOf(place);
     known.add(name).add(`${name}_scale`);

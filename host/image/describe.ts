@@ -20,6 +20,7 @@ import {
   TRL_SIGNATURE_KIND,
 } from "../../spec/image.ts";
 import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import type { Chat } from "./chat.ts";
 import { hex, uploadSha } from "./digest.ts";
 import { sectionName } from "./layout.ts";
 import type { Image } from "./reader.ts";
@@ -94,7 +95,7 @@ export interface ImageDescription {
     readonly byte_fallback: boolean;
     readonly bytes: number;
   };
-  readonly chat: { readonly first: readonly number[]; readonly next: readonly number[] } | null;
+  readonly chat: Chat | null;
   /** The META section as JSON, or as text when it is none. */
   readonly meta: unknown;
   readonly digests: {
