@@ -24,12 +24,6 @@ export interface FloatOptions {
   onLoad?: (done: number, total: number) => void;
 }
 
-/** A source whose RoPE is a table. */
-export interface FloatSource extends ModelSource {
-  /** Radians of a position, (head_dim / 2); default theta^(-2j / head_dim). */
-  readonly frequencies?: Float64Array;
-}
-
 const MEMORY = 2 ** 30;
 /** Positions that are computed at once: weights that are not kept are read once for all of them. */
 const BATCH = 32;
@@ -49,22 +43,19 @@ export class FloatEngine {
   readonly #history: History;
   #busy = false;
 
-  private constructor(source: FloatSource, texts: Texts, { context = 0, memory = MEMORY, onLoad }: FloatOptions) {
+  private constructor(source: ModelSource, texts: Texts, { context = 0, memory = MEMORY, onLoad }: FloatOptions) {
     const { config } = source;
     this.name = source.name;
     this.config = config;
     this.context = context === 0 ? config.seqLen : context;
     this.#source = source;
     this.#texts = texts;
-    const { headDim, ropeTheta } = config;
-    const frequencies =
-      source.frequencies ?? Float64Array.from({ length: headDim / 2 }, (_, j) => ropeTheta ** ((-2 * j) / headDim));
-    this.#forward = new Forward(config, new FloatWeights(source, memory), frequencies, this.context, onLoad);
+    this.#forward = new Forward(config, new FloatWeights(source, memory), this.context, onLoad);
     this.#history = new History(this.context, config.addBos ? config.bos : -1);
   }
 
   /** @param source opened with OpenOptions.float; close() closes it */
-  static async open(source: FloatSource, options: FloatOptions = {}): Promise<FloatEngine> {
+  static async open(source: ModelSource, options: FloatOptions = {}): Promise<FloatEngine> {
     return new FloatEngine(source, await Texts.open(source.tokenizer, source.chat), options);
   }
 

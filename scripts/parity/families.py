@@ -161,9 +161,10 @@ def trilm(folder, seed):
     return model
 
 
-def olmo(folder, seed):
-    """NousResearch/OLMo-Bitnet-1B: fused projections, one absmean for each, BitLinear158 with a norm of its own in front."""
+def olmo(folder, seed, affine=False):
+    """NousResearch/OLMo-Bitnet-1B: fused projections, one absmean for each, BitLinear158 with a norm of its own in front. affine: block norms with gains."""
     weights, s = Weights(seed, "F32"), SHAPE
+    block_norm = lambda name: weights.gain(f"{at}.{name}.weight", s["dim"]) if affine else norm
     width = s["heads"] * s["head_dim"]
     norm = m.RMSNorm(None, EPS)
     at = "model.transformer"
@@ -185,15 +186,16 @@ def olmo(folder, seed):
         attention = m.Attention(q, k, v, fused["attn_out"], s["heads"], s["heads"], THETA)
         # SwiGLU: x, gate = ff_proj(x).chunk(2)
         up, gate = (rows(fused["ff_proj"], j * s["hidden"], s["hidden"]) for j in range(2))
-        blocks.append(m.Block(norm, attention, norm, m.MLP(gate, up, fused["ff_out"], F.silu)))
+        blocks.append(m.Block(block_norm(f"blocks.{i}.attn_norm"), attention, block_norm(f"blocks.{i}.ff_norm"), m.MLP(gate, up, fused["ff_out"], F.silu)))
     config = dict(
         model_type="olmo", d_model=s["dim"], n_heads=s["heads"], n_layers=s["layers"], mlp_hidden_size=2 * s["hidden"], mlp_ratio=4, max_sequence_length=s["seq"],
         vocab_size=s["vocab"], embedding_size=s["vocab"], weight_tying=True, rope=True, alibi=False, ternary=True, activation_type="swiglu", layer_norm_type="rms",
-        layer_norm_with_affine=False, attention_layer_norm=False, include_bias=False, bias_for_layer_norm=False, block_type="sequential", multi_query_attention=False,
+        layer_norm_with_affine=affine, attention_layer_norm=False, include_bias=False, bias_for_layer_norm=False, block_type="sequential", multi_query_attention=False,
         bos_token_id=1, eos_token_id=2,
     )
+    final = block_norm("ln_f")
     write_hf(folder, weights, config)
-    return m.Model(embed, blocks, norm, embed)
+    return m.Model(embed, blocks, final, embed)
 
 
 def llama2c(folder, seed):
@@ -216,6 +218,7 @@ def llama2c(folder, seed):
     header = struct.pack("<7i", s["dim"], s["hidden"], s["layers"], s["heads"], s["kv"], s["vocab"], s["seq"])
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    files.write_tokenizer(folder, s["vocab"])
     (folder / "model.bin").write_bytes(header + b"".join(np.asarray(t, "<f4").tobytes() for t in tensors))
     # tokenizer.py's export(): the longest token, then score, length and bytes of each
     tokens = ["<unk>", "\n<s>\n", "\n</s>\n", *(f"<0x{b:02X}>" for b in range(256)), *(f" w{i}" for i in range(s["vocab"] - 259))]
@@ -225,14 +228,16 @@ def llama2c(folder, seed):
     return m.Model(embed, blocks, norm, embed)
 
 
-# name -> (what makes it, the path below its folder that tritkit is given)
+FLOAT_WEIGHTS = "its weights are floats"
+# name -> (what makes it, the path below its folder that tritkit is given, why no image can hold it)
 FAMILIES = {
-    "bitnet": (bitnet, ""),
-    "bitnet-bf16": (bitnet_bf16, ""),
-    "llama-packed": (llama_packed, ""),
-    "1bitllm": (onebit, ""),
-    "llama": (llama, ""),
-    "trilm": (trilm, ""),
-    "olmo": (olmo, ""),
-    "llama2c": (llama2c, "model.bin"),
+    "bitnet": (bitnet, "", ""),
+    "bitnet-bf16": (bitnet_bf16, "", ""),
+    "llama-packed": (llama_packed, "", ""),
+    "1bitllm": (onebit, "", ""),
+    "llama": (llama, "", FLOAT_WEIGHTS),
+    "trilm": (trilm, "", ""),
+    "olmo": (olmo, "", ""),
+    "olmo-affine": (lambda folder, seed: olmo(folder, seed, affine=True), "", "its BitLinear divides by the norm of what a gain has changed"),
+    "llama2c": (llama2c, "model.bin", FLOAT_WEIGHTS),
 }

@@ -22,7 +22,7 @@ TIE = 1e-9
 
 
 def make(out, name):
-    build, source = families.FAMILIES[name]
+    build, source, no_image = families.FAMILIES[name]
     for seed in range(100):
         modules.NearestTie.value = float("inf")
         model = build(out / name, [seed, *name.encode()])
@@ -36,7 +36,7 @@ def make(out, name):
     else:
         raise SystemExit(f"{name}: every seed comes near a tie")
     files.write_npy(out / f"{name}.npy", logits)
-    about = {"ids": ids, "source": source, "seed": seed, "nearest_tie": min(modules.NearestTie.value, 1.0)}
+    about = {"ids": ids, "source": source, "no_image": no_image, "seed": seed, "nearest_tie": min(modules.NearestTie.value, 1.0)}
     (out / f"{name}.json").write_text(json.dumps(about))
 
 
