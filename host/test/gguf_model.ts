@@ -39,17 +39,21 @@ export interface Tiny {
   readonly subNorm: boolean;
   readonly tied: boolean;
   readonly activation: "silu" | "relu2";
-  /** By "LAYER NAME", the name as in GGUF. */
+  /** 0: dense. */
+  readonly experts: number;
+  /** By "LAYER NAME EXPERT", the name as in GGUF, no expert where there is one matrix. */
   readonly linears: ReadonlyMap<string, Linear>;
   readonly norms: ReadonlyMap<string, Float32Array>;
+  /** (experts, dim) of each layer. */
+  readonly routers: readonly Float32Array[];
   /** (vocab, dim), binary16 numbers. */
   readonly embed: Float32Array;
   readonly head: Float32Array;
   readonly finalNorm: Float32Array;
 }
 
-export function tinyModel(options: Partial<Pick<Tiny, "subNorm" | "tied" | "activation">> = {}): Tiny {
-  const { subNorm = true, tied = true, activation = "relu2" } = options;
+export function tinyModel(options: Partial<Pick<Tiny, "subNorm" | "tied" | "activation" | "experts">> = {}): Tiny {
+  const { subNorm = true, tied = true, activation = "relu2", experts = 0 } = options;
   const random = seeded(11);
   const halves = (count: number, scale: number) =>
     Float32Array.from({ length: count }, () => Math.round((random() * 2 - 1) * 512) * scale);
@@ -57,12 +61,15 @@ export function tinyModel(options: Partial<Pick<Tiny, "subNorm" | "tied" | "acti
   const norms = new Map<string, Float32Array>();
   for (let layer = 0; layer < SHAPE.layers; layer++) {
     for (const [name, , rows, cols] of LINEARS)
-      linears.set(`${layer} ${name}`, {
-        rows,
-        cols,
-        scale: Math.round(40 + random() * 60) / 1024,
-        trits: Int8Array.from({ length: rows * cols }, () => Math.floor(random() * 3) - 1),
-      });
+      for (const expert of experts > 0 && name.startsWith("ffn")
+        ? Array.from({ length: experts }, (_, i) => ` ${i}`)
+        : [""])
+        linears.set(`${layer} ${name}${expert}`, {
+          rows,
+          cols,
+          scale: Math.round(40 + random() * 60) / 1024,
+          trits: Int8Array.from({ length: rows * cols }, () => Math.floor(random() * 3) - 1),
+        });
     for (const [name, , length, sub] of NORMS)
       if (subNorm || !sub)
         norms.set(
@@ -71,10 +78,13 @@ export function tinyModel(options: Partial<Pick<Tiny, "subNorm" | "tied" | "acti
         );
   }
   return {
-    ...{ subNorm, tied, activation, linears, norms },
+    ...{ subNorm, tied, activation, experts, linears, norms },
     embed: halves(SHAPE.vocab * dim, 1 / 512),
     head: halves(SHAPE.vocab * dim, 1 / 8192),
     finalNorm: Float32Array.from({ length: dim }, () => 0.9 + random() / 5),
+    routers: Array.from({ length: experts > 0 ? SHAPE.layers : 0 }, () =>
+      Float32Array.from({ length: experts * dim }, () => (random() - 0.5) / 4),
+    ),
   };
 }
 
@@ -112,14 +122,29 @@ export function tinyGguf(model: Tiny, options: GgufOptions): Buffer {
     tensors.set(`${name}.weight`, { name: `${name}.weight`, ...tensor });
   add("token_embd", { type: embedType, ne: [dim, SHAPE.vocab], bytes: encodeFloats(embedType, model.embed) });
   for (const [key, { rows, cols, scale, trits }] of model.linears) {
-    const [layer, name] = key.split(" ");
+    const [layer, name, expert] = key.split(" ");
     const bytes = once(model, `${key} ${architecture === "llama"} ${type} ${i2s}`, () => {
       const nHeads = name === "attn_q" ? heads : name === "attn_k" ? kv : 0;
       const stored = architecture === "llama" && nHeads > 0 ? permuteRows(trits, cols, nHeads) : trits;
       return encodeTrits(type, stored, scale, { i2s });
     });
-    add(`blk.${layer}.${name}`, { type, ne: [cols, rows], bytes });
+    if (expert === undefined) add(`blk.${layer}.${name}`, { type, ne: [cols, rows], bytes });
+    else {
+      // All experts of a layer are stacked in one tensor.
+      const before = tensors.get(`blk.${layer}.${name}_exps.weight`)?.bytes ?? new Uint8Array(0);
+      add(`blk.${layer}.${name}_exps`, {
+        type,
+        ne: [cols, rows, model.experts],
+        bytes: Buffer.concat([before, bytes]),
+      });
+    }
   }
+  for (const [layer, router] of model.routers.entries())
+    add(`blk.${layer}.ffn_gate_inp`, {
+      type: TYPE_F32,
+      ne: [dim, model.experts],
+      bytes: encodeFloats(TYPE_F32, router),
+    });
   for (const [key, gains] of model.norms)
     add(`blk.${key.replace(" ", ".")}`, { type: TYPE_F32, ne: [gains.length], bytes: encodeFloats(TYPE_F32, gains) });
   add("output_norm", { type: TYPE_F32, ne: [dim], bytes: encodeFloats(TYPE_F32, model.finalNorm) });
@@ -135,6 +160,11 @@ export function tinyGguf(model: Tiny, options: GgufOptions): Buffer {
       ? [[`${architecture}.hidden_activation`, "string", "silu"]]
       : [],
   );
+  if (model.experts > 0)
+    standard.push(
+      [`${architecture}.expert_count`, "u32", model.experts],
+      [`${architecture}.expert_used_count`, "u32", 2],
+    );
   for (const field of standard) fields.set(field[0], field);
   for (const [key, field] of Object.entries(options.fields ?? {})) {
     if (field) fields.set(key, field);

@@ -14,9 +14,12 @@ import {
   KIND_FFN_UP,
   KIND_FINAL_NORM,
   KIND_HEAD,
+  KIND_ROUTER,
 } from "../../spec/image.ts";
+import { GgufFile } from "../convert/gguf/file.ts";
 import { decodeFloats } from "../convert/gguf/float_blocks.ts";
 import { openGguf } from "../convert/gguf/open_gguf.ts";
+import { readVocabulary } from "../convert/gguf/special_tokens.ts";
 import {
   TYPE_F32,
   TYPE_I2_S,
@@ -38,7 +41,7 @@ import {
 import { randomBlocks } from "./ggml_blocks.ts";
 import { encodeFloats, encodeTrits } from "./gguf_encode.ts";
 import { type GgufOptions, permuteRows, SHAPE, type Tiny, TOKENS, tinyGguf, tinyModel } from "./gguf_model.ts";
-import type { Field, WrittenTensor } from "./gguf_writer.ts";
+import { type Field, ggufBytes, type WrittenTensor } from "./gguf_writer.ts";
 import { seeded } from "./seeded.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tritkit-gguf-open-"));
@@ -451,6 +454,27 @@ test("special tokens: ids, bos, and what ends an answer", async () => {
   });
 });
 
+test("a vocabulary of Llama 3 without the name of its word rule has Llama 3's", async () => {
+  const tokens = Array.from({ length: 128002 }, (_, id) => `t${id}`);
+  const rule = async (pre: string | null) => {
+    const fields: Field[] = [
+      ["tokenizer.ggml.model", "string", "gpt2"],
+      ["tokenizer.ggml.tokens", ["string"], tokens],
+      ...(pre === null ? [] : [["tokenizer.ggml.pre", "string", pre] as const]),
+    ];
+    const path = join(folder, "vocabulary.gguf");
+    await writeFile(path, ggufBytes(fields, []));
+    const file = await GgufFile.open(path);
+    await file.close();
+    return readVocabulary(file, tokens.length).pre;
+  };
+  assert.equal(await rule(null), null);
+  tokens.splice(128000, 2, "<|begin_of_text|>", "<|end_of_text|>");
+  assert.equal(await rule(null), "llama-bpe");
+  assert.equal(await rule("default"), "llama-bpe");
+  assert.equal(await rule("gpt-2"), "gpt-2");
+});
+
 const linear = (name: string, changes: Partial<WrittenTensor>): Record<string, WrittenTensor> => ({
   [name]: { name, type: TYPE_F32, ne: [dim, dim], bytes: new Uint8Array(dim * dim * 4), ...changes },
 });
@@ -557,6 +581,25 @@ for (const type of [TYPE_TQ2_0, TYPE_I2_S])
       await assert.rejects(async () => linear.trits(0, 4), { code: "E_SOURCE_FORMAT", message: /code 3/ });
     });
   });
+
+test("experts are stacked: each is its own matrix, with a scale of its own", async () => {
+  const mixture = tinyModel({ subNorm: false, tied: false, activation: "silu", experts: 4 });
+  await using(await opened({ architecture: "llama" }, {}, mixture), async (source) => {
+    assert.deepEqual([source.config.nExperts, source.config.nExpertsUsed], [4, 2]);
+    for (const [kind, name] of [
+      [KIND_FFN_UP, "ffn_up"],
+      [KIND_FFN_DOWN, "ffn_down"],
+    ] as const)
+      for (const expert of [0, 3]) {
+        const found = await source.linear(kind, 1, { expert });
+        const expected = mixture.linears.get(`1 ${name} ${expert}`);
+        assert.ok(isTernary(found) && expected);
+        assert.equal(found.scale, expected.scale);
+        assert.deepEqual(await found.trits(5, 9), expected.trits.slice(5 * found.cols, 14 * found.cols));
+      }
+    assert.deepEqual(await (await source.matrix(KIND_ROUTER, 1)).values(0, 4), mixture.routers[1]);
+  });
+});
 
 test("gains, and head of a llama", async () => {
   await using(await opened({ architecture: "llama" }), async (source) => {

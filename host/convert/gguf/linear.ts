@@ -14,7 +14,7 @@ import {
 import { oneLevel, scanWeights, type WeightScan } from "../weight_scan.ts";
 import { blockLevels, type Levels } from "./block_scales.ts";
 import type { Architecture } from "./config.ts";
-import { badGguf, unsupportedGguf } from "./errors.ts";
+import { badGguf, printable, unsupportedGguf } from "./errors.ts";
 import type { GgufFile } from "./file.ts";
 import { scaleName, tensorBase } from "./names.ts";
 import { i2sRows, type RowReader, type Rows, ropeRow, tritRows, unpermuted } from "./row_readers.ts";
@@ -102,7 +102,7 @@ export class GgufLinears {
     if (quantize === "absmean") return absmeanLinear(real, scan);
     throw new TritkitError(
       "E_QUANTIZE",
-      `${this.file.name} has ${rows.tensor.name} in ${typeName(rows.tensor.type)} with weights that are not ternary, in an architecture that is not BitNet's.`,
+      `${printable(this.file.name)} has ${rows.tensor.name} in ${typeName(rows.tensor.type)} with weights that are not ternary, in an architecture that is not BitNet's.`,
       "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense.",
     );
   }

@@ -1,0 +1,47 @@
+// Our engine as a contender. Its threads are fixed when a model is opened.
+import { readFile } from "node:fs/promises";
+import { Engine } from "../engine/engine.ts";
+import {
+  benchTokens,
+  type Contender,
+  type ContenderOptions,
+  DECODE_AFTER,
+  footprintOfThisProcess,
+  type Opened,
+} from "./contender.ts";
+
+export class OwnContender implements Contender {
+  #engine: Engine | null = null;
+
+  async open({ path, context }: ContenderOptions): Promise<Opened> {
+    const started = performance.now();
+    this.#engine = await Engine.open(new Uint8Array(await readFile(path)), { context });
+    return { about: `engine ${this.#engine.kind}`, seconds: (performance.now() - started) / 1000 };
+  }
+
+  async setThreads(): Promise<void> {}
+
+  async prefill(tokens: number): Promise<number> {
+    const ids = benchTokens(tokens);
+    const started = performance.now();
+    for (const [position, id] of ids.entries()) this.engine.forward(id, position);
+    return (performance.now() - started) / 1000;
+  }
+
+  async decode(tokens: number): Promise<number> {
+    const ids = benchTokens(DECODE_AFTER + tokens);
+    for (let i = 0; i < DECODE_AFTER; i++) this.engine.forward(ids[i], i);
+    const started = performance.now();
+    for (let i = DECODE_AFTER; i < ids.length; i++) this.engine.forward(ids[i], i);
+    return (performance.now() - started) / 1000;
+  }
+
+  async footprint() {
+    return footprintOfThisProcess();
+  }
+
+  private get engine(): Engine {
+    if (this.#engine === null) throw new Error("no model is open");
+    return this.#engine;
+  }
+}
