@@ -41,7 +41,7 @@ export class FloatWeights {
 
   /** y = W x of a linear layer; as published, its input is rounded to int8 when the model was trained so. @param expert of a feed-forward layer */
   async linear(kind: number, layer: number, at: Vectors, expert?: number): Promise<void> {
-    const matrix = await this.#matrix(`${kind} ${layer} ${expert ?? 0}`, sectionName(kind, layer, expert ?? null), () =>
+    const matrix = await this.#matrix(`${kind} ${layer} ${expert ?? 0}`, sectionName(kind, layer, expert), () =>
       this.#source.linear(kind, layer, expert === undefined ? undefined : { expert }),
     );
     await matrix.multiply(at, this.#source.fakeQuant);
@@ -79,7 +79,7 @@ export class FloatWeights {
     if (gain.length !== length)
       throw new TritkitError(
         "E_SOURCE_FORMAT",
-        `${sectionName(kind, layer, expert ?? null)} has ${gain.length} gains instead of ${length}.`,
+        `${sectionName(kind, layer, expert)} has ${gain.length} gains instead of ${length}.`,
         "The model's files contradict its configuration.",
       );
     this.#gains.set(name, gain);

@@ -180,6 +180,52 @@ def llama_sign(folder, seed):
     return model
 
 
+EXPERTS, USED = 6, 2
+
+
+def mixture(linear, act, router, names, sub_norm=None):
+    """Experts in place of a layer's feed-forward. names: of the router, and of an expert's gate, up and down."""
+    s = SHAPE
+
+    def ffn(weights, at):
+        def expert(e):
+            gate, up = (linear(weights, f"{at}.{names[1 + i].format(e)}", s["hidden"], s["dim"]) for i in range(2))
+            down = linear(weights, f"{at}.{names[3].format(e)}", s["dim"], s["hidden"])
+            return m.MLP(gate, up, down, act, sub_norm and weights.gain(f"{at}.{sub_norm.format(e)}.weight", s["hidden"]))
+
+        return m.SparseMoe(router(weights, f"{at}.{names[0]}", EXPERTS, s["dim"]), [expert(e) for e in range(EXPERTS)], USED)
+
+    return ffn
+
+
+def spread_router(weights, name, rows, cols):
+    """Logits that lie apart, so that int8 rarely chooses otherwise."""
+    return m.Linear(weights.real(f"{name}.weight", rows, cols, spread=3 / np.sqrt(cols)))
+
+
+def mixtral(folder, seed):
+    """mistralai/Mixtral-8x7B: w1, w3, w2 of block_sparse_moe, all floats."""
+    weights = Weights(seed, "BF16")
+    names = ("block_sparse_moe.gate", *(f"block_sparse_moe.experts.{{}}.w{i}" for i in (1, 3, 2)))
+    model = llama_model(weights, dense, F.silu, tied=False, ffn=mixture(dense, F.silu, dense, names))
+    config = llama_config("silu", False, model_type="mixtral", num_local_experts=EXPERTS, num_experts_per_tok=USED)
+    write_hf(folder, weights, config)
+    return model
+
+
+def bitnet_experts(folder, seed):
+    """A BitNet 2B-4T whose feed-forwards are experts with sub-norms of their own: packed, the router a float32 matrix as in MoTE."""
+    weights = Weights(seed, "F32")
+    linear = lambda *a: packed(*a, multiply=True)
+    names = ("mlp.gate", *(f"mlp.experts.{{}}.{n}_proj" for n in ("gate", "up", "down")))
+    ffn = mixture(linear, m.relu2, spread_router, names, "mlp.experts.{}.ffn_sub_norm")
+    model = llama_model(weights, linear, m.relu2, ("attn_sub_norm", "ffn_sub_norm"), ffn=ffn)
+    quantization = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "offline"}
+    more = dict(num_experts=EXPERTS, num_experts_per_tok=USED, norm_topk_prob=True, quantization_config=quantization)
+    write_hf(folder, weights, llama_config("relu2", True, model_type="bitnet", **more))
+    return model
+
+
 def trilm(folder, seed):
     """SpectraSuite/TriLM: a Llama whose floats are ternary; its activations are not quantised."""
     weights = Weights(seed, "F16")
@@ -288,6 +334,8 @@ FAMILIES = {
     "trilm": Family(trilm),
     "olmo": Family(olmo),
     "olmo-affine": Family(lambda folder, seed: olmo(folder, seed, affine=True), no_image="its BitLinear divides by the norm of what a gain has changed"),
-    "experts": Family(experts),
+    "experts": Family(experts, mixture=True),
+    "mixtral": Family(mixtral, no_image=FLOATS),
+    "bitnet-experts": Family(bitnet_experts, mixture=True),
     "llama2c": Family(llama2c, "model.bin", no_image=FLOATS),
 }

