@@ -8,6 +8,7 @@ import {
   DECODE_AFTER,
   footprintOfThisProcess,
   type Opened,
+  rateOf,
 } from "./contender.ts";
 
 export class OwnContender implements Contender {
@@ -25,15 +26,13 @@ export class OwnContender implements Contender {
     const ids = benchTokens(tokens);
     const started = performance.now();
     for (const [position, id] of ids.entries()) this.engine.forward(id, position);
-    return (performance.now() - started) / 1000;
+    return tokens / ((performance.now() - started) / 1000);
   }
 
-  async decode(tokens: number): Promise<number> {
+  async decode(tokens: number, limit: number): Promise<number> {
     const ids = benchTokens(DECODE_AFTER + tokens);
     for (let i = 0; i < DECODE_AFTER; i++) this.engine.forward(ids[i], i);
-    const started = performance.now();
-    for (let i = DECODE_AFTER; i < ids.length; i++) this.engine.forward(ids[i], i);
-    return (performance.now() - started) / 1000;
+    return rateOf(ids.slice(DECODE_AFTER), limit, (id, i) => this.engine.forward(id, DECODE_AFTER + i));
   }
 
   async footprint() {
