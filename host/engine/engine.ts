@@ -26,6 +26,8 @@ const TURN_MS = 8;
 export class Engine {
   readonly image: Image;
   readonly kind: EngineKind;
+  /** Value of a unit of a logit. */
+  readonly logitUnit = LOGIT_UNIT;
   readonly #exports: EngineExports;
   #prompt = { address: 0, room: 0 };
   #busy = false;
@@ -48,6 +50,14 @@ export class Engine {
     return new Engine(image, engine, exports);
   }
 
+  get name(): string {
+    return this.image.header.name;
+  }
+
+  get config(): Image["config"] {
+    return this.image.config;
+  }
+
   /** Positions of the context. */
   get context(): number {
     return this.#exports.context();
@@ -68,7 +78,7 @@ export class Engine {
 
   /** Bytes of a token's text; none for a special token. */
   tokenBytes(id: number): Uint8Array {
-    const address = this.#exports.token_text(id);
+    const address = this.#exports.token_text(id) >>> 0;
     return new Uint8Array(this.#exports.memory.buffer, address, this.#exports.token_text_len(id)).slice();
   }
 
@@ -78,7 +88,7 @@ export class Engine {
    * @returns a view that the next call overwrites
    */
   forward(token: number, position: number): Int32Array {
-    const address = this.#exports.forward(token, position, 1);
+    const address = this.#exports.forward(token, position, 1) >>> 0;
     return new Int32Array(this.#exports.memory.buffer, address, this.image.config.vocabSize);
   }
 

@@ -45,20 +45,40 @@ export interface EngineExports {
   token_text_len(id: number): number;
   text_encode(text: number, len: number, out: number, room: number): number;
   text_decode(ids: number, count: number, out: number, room: number): number;
+  texts_open(section: number, bytes: number, chat: number, chatBytes: number, vocabSize: number): number;
+  texts_scratch(address: number, bytes: number): void;
+  texts_turn(first: number, bos: number, text: number, len: number, out: number, room: number): number;
+  texts_sampler(
+    vocabSize: number,
+    exp2: number,
+    order: number,
+    orderBytes: number,
+    temp: number,
+    topk: number,
+    topp: number,
+    rep: number,
+    seed: number,
+  ): void;
+  texts_sample(logits: number, ids: number, count: number): number;
 }
+
+/** Pages of 64 KiB that the module asks for (asconfig.json), and what wasm32 addresses. Pages that are never touched cost nothing. */
+const INITIAL_PAGES = 4;
+const MAXIMUM_PAGES = 65536;
 
 let compiled: Promise<WebAssembly.Module> | null = null;
 
 /** A fresh instance; the module is compiled once a process. */
 export async function engineInstance(): Promise<EngineExports> {
   compiled ??= loadWasm("engine.wasm").then((bytes) => WebAssembly.compile(bytes));
-  const { exports } = await WebAssembly.instantiate(await compiled, {});
+  const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
+  const { exports } = await WebAssembly.instantiate(await compiled, { env: { memory } });
   return exports as unknown as EngineExports;
 }
 
 /** Copies `bytes` into new memory of the instance and returns their address. @throws TritkitError E_NO_MEMORY */
 export function place(engine: EngineExports, bytes: Uint8Array, room = bytes.length): number {
-  const address = engine.reserve(room);
+  const address = engine.reserve(room) >>> 0;
   if (address === 0) {
     const message = `${Math.ceil(room / 2 ** 20)} MiB more do not fit into the 4 GiB that WebAssembly addresses.`;
     throw new TritkitError("E_NO_MEMORY", message, "A smaller model or a shorter context may fit.");

@@ -4,6 +4,7 @@ import {
   IMAGE_BLOCK_BYTES,
   KIND_EMBED,
   KIND_HEAD,
+  KIND_ROUTER,
   KIND_TOKENIZER,
   PRE_BYTES,
   PRE_NONE,
@@ -65,6 +66,9 @@ export interface ImageDescription {
     readonly activation: string;
     readonly sub_norm: boolean;
     readonly tied: boolean;
+    /** 0: dense. */
+    readonly n_experts: number;
+    readonly n_experts_used: number;
     readonly rope_theta: number;
     readonly norm_eps: number;
     readonly residual_frac: number;
@@ -120,6 +124,7 @@ export function describeImage(image: Image): ImageDescription {
       `dim ${config.dim}`,
       `${config.nHeads} heads (${config.nKvHeads} kv) of ${config.headDim}`,
       `hidden ${config.hiddenDim} ${activation}`,
+      ...(config.nExperts > 0 ? [`${config.nExperts} experts (${config.nExpertsUsed} used)`] : []),
       config.subNorm ? "sub-norms" : "no sub-norms",
       `context ${config.seqLen}`,
       `vocabulary ${config.vocabSize}`,
@@ -138,6 +143,8 @@ export function describeImage(image: Image): ImageDescription {
       activation,
       sub_norm: config.subNorm,
       tied: config.tied,
+      n_experts: config.nExperts,
+      n_experts_used: config.nExpertsUsed,
       rope_theta: scaleValue(config.ropeTheta),
       norm_eps: scaleValue(config.normEps),
       residual_frac: config.residualFrac,
@@ -208,6 +215,7 @@ function describeParts(image: Image, ternary: readonly Tensor[]): PartDescriptio
     ["ternary weights", sum(ternary.filter(({ kind }) => kind !== KIND_EMBED && kind !== KIND_HEAD))],
     [image.config.tied ? "embedding and head" : "embedding", sum(of(KIND_EMBED))],
     ["head", sum(of(KIND_HEAD))],
+    ["routers", sum(of(KIND_ROUTER))],
     ["gains", sum(image.tensors.filter((tensor) => tensor.packing === PACK_GAIN))],
     ...rest.map((section): [string, number] => [sectionName(section.kind, section.layer), section.bytes]),
     ["digests and trailer", total - image.header.digestOffset],

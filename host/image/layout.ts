@@ -22,12 +22,14 @@ import {
   KIND_TOKENIZER,
 } from "../../spec/image.ts";
 
-/** linear: a ternary BitLinear. rows: embedding or head, one scale a row. gain: an int16 vector. */
-export type TensorRole = "linear" | "rows" | "gain";
+/** linear: a ternary BitLinear. rows: embedding or head, one scale a row. router: int8 rows, one scale a row. gain: an int16 vector. */
+export type TensorRole = "linear" | "rows" | "router" | "gain";
 
 export interface TensorSlot {
   readonly kind: number;
   readonly layer: number;
+  /** Of a tensor that every expert has; null for all others, which count as expert 0 in the section table. */
+  readonly expert: number | null;
   readonly role: TensorRole;
   readonly rows: number;
   readonly cols: number;
@@ -43,6 +45,8 @@ export interface Shape {
   readonly vocabSize: number;
   readonly subNorm: boolean;
   readonly tied: boolean;
+  /** 0, or absent: dense. */
+  readonly nExperts?: number;
 }
 
 const NAMES = new Map([
@@ -72,31 +76,29 @@ export function isKnownKind(kind: number): boolean {
   return NAMES.has(kind);
 }
 
-/** "embed", "layer 3 attn_q"; "kind 40000" for one that is not ours. */
-export function sectionName(kind: number, layer: number): string {
+/** "embed", "layer 3 attn_q", "layer 3 expert 5 ffn_up"; "kind 40000" for one that is not ours. */
+export function sectionName(kind: number, layer: number, expert: number | null = null): string {
   const name = NAMES.get(kind) ?? `kind ${kind}`;
-  return kind >= KIND_ATTN_NORM && kind <= KIND_ROUTER ? `layer ${layer} ${name}` : name;
+  const within = expert === null ? name : `expert ${expert} ${name}`;
+  return kind >= KIND_ATTN_NORM && kind <= KIND_ROUTER ? `layer ${layer} ${within}` : name;
 }
 
 export function tensorSlots(shape: Shape): TensorSlot[] {
-  const { dim, hiddenDim, vocabSize } = shape;
+  const { dim, hiddenDim, vocabSize, nExperts = 0 } = shape;
   const queries = shape.nHeads * shape.headDim;
   const keys = shape.nKvHeads * shape.headDim;
-  const gain = (kind: number, layer: number, cols: number): TensorSlot => ({
-    kind,
-    layer,
-    role: "gain",
-    rows: 1,
-    cols,
+  const slot = (role: TensorRole, kind: number, layer: number, rows: number, cols: number): TensorSlot => ({
+    ...{ kind, layer, expert: null, role, rows, cols },
   });
-  const linear = (kind: number, layer: number, rows: number, cols: number): TensorSlot => ({
-    kind,
-    layer,
-    role: "linear",
-    rows,
-    cols,
-  });
-  const slots: TensorSlot[] = [{ kind: KIND_EMBED, layer: 0, role: "rows", rows: vocabSize, cols: dim }];
+  const gain = (kind: number, layer: number, cols: number) => slot("gain", kind, layer, 1, cols);
+  const linear = (kind: number, layer: number, rows: number, cols: number) => slot("linear", kind, layer, rows, cols);
+  const feedForward = (layer: number): TensorSlot[] => [
+    linear(KIND_FFN_GATE, layer, hiddenDim, dim),
+    linear(KIND_FFN_UP, layer, hiddenDim, dim),
+    ...(shape.subNorm ? [gain(KIND_FFN_SUB_NORM, layer, hiddenDim)] : []),
+    linear(KIND_FFN_DOWN, layer, dim, hiddenDim),
+  ];
+  const slots = [slot("rows", KIND_EMBED, 0, vocabSize, dim)];
   for (let layer = 0; layer < shape.nLayers; layer++) {
     slots.push(
       gain(KIND_ATTN_NORM, layer, dim),
@@ -105,16 +107,13 @@ export function tensorSlots(shape: Shape): TensorSlot[] {
       linear(KIND_ATTN_V, layer, keys, dim),
     );
     if (shape.subNorm) slots.push(gain(KIND_ATTN_SUB_NORM, layer, queries));
-    slots.push(
-      linear(KIND_ATTN_O, layer, dim, queries),
-      gain(KIND_FFN_NORM, layer, dim),
-      linear(KIND_FFN_GATE, layer, hiddenDim, dim),
-      linear(KIND_FFN_UP, layer, hiddenDim, dim),
-    );
-    if (shape.subNorm) slots.push(gain(KIND_FFN_SUB_NORM, layer, hiddenDim));
-    slots.push(linear(KIND_FFN_DOWN, layer, dim, hiddenDim));
+    slots.push(linear(KIND_ATTN_O, layer, dim, queries), gain(KIND_FFN_NORM, layer, dim));
+    if (nExperts === 0) slots.push(...feedForward(layer));
+    else slots.push(slot("router", KIND_ROUTER, layer, nExperts, dim));
+    for (let expert = 0; expert < nExperts; expert++)
+      for (const part of feedForward(layer)) slots.push({ ...part, expert });
   }
   slots.push(gain(KIND_FINAL_NORM, 0, dim));
-  if (!shape.tied) slots.push({ kind: KIND_HEAD, layer: 0, role: "rows", rows: vocabSize, cols: dim });
+  if (!shape.tied) slots.push(slot("rows", KIND_HEAD, 0, vocabSize, dim));
   return slots;
 }

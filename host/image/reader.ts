@@ -26,6 +26,7 @@ import {
   IMAGE_VERSION_MAJOR,
   KIND_CHAT,
   KIND_CONFIG,
+  KIND_EMBED,
   KIND_META,
   KIND_TABLES,
   KIND_TOKENIZER,
@@ -89,7 +90,7 @@ export interface Image {
   /** In the order of a forward pass. */
   readonly tensors: readonly Tensor[];
   /** @throws TritkitError E_IMAGE_TENSOR when the architecture has none of that kind */
-  tensor(kind: number, layer?: number): Tensor;
+  tensor(kind: number, layer?: number, expert?: number): Tensor;
 }
 
 export interface ReadOptions {
@@ -140,9 +141,10 @@ export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
     chat: chat && readChat(chat, config.vocabSize),
     meta: meta && new TextDecoder().decode(meta),
     tensors: [...tensors.values()],
-    tensor(kind, layer = 0) {
-      const tensor = tensors.get(key({ kind, layer }));
-      if (!tensor) throw imageError("E_IMAGE_TENSOR", `The model has no tensor ${sectionName(kind, layer)}.`);
+    tensor(kind, layer = 0, expert = 0) {
+      const tensor = tensors.get(key({ kind, layer, expert }));
+      if (!tensor)
+        throw imageError("E_IMAGE_TENSOR", `The model has no tensor ${sectionName(kind, layer, expert || null)}.`);
       return tensor;
     },
   };
@@ -212,7 +214,7 @@ function readSections(image: Uint8Array, header: ImageHeader): Section[] {
       scale: { m: half(SEC_SCALE_MANT), e: view.getInt16(at + SEC_SCALE_EXP, true) },
       scales: word(SEC_SCALES),
     };
-    const name = sectionName(section.kind, section.layer);
+    const name = sectionName(section.kind, section.layer, section.expert || null);
     inside(header, name, section.offset, section.bytes);
     if (isKnownKind(section.kind)) {
       if (section.offset % IMAGE_ALIGN !== 0)
@@ -222,9 +224,8 @@ function readSections(image: Uint8Array, header: ImageHeader): Section[] {
         );
       if (section.scales !== 0)
         inside(header, `the row scales of ${name}`, section.scales, section.rows * ROW_SCALE_BYTES);
-      const place = `${key(section)} ${section.expert}`;
-      if (seen.has(place)) throw imageError("E_IMAGE_TENSOR", `${name} is there twice.`);
-      seen.add(place);
+      if (seen.has(key(section))) throw imageError("E_IMAGE_TENSOR", `${name} is there twice.`);
+      seen.add(key(section));
     }
     sections.push(section);
   }
@@ -233,8 +234,16 @@ function readSections(image: Uint8Array, header: ImageHeader): Section[] {
 
 function collectTensors(image: Uint8Array, sections: readonly Section[], config: ImageConfig): Tensor[] {
   const byKey = new Map(sections.map((section) => [key(section), section]));
-  return tensorSlots(config).map((slot) => {
-    const name = sectionName(slot.kind, slot.layer);
+  const slots = tensorSlots(config);
+  const wanted = new Set(slots.map(key));
+  for (const section of sections)
+    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
+      throw imageError(
+        "E_IMAGE_TENSOR",
+        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
+      );
+  return slots.map((slot) => {
+    const name = sectionName(slot.kind, slot.layer, slot.expert);
     const section = byKey.get(key(slot));
     if (!section) throw imageError("E_IMAGE_TENSOR", `${name} is missing.`);
     const tensor = {
@@ -282,8 +291,8 @@ function inside(header: ImageHeader, name: string, offset: number, bytes: number
     throw truncated(`Bytes ${offset} to ${offset + bytes} of ${name} lie outside the image.`);
 }
 
-function key(place: { readonly kind: number; readonly layer: number }): string {
-  return `${place.kind} ${place.layer}`;
+function key(place: { readonly kind: number; readonly layer: number; readonly expert: number | null }): string {
+  return `${place.kind} ${place.layer} ${place.expert ?? 0}`;
 }
 
 function text(bytes: Uint8Array, at: number): string {

@@ -19,7 +19,7 @@ export interface Section {
 }
 
 export interface Tensor extends Section {
-  /** "embed", "layer 0 attn_q". */
+  /** "embed", "layer 0 attn_q", "layer 0 expert 5 ffn_up". */
   readonly name: string;
   /** Packed weights or gains. */
   readonly data: Uint8Array;

@@ -1,11 +1,15 @@
 import { loadBoard } from "../../assets.ts";
-import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking } from "../../convert/index.ts";
+import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
 import { type Command, usage } from "../command.ts";
+import type { Output } from "../output.ts";
 import { bytesText, ProgressLine } from "../progress.ts";
+
+const QUANTIZERS = { absmean: true, sign: true } as const;
+const I2S_ORDERS = { x86: true, arm: true } as const;
 
 export const convert: Command = {
   name: "convert",
-  summary: "make an image from a Hugging Face directory or .safetensors file",
+  summary: "make an image from a Hugging Face directory, a .safetensors, a GGUF or a llama2.c file",
   usage: "SRC",
   options: {
     out: { type: "string", short: "o", value: "FILE.trit", help: "where the image goes; must be given" },
@@ -18,8 +22,18 @@ export const convert: Command = {
     },
     quantize: {
       type: "string",
-      value: "absmean",
-      help: "round float weights to -1, 0, +1 by their mean magnitude; costs quality",
+      value: Object.keys(QUANTIZERS).join("|"),
+      help: "round float weights: absmean to -1, 0, +1 (b1.58), sign to -1, +1 (b1); costs quality",
+    },
+    i2s: {
+      type: "string",
+      value: Object.keys(I2S_ORDERS).join("|"),
+      help: "machine on which a GGUF file's I2_S tensors were made, which the file does not say",
+    },
+    tokenizer: {
+      type: "string",
+      value: "FILE",
+      help: "tokenizer.json, tokenizer.model or tokenizer.bin (default: what lies beside the weights)",
     },
     embed: {
       type: "string",
@@ -33,22 +47,28 @@ export const convert: Command = {
     const embed = args.text("embed");
     if (embed !== undefined && !Object.hasOwn(EMBED_PACKINGS, embed)) throw usage(`--embed does not know "${embed}".`);
     const quantize = args.text("quantize");
-    if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
+    if (quantize !== undefined && !Object.hasOwn(QUANTIZERS, quantize))
+      throw usage(`--quantize knows ${Object.keys(QUANTIZERS).join(" and ")}, not "${quantize}".`);
+    const i2s = args.text("i2s");
+    if (i2s !== undefined && !Object.hasOwn(I2S_ORDERS, i2s))
+      throw usage(`--i2s knows ${Object.keys(I2S_ORDERS).join(" and ")}, not "${i2s}".`);
     const target = args.required("out");
     const board = args.text("board");
     // An image for a board that nobody has could never be flashed.
     if (board !== undefined) await loadBoard(board);
-    const line = new ProgressLine(out, "write");
+    const lines = new PhaseLines(out);
     const report = await convertModel(args.positionals[0], target, {
       name: args.text("name"),
       board,
       context: args.text("context") === undefined ? undefined : args.integer("context", 16, 16),
-      quantize,
+      quantize: quantize as keyof typeof QUANTIZERS | undefined,
+      i2s: i2s as keyof typeof I2S_ORDERS | undefined,
+      tokenizer: args.text("tokenizer"),
       embedPacking: embed as EmbedPacking | undefined,
       signal,
-      onProgress: ({ bytes, total, tensor }) => line.update(bytes, total, tensor),
+      onProgress: (progress) => lines.update(progress),
     });
-    line.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
+    lines.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
     const { image } = report;
     out.info(`model  ${image.name}  ${image.architecture}`);
     const bits = `${image.ternary_bits_per_weight.toFixed(2)} bits, ${image.bits_per_weight.toFixed(2)} over all`;
@@ -62,3 +82,32 @@ export const convert: Command = {
     return 0;
   },
 };
+
+/** A line for each phase, one after the other. */
+class PhaseLines {
+  readonly #out: Output;
+  #phase: WriteProgress["phase"] | null = null;
+  #line: ProgressLine;
+
+  constructor(out: Output) {
+    this.#out = out;
+    this.#line = new ProgressLine(out, "write");
+  }
+
+  update({ phase, bytes, total, tensor }: WriteProgress): void {
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      this.#line = new ProgressLine(this.#out, phase, undefined, phase === "read" ? weightsText : bytesText);
+    }
+    this.#line.update(bytes, total, tensor);
+  }
+
+  end(text: string): void {
+    this.#line = new ProgressLine(this.#out, "write");
+    this.#line.end(text);
+  }
+}
+
+function weightsText(weights: number): string {
+  return weights < 1e6 ? `${Math.round(weights / 1e3)}k weights` : `${(weights / 1e6).toFixed(1)}M weights`;
+}
