@@ -11,6 +11,8 @@ import {
   rateOf,
 } from "./contender.ts";
 
+const ONE_TOKEN = { temperature: 0, maxTokens: 1 };
+
 export class OwnContender implements Contender {
   #engine: Engine | null = null;
 
@@ -23,10 +25,9 @@ export class OwnContender implements Contender {
   async setThreads(): Promise<void> {}
 
   async prefill(tokens: number): Promise<number> {
-    const ids = benchTokens(tokens);
-    const started = performance.now();
-    for (const [position, id] of ids.entries()) this.engine.forward(id, position);
-    return tokens / ((performance.now() - started) / 1000);
+    // Each digit is a word and a token of its own, before them stands BOS.
+    const { promptTokens, firstTokenSeconds } = await this.engine.generate("7".repeat(tokens - 1), ONE_TOKEN);
+    return promptTokens / firstTokenSeconds;
   }
 
   async decode(tokens: number, limit: number): Promise<number> {
