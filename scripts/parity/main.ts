@@ -59,7 +59,9 @@ interface About {
 }
 
 async function family(folder: string, name: string): Promise<void> {
-  const { ids, source, options, no_image, mixture } = JSON.parse(await readFile(join(folder, `${name}.json`), "utf8")) as About;
+  const { ids, source, options, no_image, mixture } = JSON.parse(
+    await readFile(join(folder, `${name}.json`), "utf8"),
+  ) as About;
   const path = join(folder, name, source);
   const expected = await readNpy(join(folder, `${name}.npy`));
   const float = await predictions(folder, path, ids, "--engine", "float", ...options);

@@ -33,9 +33,9 @@ async function matrices(path: string): Promise<Map<string, { scale: unknown; wei
   return new Map(
     read.tensors
       .filter(({ packing }) => packing < PACK_GAIN)
-      .map(({ kind, layer, packing, rows, cols, scale, bytes }) => [
+      .map(({ kind, layer, packing, rows, cols, scale, data }) => [
         `${kind} ${layer}`,
-        { scale, weights: unpackRows(packing, bytes, rows, cols) },
+        { scale, weights: unpackRows(packing, data, rows, cols) },
       ]),
   );
 }
