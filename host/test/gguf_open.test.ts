@@ -483,6 +483,7 @@ const t = (name: string) => `tokenizer.ggml.${name}`;
 const REFUSED: [what: string, code: string, gguf: Partial<GgufOptions>][] = [
   ["another architecture", "E_UNSUPPORTED", { fields: field("general.architecture", "string", "qwen2") }],
   ["no architecture", "E_SOURCE_FORMAT", { fields: { "general.architecture": undefined } }],
+  ["an embedding of one dimension", "E_SOURCE_FORMAT", { tensors: f32("token_embd.weight", new Float32Array(dim)) }],
   ["no embedding", "E_SOURCE_FORMAT", { tensors: { "token_embd.weight": undefined } }],
   ["a missing tensor", "E_SOURCE_FORMAT", { tensors: { "blk.1.ffn_up.weight": undefined } }],
   ["a tensor of another shape", "E_SOURCE_FORMAT", { tensors: linear("blk.1.attn_k.weight", {}) }],
@@ -541,6 +542,7 @@ const BAD_WEIGHTS: [what: string, gguf: Partial<GgufOptions>][] = [
   ["a negative scale", { tensors: downWith((row) => (row === 9 ? -0.5 : 0.5)) }],
   ["an I2_S scale that is no number", { tensors: i2sScale(Number.NaN) }],
   ["an infinite I2_S scale", { tensors: i2sScale(Infinity) }],
+  ["two factors of one matrix", { tensors: f32("blk.0.ffn_down.scale", [1, 1]) }],
   ["a factor of 0", { tensors: f32("blk.0.ffn_down.scale", [0]) }],
   [
     "weights that are no numbers",

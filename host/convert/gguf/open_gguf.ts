@@ -20,14 +20,14 @@ import { GgufLinears } from "./linear.ts";
 import { EMBED_NAME, HEAD_NAME, tensorBase } from "./names.ts";
 import { readFrequencies } from "./rope.ts";
 import { readSpecials, readVocabulary, type Specials, type Vocabulary } from "./special_tokens.ts";
-import { openMatrix, readVector } from "./tensor_rows.ts";
+import { openMatrix, readVector, rowsOf } from "./tensor_rows.ts";
 
 /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED */
 export async function openGguf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const file = await GgufFile.open(source);
   try {
     const architecture = readArchitecture(file);
-    const [vocabSize] = file.get(EMBED_NAME).shape;
+    const vocabSize = rowsOf(file, EMBED_NAME).rows;
     const vocabulary = readVocabulary(file, vocabSize);
     const specials = readSpecials(file, vocabulary);
     const { bos, eos, addBos } = specials;
