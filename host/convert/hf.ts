@@ -11,6 +11,7 @@ import { valuesOf } from "./hf_experts.ts";
 import { familyOf } from "./hf_families.ts";
 import type { FamilyConfig, HfFamily, Specials } from "./hf_family.ts";
 import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
+import { checkShapes } from "./hf_shapes.ts";
 import { HfTensors } from "./hf_tensors.ts";
 import { readJsonIfThere, readTokenizer } from "./hf_tokenizer.ts";
 import { JsonFields } from "./json.ts";
@@ -48,6 +49,8 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     const chat = await readChat(directory, tokenizerConfig, imported);
     const stop = withStops(specials, chat.stop);
     const config: ModelConfig = { ...shape, ...specials, stop, addBos };
+    const dropped = listDropped(tensors, family, shape);
+    checkShapes(tensors, family, shape);
     const linears = new HfLinears(tensors, family, shape, rule, options);
     return {
       name: directoryName(directory),
@@ -55,7 +58,7 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
       tokenizer: imported.tokenizer,
       chat: chat.chat,
       meta: { source: "Hugging Face", model_type: json.text("model_type") },
-      dropped: listDropped(tensors, family, shape),
+      dropped,
       notes: [...notes, ...chat.notes],
       fakeQuant: family.fakeQuant,
       linear: (kind, layer, at) => linears.open(kind, layer, at),
