@@ -186,6 +186,26 @@ function once(model: Tiny, key: string, encode: () => Uint8Array): Uint8Array {
 export const TOKENS = [...byteCharacters(), "he", "\u0120t", "<|bos|>", "<|eos|>"];
 export const MERGES = ["h e", "\u0120 t"];
 
+/** SentencePiece: its special tokens, 256 bytes and one piece. */
+export const PIECES = [
+  ...["<unk>", "<s>", "</s>"],
+  ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+  "\u2581",
+];
+
+/** Fields in place of those of the byte-level tokenizer. */
+export const SENTENCE_PIECE: Readonly<Record<string, Field | undefined>> = {
+  "tokenizer.ggml.model": ["tokenizer.ggml.model", "string", "llama"],
+  "tokenizer.ggml.pre": undefined,
+  "tokenizer.ggml.merges": undefined,
+  "tokenizer.ggml.tokens": ["tokenizer.ggml.tokens", ["string"], PIECES],
+  "tokenizer.ggml.scores": ["tokenizer.ggml.scores", ["f32"], PIECES.map(() => 0)],
+  "tokenizer.ggml.token_type": ["tokenizer.ggml.token_type", ["i32"], [2, 3, 3, ...new Array(256).fill(6), 1]],
+  "tokenizer.ggml.bos_token_id": undefined,
+  "tokenizer.ggml.eos_token_id": undefined,
+  "tokenizer.ggml.add_bos_token": undefined,
+};
+
 function metadata(architecture: string): Field[] {
   const at = (name: string) => `${architecture}.${name}`;
   return [

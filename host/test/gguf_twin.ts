@@ -3,12 +3,12 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TYPE_F32 } from "../convert/gguf/types.ts";
 import { encodeFloats } from "./gguf_encode.ts";
-import { LINEARS, MERGES, NORMS, SHAPE, type Tiny, TOKENS } from "./gguf_model.ts";
+import { LINEARS, MERGES, NORMS, PIECES, SHAPE, type Tiny, TOKENS } from "./gguf_model.ts";
 
 const { dim, hidden, heads, kv, headDim } = SHAPE;
 
-/** The same model as transformers has it, weights packed. */
-export async function writeTinyHf(directory: string, model: Tiny): Promise<void> {
+/** @param bytes the byte-level tokenizer, else SentencePiece */
+export async function writeTinyHf(directory: string, model: Tiny, bytes: boolean): Promise<void> {
   await mkdir(directory, { recursive: true });
   const entries: [name: string, dtype: string, shape: number[], bytes: Uint8Array][] = [];
   const floats = (name: string, shape: number[], values: Float32Array) =>
@@ -44,24 +44,12 @@ export async function writeTinyHf(directory: string, model: Tiny): Promise<void>
     rms_norm_eps: 1e-5,
     rope_theta: 10000,
     tie_word_embeddings: model.tied,
-    bos_token_id: 258,
-    eos_token_id: 259,
+    bos_token_id: bytes ? 258 : 1,
+    eos_token_id: bytes ? 259 : 2,
     quantization_config: { quant_method: "bitnet", linear_class: "autobitlinear" },
   };
-  const special = (id: number) => ({ id, content: TOKENS[id], special: true });
-  const tokenizer = {
-    added_tokens: [special(258), special(259)],
-    normalizer: null,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: null,
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(TOKENS.slice(0, 258).map((text, id) => [text, id])),
-      merges: MERGES,
-    },
-  };
   await writeFile(join(directory, "config.json"), JSON.stringify(config));
-  await writeFile(join(directory, "tokenizer.json"), JSON.stringify(tokenizer));
+  await writeFile(join(directory, "tokenizer.json"), JSON.stringify(bytes ? byteLevel() : sentencePiece()));
   const header: Record<string, unknown> = {};
   let at = 0;
   for (const [name, dtype, shape, bytes] of entries) {
@@ -75,4 +63,42 @@ export async function writeTinyHf(directory: string, model: Tiny): Promise<void>
     join(directory, "model.safetensors"),
     Buffer.concat([start, json, ...entries.map(([, , , bytes]) => bytes)]),
   );
+}
+
+function special(id: number, content: string) {
+  return { id, content, special: true };
+}
+
+function byteLevel() {
+  return {
+    added_tokens: [special(258, TOKENS[258]), special(259, TOKENS[259])],
+    normalizer: null,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+    post_processor: null,
+    model: {
+      type: "BPE",
+      vocab: Object.fromEntries(TOKENS.slice(0, 258).map((text, id) => [text, id])),
+      merges: MERGES,
+    },
+  };
+}
+
+function sentencePiece() {
+  const normalizers = [
+    { type: "Prepend", prepend: "\u2581" },
+    { type: "Replace", pattern: { String: " " }, content: "\u2581" },
+  ];
+  return {
+    added_tokens: PIECES.slice(0, 3).map((text, id) => special(id, text)),
+    normalizer: { type: "Sequence", normalizers },
+    pre_tokenizer: null,
+    post_processor: null,
+    model: {
+      type: "BPE",
+      unk_token: "<unk>",
+      byte_fallback: true,
+      vocab: Object.fromEntries(PIECES.map((text, id) => [text, id])),
+      merges: [],
+    },
+  };
 }
