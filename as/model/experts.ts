@@ -5,6 +5,7 @@
 import { TAB_EXP2 } from "../../spec/image.ts";
 import { LOG2E_MANT } from "../../spec/numerics.ts";
 import { PART_ACTIVATIONS, PART_EXPERTS, PART_GATE, part } from "../memory/run_state.ts";
+import { activations, keep, residual } from "./batch.ts";
 import { add_residual } from "./bitlinear.ts";
 import { config } from "./config.ts";
 import { feed_forward } from "./feed_forward.ts";
@@ -18,22 +19,25 @@ const CHOICE_BYTES = 8;
 const FAR: u32 = 22 << 16;
 
 /**
- * All of a layer's experts that this token takes, added to the residual stream.
- * @param sq scale of the normed activations in PART_ACTIVATIONS
+ * All of a layer's experts that a token takes, added to its residual stream.
+ * @param i the token's vector in the batch (batch.ts); those before it are done, their activations are overwritten
+ * @param sq scale of the normed activations
  */
-export function experts(layer: i32, sq: Scale): void {
+export function experts(layer: i32, i: i32, sq: Scale): void {
   const x = part(PART_ACTIVATIONS);
   const bytes = (<usize>config.dim) << 1;
   const logits = part(PART_EXPERTS);
   const chosen = logits + ((<usize>((config.n_experts + 7) & ~7)) << 2);
   const end = chosen + <usize>config.n_experts_used * CHOICE_BYTES;
-  memory.copy(end, x, bytes); // q: every expert reads it, and each overwrites PART_ACTIVATIONS
+  memory.copy(end, activations(i), bytes); // q: every expert reads it, and each overwrites PART_ACTIVATIONS
+  if (ASC_FEATURE_SIMD) memory.copy(x, end, bytes);
   head_logits(router(layer), sq, logits);
   choose_experts(logits, config.n_experts, config.n_experts_used, weights.tables + TAB_EXP2, chosen);
   for (let choice = chosen; choice < end; choice += CHOICE_BYTES) {
     memory.copy(x, end, bytes);
-    const s = feed_forward(layer, load<i32>(choice), sq);
-    add_residual(part(PART_GATE), scale_mul(s, load<u32>(choice, 4)));
+    keep(0, sq);
+    const s = feed_forward(layer, load<i32>(choice), 1, sq);
+    add_residual(residual(i), part(PART_GATE), scale_mul(s, load<u32>(choice, 4)));
   }
 }
 

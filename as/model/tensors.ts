@@ -87,7 +87,7 @@ export function bind_tensors(layers: usize): i32 {
 }
 
 /** Where the tensor belongs; null when the model has no such one. */
-function tensor_for(kind: i32, layer: i32, expert: i32): Tensor | null {
+export function tensor_for(kind: i32, layer: i32, expert: i32): Tensor | null {
   if (expert != 0 && (kind < KIND_FFN_GATE || kind > KIND_FFN_DOWN || expert >= config.n_experts)) return null;
   if (kind < KIND_ATTN_NORM) {
     if (layer != 0) return null;

@@ -233,14 +233,12 @@ test("attention of heads and contexts as large as they get, all entries at their
 
 /** add_residual alone: x i32[n] at FREE, y behind it. */
 const RESIDUAL_ENTRY = `
-  import { PART_RESIDUAL, part_of, run } from "./as/memory/run_state.ts";
   import { add_residual } from "./as/model/bitlinear.ts";
   import { config } from "./as/model/config.ts";
   export function add(n: i32, s: u32, frac: i32): void {
     config.dim = n;
     config.residual_frac = frac;
-    part_of(run, PART_RESIDUAL).address = ${FREE};
-    add_residual(${FREE} + 4 * n, s);
+    add_residual(${FREE}, ${FREE} + 4 * n, s);
   }`;
 
 test("the residual stream saturates at the ends of i32 and nowhere before, as the vectors say too", async () => {

@@ -24,10 +24,10 @@ export interface Footprint {
 export interface Contender {
   open(options: ContenderOptions): Promise<Opened>;
   setThreads(threads: number): Promise<void>;
-  /** @returns seconds for `tokens` tokens of a new context and the logits after the last, `batch` of them at once; 0: as many as it likes */
+  /** @returns tokens a second: `tokens` of a new context and the logits after the last, `batch` of them at once; 0: as many as it likes */
   prefill(tokens: number, batch: number): Promise<number>;
-  /** @returns seconds for `tokens` tokens one by one, each with its logits, after a few others */
-  decode(tokens: number): Promise<number>;
+  /** @returns tokens a second, one by one, each with its logits, after a few others; ends early when `limit` seconds are over */
+  decode(tokens: number, limit: number): Promise<number>;
   footprint(): Promise<Footprint>;
 }
 
@@ -49,6 +49,19 @@ export interface Reply {
 /** The same for everybody: ids within any vocabulary, none of them special. */
 export function benchTokens(count: number): number[] {
   return Array.from({ length: count }, (_, i) => 32 + ((i * 37) % 90));
+}
+
+/** @param step computes one token @returns tokens a second */
+export function rateOf(ids: readonly number[], limit: number, step: (id: number, i: number) => void): number {
+  const started = performance.now();
+  let done = 0;
+  let seconds = 0;
+  while (done < ids.length && (done === 0 || seconds < limit)) {
+    step(ids[done], done);
+    done++;
+    seconds = (performance.now() - started) / 1000;
+  }
+  return done / seconds;
 }
 
 export function footprintOfThisProcess(): Footprint {

@@ -7,6 +7,7 @@ import {
   DECODE_AFTER,
   footprintOfThisProcess,
   type Opened,
+  rateOf,
 } from "./contender.ts";
 import { Llama, type LlamaSession, PEER_HINT } from "./llama.ts";
 
@@ -38,16 +39,14 @@ export class LlamaContender implements Contender {
     this.session.clear();
     const started = performance.now();
     for (let at = 0; at < ids.length; at += step) this.session.evaluate(ids.slice(at, at + step));
-    return (performance.now() - started) / 1000;
+    return tokens / ((performance.now() - started) / 1000);
   }
 
-  async decode(tokens: number): Promise<number> {
+  async decode(tokens: number, limit: number): Promise<number> {
     const ids = benchTokens(DECODE_AFTER + tokens);
     this.session.clear();
     this.session.evaluate(ids.slice(0, DECODE_AFTER));
-    const started = performance.now();
-    for (const id of ids.slice(DECODE_AFTER)) this.session.evaluate([id]);
-    return (performance.now() - started) / 1000;
+    return rateOf(ids.slice(DECODE_AFTER), limit, (id) => this.session.evaluate([id]));
   }
 
   async footprint() {

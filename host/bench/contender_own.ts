@@ -8,7 +8,10 @@ import {
   DECODE_AFTER,
   footprintOfThisProcess,
   type Opened,
+  rateOf,
 } from "./contender.ts";
+
+const ONE_TOKEN = { temperature: 0, maxTokens: 1 };
 
 export class OwnContender implements Contender {
   #engine: Engine | null = null;
@@ -22,18 +25,15 @@ export class OwnContender implements Contender {
   async setThreads(): Promise<void> {}
 
   async prefill(tokens: number): Promise<number> {
-    const ids = benchTokens(tokens);
-    const started = performance.now();
-    for (const [position, id] of ids.entries()) this.engine.forward(id, position);
-    return (performance.now() - started) / 1000;
+    // Each digit is a word and a token of its own, before them stands BOS.
+    const { promptTokens, firstTokenSeconds } = await this.engine.generate("7".repeat(tokens - 1), ONE_TOKEN);
+    return promptTokens / firstTokenSeconds;
   }
 
-  async decode(tokens: number): Promise<number> {
+  async decode(tokens: number, limit: number): Promise<number> {
     const ids = benchTokens(DECODE_AFTER + tokens);
     for (let i = 0; i < DECODE_AFTER; i++) this.engine.forward(ids[i], i);
-    const started = performance.now();
-    for (let i = DECODE_AFTER; i < ids.length; i++) this.engine.forward(ids[i], i);
-    return (performance.now() - started) / 1000;
+    return rateOf(ids.slice(DECODE_AFTER), limit, (id, i) => this.engine.forward(id, DECODE_AFTER + i));
   }
 
   async footprint() {

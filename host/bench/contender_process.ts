@@ -47,8 +47,8 @@ export class ContenderProcess implements Contender {
     return this.#ask("prefill", tokens, batch) as Promise<number>;
   }
 
-  decode(tokens: number): Promise<number> {
-    return this.#ask("decode", tokens) as Promise<number>;
+  decode(tokens: number, limit: number): Promise<number> {
+    return this.#ask("decode", tokens, limit) as Promise<number>;
   }
 
   footprint(): Promise<Footprint> {

@@ -53,6 +53,11 @@ const CONTEXT = 512;
 /** The batch of BitNet papers' and our kernels' prefill figures. */
 const BATCH = 16;
 const MIN_TOKENS = 8;
+const MAX_TOKENS = 256;
+/** A machine that others load, or threads that wait for one another, may make a slice this many times as long; then it ends. */
+const PATIENCE = 3;
+/** Prompts take several times as long as slices of decoding. */
+const PREFILL_EVERY = 2;
 
 /** @throws TritkitError E_PEER, E_BENCH, and what opening the image throws */
 export async function contest(options: ContestOptions): Promise<ContestReport> {
@@ -82,10 +87,10 @@ export async function contest(options: ContestOptions): Promise<ContestReport> {
     const theirs = llama && peer ? await llama.open({ path: peer, threads: threads[0], context: CONTEXT }) : null;
 
     // The first run of each compiles and reads; from it comes how many tokens fill a slice.
-    const quick = await own[0].contender.decode(MIN_TOKENS);
-    const tokens = Math.min(256, Math.max(MIN_TOKENS, Math.round((MIN_TOKENS / quick) * slice)));
-    for (const { contender } of own.slice(1)) await contender.decode(MIN_TOKENS);
-    await llama?.decode(MIN_TOKENS);
+    const rate = await own[0].contender.decode(MIN_TOKENS, slice);
+    const tokens = Math.min(MAX_TOKENS, Math.max(MIN_TOKENS, Math.round(rate * slice)));
+    for (const { contender } of own.slice(1)) await contender.decode(MIN_TOKENS, slice);
+    await llama?.decode(MIN_TOKENS, slice);
 
     const results = new Map<string, ContestResult & { own: number[]; theirs: number[] }>();
     const enter = (key: Omit<ContestResult, "own" | "theirs">, ours: number, theirRate: number | null) => {
@@ -95,26 +100,23 @@ export async function contest(options: ContestOptions): Promise<ContestReport> {
       result.own.push(ours);
       if (theirRate !== null) result.theirs.push(theirRate);
     };
-    const measureRound = async (underLoad: boolean) => {
+    const measureRound = async (underLoad: boolean, withPrefill: boolean) => {
       for (const { threads: count, contender } of own) {
         throwIfAborted(signal);
         await llama?.setThreads(count);
-        const decoded = tokens / (await contender.decode(tokens));
+        const limit = PATIENCE * slice;
+        const decoded = await contender.decode(tokens, limit);
         const name = llama === null ? "" : "llama.cpp";
         const decode = { mode: "decode", threads: count, loaded: underLoad, tokens, peer: name } as const;
-        enter(decode, decoded, llama === null ? null : tokens / (await llama.decode(tokens)));
-        if (underLoad) continue;
+        enter(decode, decoded, llama === null ? null : await llama.decode(tokens, limit));
+        if (!withPrefill) continue;
         throwIfAborted(signal);
-        const filled = prompt / (await contender.prefill(prompt, 0));
+        const filled = await contender.prefill(prompt, 0);
         const prefill = { mode: "prefill", threads: count, loaded: false, tokens: prompt } as const;
         if (llama === null) enter({ ...prefill, peer: "" }, filled, null);
         else {
-          enter({ ...prefill, peer: "llama.cpp" }, filled, prompt / (await llama.prefill(prompt, 0)));
-          enter(
-            { ...prefill, peer: `llama.cpp, batches of ${BATCH}` },
-            filled,
-            prompt / (await llama.prefill(prompt, BATCH)),
-          );
+          enter({ ...prefill, peer: "llama.cpp" }, filled, await llama.prefill(prompt, 0));
+          enter({ ...prefill, peer: `llama.cpp, batches of ${BATCH}` }, filled, await llama.prefill(prompt, BATCH));
         }
       }
     };
@@ -124,7 +126,7 @@ export async function contest(options: ContestOptions): Promise<ContestReport> {
     bystanders.start(await cpuSeconds(running));
     for (let round = 0; round < rounds; round++) {
       onProgress?.(`round ${round + 1} of ${rounds}`, round / steps);
-      await measureRound(false);
+      await measureRound(false, round % PREFILL_EVERY === 0);
     }
     const share = bystanders.share(await cpuSeconds(running));
     if (loaded) {
@@ -133,7 +135,7 @@ export async function contest(options: ContestOptions): Promise<ContestReport> {
       try {
         for (let round = 0; round < loadedRounds; round++) {
           onProgress?.(`round ${round + 1} of ${loadedRounds}, machine loaded`, (rounds + round) / steps);
-          await measureRound(true);
+          await measureRound(true, false);
         }
       } finally {
         unload();

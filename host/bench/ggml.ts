@@ -19,6 +19,8 @@ export interface Koffi {
   load(path: string, options?: { global?: boolean }): Library;
   struct(name: string, members: Record<string, unknown>): unknown;
   array(type: string, length: number): unknown;
+  pointer(type: unknown): unknown;
+  register(callback: (...args: unknown[]) => void, type: unknown): Pointer;
   alloc(type: string, length: number): Pointer;
   free(pointer: Pointer): void;
   proto(result: string, parameters: string[]): unknown;

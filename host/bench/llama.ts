@@ -35,7 +35,9 @@ const CONTEXT_DEFAULTS = [512, 2048, 512, 1];
 const CPU_LIBRARY = /libggml-cpu-([^/]+)\.so$/m;
 
 /** Type names are koffi's, one table a process. */
-let structs: { model: unknown; context: unknown; batch: unknown } | null = null;
+let structs: { model: unknown; context: unknown; batch: unknown; log: unknown } | null = null;
+/** enum ggml_log_level: warnings, errors, and lines that go on. */
+const LOG_WORTH_TELLING = 3;
 
 export class Llama {
   /** Release of llama.cpp. */
@@ -44,6 +46,8 @@ export class Llama {
   readonly variant: string;
   readonly #koffi: Koffi;
   readonly #library: ReturnType<Koffi["load"]>;
+  /** What llama.cpp has complained of since a file was opened. */
+  #complaints: string[] = [];
 
   private constructor(koffi: Koffi, folder: string, release: string) {
     const sizes = RELEASES.get(release);
@@ -55,6 +59,7 @@ export class Llama {
       model: koffi.struct("tritkit_llama_model_params", { words: koffi.array("uint32_t", sizes.model / 4) }),
       context: koffi.struct("tritkit_llama_context_params", { words: koffi.array("uint32_t", sizes.context / 4) }),
       batch: koffi.struct("tritkit_llama_batch", { n_tokens: "int32_t", pointers: koffi.array("uint64_t", 6) }),
+      log: koffi.proto("void", ["int", "str", "void *"]),
     };
     const file = (name: string) => join(folder, `lib${name}.so`);
     koffi.load(file("ggml-base"), { global: true });
@@ -62,6 +67,10 @@ export class Llama {
     // Of all the CPU libraries in the folder it keeps the one that scores highest on this machine.
     ggml.func("ggml_backend_load_all_from_path", "void", ["str"])(folder);
     this.#library = koffi.load(file(`llama.${release}`));
+    const log = koffi.register((level, text) => {
+      if (Number(level) >= LOG_WORTH_TELLING) this.#complaints.push(String(text).trim());
+    }, koffi.pointer(structs.log));
+    this.#library.func("llama_log_set", "void", ["void *", "void *"])(log, null);
     this.#library.func("llama_backend_init", "void", [])();
     this.#koffi = koffi;
     this.release = release;
@@ -75,8 +84,8 @@ export class Llama {
   }
 
   /**
-   * llama.cpp's defaults, but for the length of the context.
-   * @throws TritkitError E_PEER when it does not take the file; its reasons are on stderr
+   * llama.cpp's defaults, but for the length of the context and the threads: one.
+   * @throws TritkitError E_PEER when it does not take the file, in its own words
    */
   open(path: string, context: number): LlamaSession {
     const koffi = this.#koffi;
@@ -90,8 +99,12 @@ export class Llama {
       throw new TritkitError("E_PEER", `llama.cpp's defaults are ${first}, which is another layout.`, PEER_HINT);
     contextParams.words[0] = context;
 
+    this.#complaints = [];
     const model = call("llama_model_load_from_file", "void *", ["str", types.model])(path, modelParams);
-    if (!model) throw new TritkitError("E_PEER", `llama.cpp does not take ${path}.`, "Is it a GGUF file that it runs?");
+    if (!model) {
+      const reason = this.#complaints.find((line) => line !== "") ?? "it does not say why";
+      throw new TritkitError("E_PEER", `llama.cpp does not take ${path}: ${reason}.`, "Give a GGUF file that it runs.");
+    }
     const session = call("llama_init_from_model", "void *", ["void *", types.context])(model, contextParams);
     if (!session) throw new TritkitError("E_PEER", `llama.cpp has no memory for ${path}.`, "Close other programs.");
     const vocabulary = call("llama_model_get_vocab", "void *", ["void *"])(model);
@@ -104,6 +117,7 @@ export class Llama {
     const batchOf = call("llama_batch_get_one", types.batch, ["void *", "int32_t"]);
     const getLogits = call("llama_get_logits_ith", "void *", ["void *", "int32_t"]);
     const setThreads = call("llama_set_n_threads", "void", ["void *", "int32_t", "int32_t"]);
+    setThreads(session, 1, 1);
     // Memory that stays where it is: the batch holds its address.
     const ids = koffi.alloc("int32_t", context);
     return {

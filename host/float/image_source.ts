@@ -24,9 +24,9 @@ export function imageSource(image: Image): ModelSource {
     notes: [],
     // An image is made for integers: every linear layer rounds its input (spec/NUMERICS.md, BitLinear).
     fakeQuant: true,
-    linear: (kind, layer) => linear(image.tensor(kind, layer)),
+    linear: (kind, layer, at) => linear(image.tensor(kind, layer, at?.expert)),
     matrix: (kind, layer = 0) => matrix(image.tensor(kind, layer)),
-    gain: (kind, layer) => gain(image.tensor(kind, layer)),
+    gain: (kind, layer, expert) => gain(image.tensor(kind, layer, expert)),
     close: async () => {},
   };
 }

@@ -112,6 +112,7 @@ async function wholeModel({ args, out, signal }: Context, threads: readonly numb
       const seconds = (performance.now() - started) / 1000;
       const left = share > 0.1 ? `  ETA ${secondsText((seconds / share) * (1 - share))}` : "";
       out.status(`bench  ${what}${left}`);
+      out.event({ event: "progress", what, share });
     },
   });
   out.clearStatus();

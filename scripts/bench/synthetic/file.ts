@@ -1,5 +1,6 @@
 /** A large file written from front to back: bytes gather in blocks, and one block goes to disk while the next is made. It has its name only when it is whole. */
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { throwIfAborted } from "../../../host/errors.ts";
 
 const BLOCK_BYTES = 8 << 20;
 
@@ -62,7 +63,7 @@ export class StreamFile {
 
   async #flush(): Promise<void> {
     await this.#writing;
-    this.#signal?.throwIfAborted();
+    throwIfAborted(this.#signal);
     const full = this.#block.subarray(0, this.#used);
     this.#writing = writeAll(this.#file, full);
     // Whoever awaits it hears of a failure; until then it is not "unhandled".

@@ -216,7 +216,7 @@ function configJson(shape: SyntheticShape): string {
     architectures: ["BitNetForCausalLM"],
     bos_token_id: config.bos,
     eos_token_id: config.eos,
-    hidden_act: "relu2",
+    hidden_act: config.activation,
     hidden_size: config.dim,
     initializer_range: 0.02,
     intermediate_size: config.hiddenDim,

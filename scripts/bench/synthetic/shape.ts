@@ -10,6 +10,8 @@ export interface SyntheticShape {
   readonly vocabSize: number;
   readonly seqLen: number;
   readonly seed: number;
+  /** Default: 2B-4T's squared ReLU. */
+  readonly activation?: "silu" | "relu2";
 }
 
 /** microsoft/bitnet-b1.58-2B-4T: 2.08 billion ternary weights and an embedding of 0.33 billion. */
@@ -44,13 +46,13 @@ export function specialCount(vocabSize: number): number {
   return vocabSize >= LARGE_VOCABULARY ? LLAMA3_SPECIALS : 2;
 }
 
-/** Everything else is 2B-4T's: squared ReLU, sub-norms, tied head, theta 5e5, eps 1e-5. */
+/** Everything else is 2B-4T's: sub-norms, tied head, theta 5e5, eps 1e-5. */
 export function configOf(shape: SyntheticShape): ModelConfig {
   const bos = shape.vocabSize - specialCount(shape.vocabSize);
   return {
     ...shape,
     headDim: shape.dim / shape.nHeads,
-    activation: "relu2",
+    activation: shape.activation ?? "relu2",
     subNorm: true,
     tied: true,
     ropeTheta: 500_000,
