@@ -23,14 +23,15 @@ import { readText } from "./source_files.ts";
  * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED
  */
 export async function openHf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
-  const directory = source.endsWith(".safetensors") ? dirname(source) : source;
+  const isFile = source.endsWith(".safetensors");
+  const directory = isFile ? dirname(source) : source;
   const json = JsonFields.parse("config.json", await readText(join(directory, "config.json")));
   const generation = await readJsonIfThere(directory, "generation_config.json");
   const tokenizerConfig = await readJsonIfThere(directory, "tokenizer_config.json");
   const family = familyOf(json);
   const rule = family.weights(json);
   const specials = readSpecials(json, generation);
-  const tensors = await HfTensors.open(directory);
+  const tensors = await HfTensors.open(directory, isFile ? basename(source) : null);
   try {
     const shape = {
       ...family.config(json, tensors),

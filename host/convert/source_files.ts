@@ -6,7 +6,7 @@ import { TritkitError } from "../errors.ts";
 /** config.json has kilobytes; the index of the largest models half a megabyte. */
 const TEXT_MAX = 8 << 20;
 /** tokenizer.json of the largest vocabularies has 35 MB. */
-export const TOKENIZER_MAX = 64 << 20;
+export const TOKENIZER_MAX = 40 << 20;
 
 /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT */
 export async function readText(path: string, most = TEXT_MAX): Promise<string> {

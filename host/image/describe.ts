@@ -128,6 +128,7 @@ export function describeImage(image: Image, sha?: Uint8Array): ImageDescription 
       `hidden ${config.hiddenDim} ${activation}`,
       ...(config.nExperts > 0 ? [`${config.nExperts} experts (${config.nExpertsUsed} used)`] : []),
       config.subNorm ? "sub-norms" : "no sub-norms",
+      ...(config.weights === 1 ? ["binary weights"] : []),
       `context ${config.seqLen}`,
       `vocabulary ${config.vocabSize}`,
       config.tied ? "tied head" : "own head",
