@@ -29,7 +29,17 @@ const BENCH: Record<string, string> = {
 describe("npm run bench", () => {
   it("--quick: events of every part, a page and a figure", { timeout: 300_000 }, async () => {
     const page = join(folder, "bench.md");
-    const options = ["--quick", "--rounds", "1", "--json", "--markdown", page, "--folder", join(folder, "models")];
+    const options = [
+      "--quick",
+      "--no-build",
+      "--rounds",
+      "1",
+      "--json",
+      "--markdown",
+      page,
+      "--folder",
+      join(folder, "models"),
+    ];
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ["scripts/run_ts.mjs", "scripts/bench/main.ts", ...options],
