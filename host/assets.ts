@@ -1,5 +1,5 @@
 // Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models,firmware}. The only place that knows.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -61,6 +61,11 @@ export async function loadFirmware(board: Board): Promise<Firmware> {
 
 export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(join(assetsRoot(), "wasm", file)));
+}
+
+/** For small modules whose callers cannot wait. */
+export function loadWasmSync(file: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(join(assetsRoot(), "wasm", file)));
 }
 
 /** Where the firmware release of a board ships; the folder need not be there. */

@@ -121,6 +121,9 @@ export const TOK_BYTE_LEVEL = 1;
 export const TOK_SENTENCEPIECE = 2;
 export const TOK_ADD_SPACE_PREFIX = 1;
 export const TOK_BYTE_FALLBACK = 2;
+export const TOK_IGNORE_MERGES = 4;
+export const TOK_FUSE_UNK = 8;
+export const TOK_NFC = 16;
 export const TOK_TYPE_TEXT = 0;
 export const TOK_TYPE_SPECIAL = 1;
 export const TOK_TYPE_BYTE = 2;
@@ -128,12 +131,18 @@ export const TOK_TYPE_UNUSED = 3;
 export const PRE_NONE = 0;
 export const PRE_SENTENCEPIECE = 1;
 export const PRE_BYTES = 2;
+export const PRE_GPT2 = 3;
+export const PRE_LLAMA3 = 4;
 
 // CHAT
 export const CHAT_FIRST_COUNT = 0;
 export const CHAT_NEXT_COUNT = 4;
 export const CHAT_ITEMS = 8;
 export const CHAT_TEXT = -1;
+export const CHAT_JOINED = -2;
+// Words behind CHAT_JOINED
+export const CHAT_JOINED_WORDS = 5;
+export const CHAT_TRIM = 1;
 
 // Trailer
 export const TRAILER_BYTES = 128;

@@ -13,8 +13,9 @@
  */
 import { TOK_ADD_SPACE_PREFIX, TOK_BYTE_FALLBACK, TOK_BYTE_LEVEL } from "../../spec/image.ts";
 import { ids, ids_add } from "./ids.ts";
-import { character_bytes, text_at, word_end } from "./pretokenize.ts";
+import { word_end } from "./pretokenize.ts";
 import { byte_id, find_merge, find_text, merge_rank, merge_result, NO_ID, NO_RANK, tokenizer } from "./table.ts";
+import { address_at, character_bytes, text_at, text_set, text as whole } from "./text.ts";
 
 /** Bytes of scratch for each byte of the longest word (its bytes are the most symbols it can have). */
 export const SCRATCH_BYTES_PER_BYTE: u32 = 16;
@@ -42,14 +43,20 @@ const blank: usize = memory.data<u8>([0x20]);
  * @returns false when a word was too long: each of its bytes is then counted as a token and none is written
  */
 export function encode(text: usize, len: u32, scratch: usize, scratch_bytes: u32): bool {
-  if (len == 0 || tokenizer.vocab_size == 0) return true;
-  const prefix: u32 = (tokenizer.flags & TOK_ADD_SPACE_PREFIX) != 0 ? 1 : 0;
+  if (len == 0) return true;
+  text_set(blank, (tokenizer.flags & TOK_ADD_SPACE_PREFIX) != 0 ? 1 : 0, text, len, 0, 0);
+  return encode_set(scratch, scratch_bytes);
+}
+
+/** Likewise for what text_set() was given, without a space in front. */
+export function encode_set(scratch: usize, scratch_bytes: u32): bool {
+  if (tokenizer.vocab_size == 0) return true;
   const longest = scratch_bytes / SCRATCH_BYTES_PER_BYTE;
-  const end = len + prefix;
+  const end = whole.end;
   let fits = true;
   let i: u32 = 0;
   while (i < end) {
-    const stop = word_end(tokenizer.pre, text, prefix, i, end);
+    const stop = word_end(tokenizer.pre, i);
     if (stop - i > longest) {
       ids.n += stop - i;
       ids.at = 0;
@@ -57,8 +64,8 @@ export function encode(text: usize, len: u32, scratch: usize, scratch_bytes: u32
     } else {
       word.n = 0;
       word.id = scratch;
-      if (tokenizer.kind == TOK_BYTE_LEVEL) byte_symbols(text, prefix, i, stop);
-      else character_symbols(text, prefix, i, stop);
+      if (tokenizer.kind == TOK_BYTE_LEVEL) byte_symbols(i, stop);
+      else character_symbols(i, stop);
       merge_word();
     }
     i = stop;
@@ -75,17 +82,17 @@ function add_symbol(id: u32): void {
   if (id != NO_ID) store<u32>(cell(word.id, word.n++), id);
 }
 
-function byte_symbols(text: usize, prefix: u32, i: u32, end: u32): void {
-  for (; i < end; i++) add_symbol(byte_id(text_at(text, prefix, i)));
+function byte_symbols(i: u32, end: u32): void {
+  for (; i < end; i++) add_symbol(byte_id(text_at(i)));
 }
 
-function character_symbols(text: usize, prefix: u32, i: u32, end: u32): void {
+function character_symbols(i: u32, end: u32): void {
   const fallback = (tokenizer.flags & TOK_BYTE_FALLBACK) != 0;
   while (i < end) {
-    const bytes = character_bytes(text, prefix, i, end);
-    const found = find_text(i < prefix ? blank : text + <usize>(i - prefix), bytes);
+    const bytes = character_bytes(i);
+    const found = find_text(address_at(i), bytes);
     if (found != NO_ID || !fallback) add_symbol(found != NO_ID ? found : tokenizer.unk);
-    else byte_symbols(text, prefix, i, i + bytes);
+    else byte_symbols(i, i + bytes);
     i += bytes;
   }
 }

@@ -11,6 +11,7 @@ import { imageSource } from "../float/image_source.ts";
 import { readImage } from "../image/reader.ts";
 import { type Arguments, type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
+import { SOURCE_OPTIONS, sourceOptions } from "./source_options.ts";
 
 export const ENGINE_OPTION: OptionSpec = {
   type: "string",
@@ -28,12 +29,7 @@ export const CONTEXT_OPTION: OptionSpec = {
 export const RUNNER_OPTIONS: Record<string, OptionSpec> = {
   context: CONTEXT_OPTION,
   engine: ENGINE_OPTION,
-  quantize: {
-    type: "string",
-    value: "absmean",
-    help: "float engine: run a model's float weights rounded to -1, 0, +1, as convert would",
-  },
-  i2s: { type: "string", value: "x86|arm", help: "float engine: order of the weights in an I2_S file" },
+  ...SOURCE_OPTIONS,
 };
 
 /** An engine that runs a model, whichever it is. */
@@ -45,12 +41,12 @@ export interface Runner {
 }
 
 /** @throws TritkitError */
-export async function openRunner({ args, out }: Context): Promise<Runner> {
+export async function openRunner({ args, out, signal }: Context): Promise<Runner> {
   const file = await existing(args.positionals[0]);
   const kind = engineKind(args.text("engine"));
   const isSource = await holdsSource(file);
   if (kind !== "float") {
-    for (const name of ["quantize", "i2s"])
+    for (const name of Object.keys(SOURCE_OPTIONS))
       if (args.given(name)) throw usage(`--${name} is for --engine float, which runs models that were not converted.`);
     if (isSource)
       throw new TritkitError(
@@ -64,7 +60,7 @@ export async function openRunner({ args, out }: Context): Promise<Runner> {
     return { engine, label: labelOf(engine, kind), close: async () => {} };
   }
   const source = isSource
-    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize") })
+    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize"), signal })
     : imageSource(readImage(await readModel(file)));
   try {
     const options = { context: contextFrom(args, source.config.seqLen), onLoad: loadProgress(out) };
@@ -88,15 +84,6 @@ export function loadProgress(out: Output): NonNullable<FloatOptions["onLoad"]> {
     if (done === total) out.clearStatus();
     else out.status(`reading the weights, layer ${done} of ${total}`);
   };
-}
-
-/** @throws TritkitError E_USAGE */
-function sourceOptions(args: Arguments): { quantize?: "absmean"; i2s?: "x86" | "arm" } {
-  const quantize = args.text("quantize");
-  const i2s = args.text("i2s");
-  if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
-  if (i2s !== undefined && i2s !== "x86" && i2s !== "arm") throw usage(`--i2s is x86 or arm, not "${i2s}".`);
-  return { quantize, i2s };
 }
 
 /** --context, 0 without it. @throws TritkitError E_USAGE for one that the model does not have */

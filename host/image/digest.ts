@@ -23,8 +23,12 @@ export function blockDigest(bytes: Uint8Array, block: number): Uint8Array {
 }
 
 /** The sha by which a device knows an upload: SHA-256 over the whole file, trailer included. */
-export function uploadSha(image: Uint8Array): Uint8Array {
-  return sha256(image);
+export function uploadSha(image: Uint8Array | Positions): Uint8Array {
+  if (image instanceof Uint8Array) return sha256(image);
+  const hash = createHash("sha256");
+  for (let at = 0; at < image.size; at += PIECE_BYTES)
+    hash.update(image.read(at, Math.min(PIECE_BYTES, image.size - at)));
+  return hash.digest();
 }
 
 export function hex(bytes: Uint8Array): string {

@@ -6,9 +6,6 @@
  * `BAD_CODE` (verify_codes.ts, which has to look at every weight).
  */
 import {
-  CHAT_FIRST_COUNT,
-  CHAT_ITEMS,
-  CHAT_NEXT_COUNT,
   HDR_BOARD,
   HDR_BYTES,
   HDR_DIGEST_COUNT,
@@ -49,14 +46,17 @@ import {
   TRAILER_BYTES,
   TRAILER_MAGIC,
 } from "../../spec/image.ts";
+import { type Chat, parseChat } from "./chat.ts";
 import { type ImageConfig, parseConfig } from "./config.ts";
 import { checkDigests } from "./digest.ts";
 import { imageError } from "./errors.ts";
-import { isKnownKind, sectionName, tensorSlots } from "./layout.ts";
+import { eachSlot, isKnownKind, sectionName } from "./layout.ts";
 import { inMemory, type Positions } from "./positions.ts";
 import type { Section, Tensor } from "./section.ts";
 import { checkTensor } from "./tensor.ts";
 import { parseTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+export type { Chat } from "./chat.ts";
 
 export interface ImageHeader {
   readonly major: number;
@@ -70,15 +70,11 @@ export interface ImageHeader {
   readonly board: string;
 }
 
-/** Token ids of a turn; -1 stands for the user's text. */
-export interface Chat {
-  readonly first: readonly number[];
-  readonly next: readonly number[];
-}
-
 export interface Image {
   /** Exactly the image, without what follows it. Of a file: all of it is read each time. */
   readonly bytes: Uint8Array;
+  /** The same by position, for who takes it piece by piece. */
+  readonly source: Positions;
   readonly header: ImageHeader;
   /** All sections, those of unknown kind included. */
   readonly sections: readonly Section[];
@@ -137,12 +133,13 @@ export function readImage(source: Uint8Array | Positions, options: ReadOptions =
     get bytes() {
       return image.read(0, image.size);
     },
+    source: image,
     header,
     sections,
     config,
     tokenizer,
     tables,
-    chat: chat && readChat(chat, config.vocabSize),
+    chat: chat && parseChat(chat, config.vocabSize),
     meta: meta && new TextDecoder().decode(meta),
     tensors: [...tensors.values()],
     tensor(kind, layer = 0, expert = 0) {
@@ -237,15 +234,8 @@ function readSections(image: Positions, header: ImageHeader): Section[] {
 
 function collectTensors(image: Positions, sections: readonly Section[], config: ImageConfig): Tensor[] {
   const byKey = new Map(sections.map((section) => [key(section), section]));
-  const slots = tensorSlots(config);
-  const wanted = new Set(slots.map(key));
-  for (const section of sections)
-    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
-      throw imageError(
-        "E_IMAGE_TENSOR",
-        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
-      );
-  return slots.map((slot) => {
+  const tensors: Tensor[] = [];
+  for (const slot of eachSlot(config)) {
     const name = sectionName(slot.kind, slot.layer, slot.expert);
     const section = byKey.get(key(slot));
     if (!section) throw imageError("E_IMAGE_TENSOR", `${name} is missing.`);
@@ -258,23 +248,16 @@ function collectTensors(image: Positions, sections: readonly Section[], config: 
       rowScales: section.scales === 0 ? new Uint8Array(0) : image.read(section.scales, section.rows * ROW_SCALE_BYTES),
     };
     checkTensor(tensor, slot);
-    return tensor;
-  });
-}
-
-function readChat(section: Uint8Array, vocabSize: number): Chat {
-  const view = new DataView(section.buffer, section.byteOffset, section.length);
-  const counts =
-    section.length >= CHAT_ITEMS
-      ? [view.getUint32(CHAT_FIRST_COUNT, true), view.getUint32(CHAT_NEXT_COUNT, true)]
-      : [0, 0];
-  if (section.length < CHAT_ITEMS + (counts[0] + counts[1]) * 4)
-    throw imageError("E_IMAGE_CONFIG", "The chat turns do not fit their section.");
-  const items = Array.from({ length: counts[0] + counts[1] }, (_, i) => view.getInt32(CHAT_ITEMS + i * 4, true));
-  for (const id of items)
-    if (id < -1 || id >= vocabSize)
-      throw imageError("E_IMAGE_CONFIG", `The chat turns name token ${id} of ${vocabSize}.`);
-  return { first: items.slice(0, counts[0]), next: items.slice(counts[0]) };
+    tensors.push(tensor);
+  }
+  const wanted = new Set(tensors.map(key));
+  for (const section of sections)
+    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
+      throw imageError(
+        "E_IMAGE_TENSOR",
+        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
+      );
+  return tensors;
 }
 
 function optional(image: Positions, sections: readonly Section[], kind: number): Uint8Array | null {

@@ -161,17 +161,9 @@ const withModel = (change: object) => ({
 });
 const UNSUPPORTED: [string, RegExp, object][] = [
   [
-    "GPT-2's word rule",
-    /pre-tokenizer ByteLevel/,
-    pre({ type: "ByteLevel", add_prefix_space: false, use_regex: true }),
-  ],
-  [
-    "Llama 3's word rule",
-    /pre-tokenizer Split \(\?i:'s/,
-    pre({
-      type: "Sequence",
-      pretokenizers: [split("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"), byteLevel],
-    }),
+    "another word rule",
+    /pre-tokenizer Split \\p\{L\}/,
+    pre({ type: "Sequence", pretokenizers: [split("\\p{L}+|\\p{N}+"), byteLevel] }),
   ],
   ["no word rule at all", /pre-tokenizer none/, pre({ type: "Sequence", pretokenizers: [] })],
   [
@@ -187,7 +179,7 @@ const UNSUPPORTED: [string, RegExp, object][] = [
   ],
   ["WordPiece", /a WordPiece model/, withModel({ type: "WordPiece" })],
   ["a continuing prefix", /continuing_subword_prefix/, withModel({ continuing_subword_prefix: "##" })],
-  ["ignore_merges", /ignore_merges/, withModel({ ignore_merges: true })],
+  ["ignore_merges without words", /ignore_merges/, llamaTokenizer({ model: { type: "BPE", ignore_merges: true } })],
 ];
 
 for (const [what, message, json] of UNSUPPORTED)
