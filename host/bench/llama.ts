@@ -64,13 +64,13 @@ export class Llama {
     const file = (name: string) => join(folder, `lib${name}.so`);
     koffi.load(file("ggml-base"), { global: true });
     const ggml = koffi.load(file(`ggml.${release}`), { global: true });
-    // Of all the CPU libraries in the folder it keeps the one that scores highest on this machine.
-    ggml.func("ggml_backend_load_all_from_path", "void", ["str"])(folder);
     this.#library = koffi.load(file(`llama.${release}`));
     const log = koffi.register((level, text) => {
       if (Number(level) >= LOG_WORTH_TELLING) this.#complaints.push(String(text).trim());
     }, koffi.pointer(structs.log));
     this.#library.func("llama_log_set", "void", ["void *", "void *"])(log, null);
+    // Of all the CPU libraries in the folder it keeps the one that scores highest on this machine.
+    ggml.func("ggml_backend_load_all_from_path", "void", ["str"])(folder);
     this.#library.func("llama_backend_init", "void", [])();
     this.#koffi = koffi;
     this.release = release;

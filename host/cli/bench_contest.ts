@@ -41,13 +41,15 @@ export function contestEvents({ name, imageBytes, gweights, report }: Contested)
         best_ratio: bestDecile(own) / bestDecile(theirs),
       });
     const single = singleThread(report, result);
-    if (single !== null)
+    // Without anything beside it a rate stands beside itself: it is told, and every event has its ratio.
+    const beside = single ?? (theirs.length > 0 ? null : result);
+    if (beside !== null)
       events.push({
         ...head,
-        peer: "the same with 1 thread",
-        peer_gweights_s: median(single.own) * gweights,
-        peer_tok_s: median(single.own),
-        ratio: ratioOf(own, single.own),
+        peer: single === null ? "itself" : "the same with 1 thread",
+        peer_gweights_s: median(beside.own) * gweights,
+        peer_tok_s: median(beside.own),
+        ratio: ratioOf(own, beside.own),
       });
   }
   for (const { threads, about, seconds, footprint } of report.own) {

