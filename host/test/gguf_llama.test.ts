@@ -20,7 +20,10 @@ const folder = await mkdtemp(join(tmpdir(), "tritkit-gguf-llama-"));
 after(() => rm(folder, { recursive: true }));
 const llama = Llama.load();
 silence();
-const skip = llama === null && process.env.TRITKIT_TEST_GGML !== "1" && "llama.cpp's npm packages are not installed";
+const skip =
+  llama === null &&
+  process.env.TRITKIT_TEST_GGML !== "1" &&
+  "llama.cpp's npm packages are not installed (npm run bench:peer)";
 
 const TOKENS = [258, 72, 101, 108, 108, 111, 32, 119, 111, 114, 108, 100, 257, 104, 256, 10];
 
@@ -38,7 +41,7 @@ function silence(): void {
 
 /** @param tolerance share of the largest logit */
 async function agree(gguf: Buffer, tolerance: number): Promise<void> {
-  assert.ok(llama, "llama.cpp's npm packages are not installed");
+  assert.ok(llama, "llama.cpp's npm packages are not installed (npm run bench:peer)");
   const path = join(folder, "model.gguf");
   await writeFile(path, gguf);
   const session = llama.open(path, SHAPE.context);
