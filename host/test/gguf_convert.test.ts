@@ -80,6 +80,16 @@ test("the engine gives the same integers for the model from either source", asyn
   }
 });
 
+test("the byte-level tokenizer and its special tokens are those of the directory too", async () => {
+  const source = join(folder, "bytes");
+  await writeTinyHf(source, llama, true);
+  const gguf = `${source}.gguf`;
+  await writeFile(gguf, tinyGguf(llama, { architecture: "llama", type: TYPE_TQ1_0 }));
+  const [ours, theirs] = [await imageOf(gguf), await imageOf(source)];
+  assert.deepEqual([ours.config.bos, ours.config.eos, ours.config.addBos], [258, 259, true]);
+  assert.deepEqual(contents(ours), contents(theirs));
+});
+
 test("an image of experts runs", async () => {
   const mixture = tinyModel({ subNorm: false, tied: false, activation: "silu", experts: 4 });
   const image = await converted(mixture, { architecture: "llama", type: TYPE_TQ2_0 });

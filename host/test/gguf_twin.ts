@@ -96,6 +96,7 @@ function sentencePiece() {
     model: {
       type: "BPE",
       unk_token: "<unk>",
+      fuse_unk: true,
       byte_fallback: true,
       vocab: Object.fromEntries(PIECES.map((text, id) => [text, id])),
       merges: [],
