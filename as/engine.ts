@@ -36,6 +36,16 @@ import { rows_int8_simd } from "./kernels/rows_int8_simd.ts";
 import { lut_build, lut_rows, ternary_lut } from "./kernels/ternary_lut.ts";
 import { ternary_ref } from "./kernels/ternary_ref.ts";
 import { simd_bytes, simd_sums, simd_sums_bytes, ternary_simd } from "./kernels/ternary_simd.ts";
+import {
+  block_rows,
+  KERNELS,
+  prepare,
+  prepared_bytes,
+  product_rows,
+  repack_rows,
+  repack_scratch,
+  repacked_bytes,
+} from "./kernels/simd.ts";
 import { unpack_trits_row } from "./kernels/unpack.ts";
 import { part_name } from "./memory/part_names.ts";
 import { join_heads } from "./model/attention.ts";
@@ -59,12 +69,12 @@ import { quantise } from "./model/quantise.ts";
 import { is_repacked, place_weights, repack_image, repack_section, repack_step, weights_bytes } from "./model/repack_model.ts";
 import { areas_bytes, set_areas, simd_kernel, use_kernel } from "./model/simd_engine.ts";
 import { TEAM_BYTES, team_dismiss, team_lead, team_size, team_work } from "./model/team.ts";
-import { embed } from "./model/weights.ts";
 
 // asc knows ".ts" in imports but not in re-exports.
 export {
   apply,
   attend_head,
+  block_rows,
   choose_experts,
   columns_int8,
   columns_int8_simd,
@@ -97,11 +107,17 @@ export {
   norm_quantise,
   normalise,
   part_name,
+  prepare,
+  prepared_bytes,
+  product_rows,
   repack_int4_int8,
+  repack_rows,
+  repack_scratch,
   repack_section,
   repack_simd,
   repack_step,
   repack_trits_int8,
+  repacked_bytes,
   rescale_rows,
   rope_angles,
   rope_rotate,
@@ -215,8 +231,17 @@ function open_arena(image: usize, bytes: u32, context: i32, engine: i32): i32 {
   if (error != IMAGE_OK || !simd) return error;
   set_areas(areas);
   place_weights(place);
+  store<usize>(first_weight, place);
   return IMAGE_OK;
 }
+
+/** Bit k: this build has kernel k of kernels/simd.ts. */
+export function kernels(): i32 {
+  return KERNELS;
+}
+
+/** usize: where the repacked weights begin. */
+const first_weight = memory.data(4, 4);
 
 /** Bytes and address of the repacked weights of the open model: what the host keeps in its cache. */
 export function weights_size(): u32 {
@@ -224,7 +249,7 @@ export function weights_size(): u32 {
 }
 
 export function weights_address(): usize {
-  return embed.data;
+  return load<usize>(first_weight);
 }
 
 /** Positions of the open model; 0: none is open. */

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { type BuildOptions, buildImageFile, type ConvertReport } from "./build.ts";
+import { hasGgufMagic } from "./gguf/file.ts";
 import { openGguf } from "./gguf/open_gguf.ts";
 import { openHf } from "./hf.ts";
 import { openLlama2c } from "./llama2c.ts";
@@ -36,8 +37,8 @@ export async function openModel(source: string, options: OpenOptions = {}): Prom
   const found = await stat(source).catch(() => null);
   if (!found) throw new TritkitError("E_SOURCE_MISSING", `${source} is not there.`, SOURCES);
   if (found.isDirectory() || source.endsWith(".safetensors")) return openHf(source, options);
-  if (source.toLowerCase().endsWith(".gguf")) return openGguf(source, options);
   if (source.endsWith(".bin")) return openLlama2c(source, options);
+  if (source.toLowerCase().endsWith(".gguf") || (await hasGgufMagic(source))) return openGguf(source, options);
   throw new TritkitError("E_UNSUPPORTED", `${source} is of a format that tritkit does not convert.`, SOURCES);
 }
 

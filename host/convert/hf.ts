@@ -4,7 +4,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER, STOP_MAX } from "../../spec/image.ts";
 import { TritkitError } from "../errors.ts";
-import { tensorSlots } from "../image/layout.ts";
+import { eachSlot } from "../image/layout.ts";
 import { readChat } from "./hf_chat.ts";
 import { readSpecials } from "./hf_config.ts";
 import { valuesOf } from "./hf_experts.ts";
@@ -116,10 +116,11 @@ function withStops({ eos, stop }: Specials, more: readonly number[]): number[] {
 /** What stays behind. Anything that would change the answers is refused instead. */
 function listDropped(tensors: HfTensors, family: HfFamily, shape: FamilyConfig): Dropped[] {
   const known = new Set<string>();
-  for (const { kind, layer, expert } of tensorSlots(shape)) {
+  for (const { kind, layer, expert } of eachSlot(shape)) {
     const place = family.place(kind, layer, shape, expert ?? undefined);
     if (!place) continue;
-    const name = tensors.nameOf(place);
+    // Missing ones are told of at once: config.json may claim a million.
+    const { name } = tensors.info(tensors.nameOf(place));
     known.add(name).add(`${name}_scale`);
   }
   const dropped: Dropped[] = [];

@@ -87,9 +87,9 @@ export class Forward {
   }
 
   /** The norm of each of `count` vectors, in new memory. */
-  async #norm(kind: number, layer: number, x: Float64Array, count: number): Promise<Float64Array> {
+  async #norm(kind: number, layer: number, x: Float64Array, count: number, expert?: number): Promise<Float64Array> {
     const width = x.length / count;
-    const gain = await this.#weights.gain(kind, layer, width);
+    const gain = await this.#weights.gain(kind, layer, width, expert);
     const y = x.slice();
     for (let t = 0; t < count; t++) rmsNorm(y, t * width, gain, this.#config.normEps, y);
     return y;
@@ -170,7 +170,7 @@ export class Forward {
     const gate = await this.#linear(KIND_FFN_GATE, layer, h, count, hiddenDim, expert);
     const up = await this.#linear(KIND_FFN_UP, layer, h, count, hiddenDim, expert);
     gated(activation, gate, up, gate.length);
-    const f = subNorm ? await this.#norm(KIND_FFN_SUB_NORM, layer, gate, count) : gate;
+    const f = subNorm ? await this.#norm(KIND_FFN_SUB_NORM, layer, gate, count, expert) : gate;
     return this.#linear(KIND_FFN_DOWN, layer, f, count, dim, expert);
   }
 

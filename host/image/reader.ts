@@ -50,7 +50,7 @@ import { type Chat, parseChat } from "./chat.ts";
 import { type ImageConfig, parseConfig } from "./config.ts";
 import { checkDigests } from "./digest.ts";
 import { imageError } from "./errors.ts";
-import { isKnownKind, sectionName, tensorSlots } from "./layout.ts";
+import { eachSlot, isKnownKind, sectionName } from "./layout.ts";
 import { inMemory, type Positions } from "./positions.ts";
 import type { Section, Tensor } from "./section.ts";
 import { checkTensor } from "./tensor.ts";
@@ -234,15 +234,8 @@ function readSections(image: Positions, header: ImageHeader): Section[] {
 
 function collectTensors(image: Positions, sections: readonly Section[], config: ImageConfig): Tensor[] {
   const byKey = new Map(sections.map((section) => [key(section), section]));
-  const slots = tensorSlots(config);
-  const wanted = new Set(slots.map(key));
-  for (const section of sections)
-    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
-      throw imageError(
-        "E_IMAGE_TENSOR",
-        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
-      );
-  return slots.map((slot) => {
+  const tensors: Tensor[] = [];
+  for (const slot of eachSlot(config)) {
     const name = sectionName(slot.kind, slot.layer, slot.expert);
     const section = byKey.get(key(slot));
     if (!section) throw imageError("E_IMAGE_TENSOR", `${name} is missing.`);
@@ -255,8 +248,16 @@ function collectTensors(image: Positions, sections: readonly Section[], config: 
       rowScales: section.scales === 0 ? new Uint8Array(0) : image.read(section.scales, section.rows * ROW_SCALE_BYTES),
     };
     checkTensor(tensor, slot);
-    return tensor;
-  });
+    tensors.push(tensor);
+  }
+  const wanted = new Set(tensors.map(key));
+  for (const section of sections)
+    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
+      throw imageError(
+        "E_IMAGE_TENSOR",
+        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
+      );
+  return tensors;
 }
 
 function optional(image: Positions, sections: readonly Section[], kind: number): Uint8Array | null {

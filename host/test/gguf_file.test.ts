@@ -169,6 +169,13 @@ for (const [what, bytes, code = "E_SOURCE_FORMAT"] of LIES)
     await assert.rejects(opened(bytes), { name: "TritkitError", code });
   });
 
+test("names that would move a terminal's cursor are spelled out", async () => {
+  const name = "a\u001b[2J\nb";
+  await assert.rejects(opened(ggufBytes([], [{ ...TENSORS[0], name, type: 7 }])), {
+    message: "model.gguf has a\\u001b[2J\\u000ab in the type Q5_1.",
+  });
+});
+
 test("cut anywhere, it is refused", async () => {
   for (let length = 0; length < good.length; length += length < 900 ? 3 : 97)
     await assert.rejects(

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 import files
 import modules as m
+from family import Family
 
 # No size is a multiple of another by accident, so that a mixed-up axis cannot pass.
 SHAPE = dict(dim=48, hidden=80, layers=3, heads=4, kv=2, head_dim=12, vocab=272, seq=64)
@@ -51,6 +52,16 @@ def latent(weights, name, rows, cols):
 
 def dense(weights, name, rows, cols):
     return m.Linear(weights.real(f"{name}.weight", rows, cols, spread=1 / np.sqrt(cols)))
+
+
+def rounded(quantiser):
+    """Float weights that --quantize rounds when the model is opened; activations stay floats."""
+
+    def linear(weights, name, rows, cols):
+        # Not around zero, so that the mean that binary weights are taken from matters.
+        return m.Linear(quantiser(weights.real(f"{name}.weight", rows, cols, spread=1 / np.sqrt(cols), around=0.2 / np.sqrt(cols))))
+
+    return linear
 
 
 def ternary_floats(weights, name, rows, cols):
@@ -153,6 +164,68 @@ def llama(folder, seed):
     return model
 
 
+def llama_absmean(folder, seed):
+    """The same with --quantize absmean (arXiv 2402.17764)."""
+    weights = Weights(seed, "F16")
+    model = llama_model(weights, rounded(lambda w: torch.mul(*m.weight_quant(w))), F.silu, tied=False)
+    write_hf(folder, weights, llama_config("silu", False, model_type="llama"))
+    return model
+
+
+def llama_sign(folder, seed):
+    """And with --quantize sign: BitNet b1's Sign(W - mean W) * mean |W| (arXiv 2310.11453, equations 1 to 3)."""
+    weights = Weights(seed, "F16")
+    model = llama_model(weights, rounded(lambda w: torch.sign(w - w.mean()) * w.abs().mean()), F.silu, tied=False)
+    write_hf(folder, weights, llama_config("silu", False, model_type="llama"))
+    return model
+
+
+EXPERTS, USED = 6, 2
+
+
+def mixture(linear, act, router, names, sub_norm=None):
+    """Experts in place of a layer's feed-forward. names: of the router, and of an expert's gate, up and down."""
+    s = SHAPE
+
+    def ffn(weights, at):
+        def expert(e):
+            gate, up = (linear(weights, f"{at}.{names[1 + i].format(e)}", s["hidden"], s["dim"]) for i in range(2))
+            down = linear(weights, f"{at}.{names[3].format(e)}", s["dim"], s["hidden"])
+            return m.MLP(gate, up, down, act, sub_norm and weights.gain(f"{at}.{sub_norm.format(e)}.weight", s["hidden"]))
+
+        return m.SparseMoe(router(weights, f"{at}.{names[0]}", EXPERTS, s["dim"]), [expert(e) for e in range(EXPERTS)], USED)
+
+    return ffn
+
+
+def spread_router(weights, name, rows, cols):
+    """Logits that lie apart, so that int8 rarely chooses otherwise."""
+    return m.Linear(weights.real(f"{name}.weight", rows, cols, spread=3 / np.sqrt(cols)))
+
+
+def mixtral(folder, seed):
+    """mistralai/Mixtral-8x7B: w1, w3, w2 of block_sparse_moe, all floats."""
+    weights = Weights(seed, "BF16")
+    names = ("block_sparse_moe.gate", *(f"block_sparse_moe.experts.{{}}.w{i}" for i in (1, 3, 2)))
+    model = llama_model(weights, dense, F.silu, tied=False, ffn=mixture(dense, F.silu, dense, names))
+    config = llama_config("silu", False, model_type="mixtral", num_local_experts=EXPERTS, num_experts_per_tok=USED)
+    write_hf(folder, weights, config)
+    return model
+
+
+def bitnet_experts(folder, seed):
+    """A BitNet 2B-4T whose feed-forwards are experts with sub-norms of their own: packed, the router a float32 matrix as in MoTE."""
+    weights = Weights(seed, "F32")
+    linear = lambda *a: packed(*a, multiply=True)
+    names = ("mlp.gate", *(f"mlp.experts.{{}}.{n}_proj" for n in ("gate", "up", "down")))
+    ffn = mixture(linear, m.relu2, spread_router, names, "mlp.experts.{}.ffn_sub_norm")
+    model = llama_model(weights, linear, m.relu2, ("attn_sub_norm", "ffn_sub_norm"), ffn=ffn)
+    quantization = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "offline"}
+    more = dict(num_experts=EXPERTS, num_experts_per_tok=USED, norm_topk_prob=True, quantization_config=quantization)
+    write_hf(folder, weights, llama_config("relu2", True, model_type="bitnet", **more))
+    return model
+
+
 def trilm(folder, seed):
     """SpectraSuite/TriLM: a Llama whose floats are ternary; its activations are not quantised."""
     weights = Weights(seed, "F16")
@@ -228,16 +301,32 @@ def llama2c(folder, seed):
     return m.Model(embed, blocks, norm, embed)
 
 
-FLOAT_WEIGHTS = "its weights are floats"
-# name -> (what makes it, the path below its folder that tritkit is given, why no image can hold it)
+def mixtral_packed(folder, seed):
+    """The same with packed ternary experts and attention, as MoE-BitNet158 trains them."""
+    weights = Weights(seed, "F16")
+    linear = lambda *a: packed(*a, multiply=False)
+    names = ("block_sparse_moe.gate", *(f"block_sparse_moe.experts.{{}}.w{i}" for i in (1, 3, 2)))
+    model = llama_model(weights, linear, F.silu, tied=False, ffn=mixture(linear, F.silu, spread_router, names))
+    quantization = {"quant_method": "bitnet", "modules_to_not_convert": ["lm_head", "gate"]}
+    more = dict(model_type="mixtral", num_local_experts=EXPERTS, num_experts_per_tok=USED, quantization_config=quantization)
+    write_hf(folder, weights, llama_config("silu", False, **more))
+    return model
+
+
+FLOATS = "its weights are floats"
 FAMILIES = {
-    "bitnet": (bitnet, "", ""),
-    "bitnet-bf16": (bitnet_bf16, "", ""),
-    "llama-packed": (llama_packed, "", ""),
-    "1bitllm": (onebit, "", ""),
-    "llama": (llama, "", FLOAT_WEIGHTS),
-    "trilm": (trilm, "", ""),
-    "olmo": (olmo, "", ""),
-    "olmo-affine": (lambda folder, seed: olmo(folder, seed, affine=True), "", "its BitLinear divides by the norm of what a gain has changed"),
-    "llama2c": (llama2c, "model.bin", FLOAT_WEIGHTS),
+    "bitnet": Family(bitnet),
+    "bitnet-bf16": Family(bitnet_bf16),
+    "llama-packed": Family(llama_packed),
+    "1bitllm": Family(onebit),
+    "llama": Family(llama, no_image=FLOATS),
+    "llama-absmean": Family(llama_absmean, options=("--quantize", "absmean")),
+    "llama-sign": Family(llama_sign, options=("--quantize", "sign")),
+    "trilm": Family(trilm),
+    "olmo": Family(olmo),
+    "olmo-affine": Family(lambda folder, seed: olmo(folder, seed, affine=True), no_image="its BitLinear divides by the norm of what a gain has changed"),
+    "mixtral": Family(mixtral, no_image=FLOATS),
+    "mixtral-packed": Family(mixtral_packed, mixture=True),
+    "bitnet-experts": Family(bitnet_experts, mixture=True),
+    "llama2c": Family(llama2c, "model.bin", no_image=FLOATS),
 }

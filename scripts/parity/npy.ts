@@ -20,16 +20,22 @@ export async function readNpy(path: string): Promise<Matrix> {
   return { rows, cols, values };
 }
 
-/** Largest difference as a share of the largest value of `expected`. */
-export function relativeError(expected: Matrix, found: Matrix): number {
+/** Largest difference of each row, as a share of the largest value of `expected`. */
+export function relativeErrors(expected: Matrix, found: Matrix): Float64Array {
   if (expected.rows !== found.rows || expected.cols !== found.cols)
     throw new Error(`(${found.rows}, ${found.cols}) logits instead of (${expected.rows}, ${expected.cols})`);
-  let [largest, difference] = [0, 0];
+  const errors = new Float64Array(expected.rows);
+  let largest = 0;
   for (const [i, value] of expected.values.entries()) {
+    const row = Math.floor(i / expected.cols);
     largest = Math.max(largest, Math.abs(value));
-    difference = Math.max(difference, Math.abs(value - found.values[i]));
+    errors[row] = Math.max(errors[row], Math.abs(value - found.values[i]));
   }
-  return difference / largest;
+  return errors.map((error) => error / largest);
+}
+
+export function relativeError(expected: Matrix, found: Matrix): number {
+  return Math.max(...relativeErrors(expected, found));
 }
 
 /** Share of the rows whose largest value stands in the same column. */

@@ -18,7 +18,7 @@ export function checkTensors(file: GgufFile, config: ModelConfig): Checked {
   for (const slot of tensorSlots(config)) {
     const base = tensorBase(slot.kind, slot.layer, config.nExperts > 0);
     const tensor = file.get(`${base}.weight`);
-    const shape = shapeOf(slot);
+    const shape = shapeOf(slot, config.nExperts);
     if (tensor.shape.join() !== shape.join())
       throw badGguf(
         file.name,
@@ -39,6 +39,7 @@ export function checkTensors(file: GgufFile, config: ModelConfig): Checked {
   return { hasTernary };
 }
 
-function shapeOf(slot: TensorSlot): readonly number[] {
-  return slot.role === "gain" ? [slot.cols] : [slot.rows, slot.cols];
+function shapeOf(slot: TensorSlot, nExperts: number): readonly number[] {
+  if (slot.role === "gain") return [slot.cols];
+  return slot.expert === null ? [slot.rows, slot.cols] : [nExperts, slot.rows, slot.cols];
 }

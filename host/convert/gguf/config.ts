@@ -85,7 +85,7 @@ export function readConfig(
       );
   const config: ModelConfig = {
     dim,
-    hiddenDim: fields.integer(key("feed_forward_length")),
+    hiddenDim: readHiddenDim(fields, architecture.name),
     nLayers: fields.integer(key("block_count")),
     nHeads,
     nKvHeads: fields.integer(key("attention.head_count_kv"), nHeads),
@@ -102,6 +102,14 @@ export function readConfig(
     weights: "ternary",
   };
   return { ...config, activation: readActivation(file, architecture, config) };
+}
+
+/** Experts may have a width of their own; without one it is that of the layer. */
+function readHiddenDim(fields: GgufFields, architecture: string): number {
+  const width = `${architecture}.feed_forward_length`;
+  const ofExperts = `${architecture}.expert_feed_forward_length`;
+  const isMixture = fields.integer(`${architecture}.expert_count`, 0) > 0;
+  return isMixture && fields.get(ofExperts) !== undefined ? fields.integer(ofExperts) : fields.integer(width);
 }
 
 function refuseVariants(file: GgufFile, { name: architecture }: Architecture): void {

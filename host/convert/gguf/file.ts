@@ -100,6 +100,18 @@ export class GgufFile {
   }
 }
 
+/** Files of a store by digest, ollama's for one, have no ending. */
+export async function hasGgufMagic(path: string): Promise<boolean> {
+  const file = await open(path, "r").catch(() => null);
+  if (!file) return false;
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return bytesRead === 4 && buffer.readUInt32LE() === MAGIC;
+  } finally {
+    await file.close();
+  }
+}
+
 async function readHeader(
   cursor: Cursor,
   fileBytes: number,

@@ -14,7 +14,7 @@ import {
 import { oneLevel, scanWeights, type WeightScan } from "../weight_scan.ts";
 import { blockLevels, type Levels } from "./block_scales.ts";
 import type { Architecture } from "./config.ts";
-import { badGguf, unsupportedGguf } from "./errors.ts";
+import { badGguf, printable, unsupportedGguf } from "./errors.ts";
 import type { GgufFile } from "./file.ts";
 import { scaleName, tensorBase } from "./names.ts";
 import { i2sRows, type RowReader, type Rows, ropeRow, tritRows, unpermuted } from "./row_readers.ts";
@@ -102,7 +102,7 @@ export class GgufLinears {
     if (quantize === "absmean") return absmeanLinear(real, scan);
     throw new TritkitError(
       "E_QUANTIZE",
-      `${this.file.name} has ${rows.tensor.name} in ${typeName(rows.tensor.type)} with weights that are not ternary, in an architecture that is not BitNet's.`,
+      `${printable(this.file.name)} has ${rows.tensor.name} in ${typeName(rows.tensor.type)} with weights that are not ternary, in an architecture that is not BitNet's.`,
       "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense.",
     );
   }
@@ -112,8 +112,10 @@ export class GgufLinears {
     const columns = await this.columnFactors(place, signal);
     const name = scaleName(this.base(place));
     if (!this.file.has(name)) return columns;
-    const factors = await readVector(this.file, name);
-    const factor = factors.length === 1 ? factors[0] : factors[place.expert ?? 0];
+    const { count } = this.file.get(name);
+    if (count !== 1 && count !== this.config.nExperts)
+      throw badGguf(this.file.name, `has ${count} values in ${name}, where one is meant`);
+    const factor = (await readVector(this.file, name))[count === 1 ? 0 : (place.expert ?? 0)];
     if (!(factor > 0 && factor < Infinity))
       throw badGguf(this.file.name, `has ${factor} in ${name}, which is no scale`);
     return (columns ?? new Float64Array(place.rows.rows).fill(1)).map((column) => column * factor);

@@ -5,9 +5,10 @@
  * writes Falcon3, Falcon-E and Llama3-8B-1.58 so, which were trained as BitLinears. TriLM is the exception (weights ternary, activations float as published) and known by
  * its name. (llama.cpp itself rounds inputs of every quantised type to int8, block by block, which is nobody's published semantics.)
  */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { IMAGE_NAME_BYTES, STOP_MAX } from "../../../spec/image.ts";
 import { type CompiledChat, compileChat } from "../chat_template.ts";
+import { readTokenizer } from "../hf_tokenizer.ts";
 import type { ModelConfig, ModelSource, OpenOptions } from "../model.ts";
 import { checkModelConfig } from "../plan.ts";
 import type { ImportedTokenizer } from "../tokenizer_build.ts";
@@ -19,14 +20,14 @@ import { GgufLinears } from "./linear.ts";
 import { EMBED_NAME, HEAD_NAME, tensorBase } from "./names.ts";
 import { readFrequencies } from "./rope.ts";
 import { readSpecials, readVocabulary, type Specials, type Vocabulary } from "./special_tokens.ts";
-import { openMatrix, readVector } from "./tensor_rows.ts";
+import { openMatrix, readVector, rowsOf } from "./tensor_rows.ts";
 
 /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED */
 export async function openGguf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const file = await GgufFile.open(source);
   try {
     const architecture = readArchitecture(file);
-    const [vocabSize] = file.get(EMBED_NAME).shape;
+    const vocabSize = rowsOf(file, EMBED_NAME).rows;
     const vocabulary = readVocabulary(file, vocabSize);
     const specials = readSpecials(file, vocabulary);
     const { bos, eos, addBos } = specials;
@@ -35,7 +36,10 @@ export async function openGguf(source: string, options: OpenOptions = {}): Promi
     checkModelConfig(shape);
     const { hasTernary } = checkTensors(file, shape);
     const frequencies = await readFrequencies(file, architecture, shape);
-    const imported = importGgufTokenizer(file.name, { ...vocabulary, ...specials }, vocabSize);
+    const imported =
+      options.tokenizer === undefined
+        ? importGgufTokenizer(file.name, { ...vocabulary, ...specials }, vocabSize)
+        : await readTokenizer(dirname(source), options.tokenizer, vocabSize);
     const compiled = compileTemplate(vocabulary, specials, imported);
     const ends = new Set([...specials.stop, ...compiled.stop].filter((id) => id !== eos));
     const config: ModelConfig = {
@@ -53,7 +57,10 @@ export async function openGguf(source: string, options: OpenOptions = {}): Promi
       chat: compiled.chat,
       meta: readMeta(file, architecture),
       dropped: [],
-      notes: [...decisions(file, architecture, config, fakeQuant), ...(compiled.note === null ? [] : [compiled.note])],
+      notes: [
+        ...decisions(file, architecture, vocabulary, config, fakeQuant),
+        ...(compiled.note === null ? [] : [compiled.note]),
+      ],
       fakeQuant,
       linear: (kind, layer, at) => linears.open(kind, layer, at),
       matrix: (kind, layer) => openMatrix(file, `${tensorBase(kind, layer ?? 0)}.weight`, options),
@@ -76,7 +83,13 @@ function compileTemplate(
 }
 
 /** What the file left open. */
-function decisions(file: GgufFile, { name }: Architecture, config: ModelConfig, fakeQuant: boolean): string[] {
+function decisions(
+  file: GgufFile,
+  { name }: Architecture,
+  vocabulary: Vocabulary,
+  config: ModelConfig,
+  fakeQuant: boolean,
+): string[] {
   const notes: string[] = [];
   if (file.fields.get(`${name}.hidden_activation`) === undefined && name === "bitnet")
     notes.push(
@@ -90,6 +103,8 @@ function decisions(file: GgufFile, { name }: Architecture, config: ModelConfig, 
     );
   if (file.fields.get("tokenizer.ggml.add_bos_token") === undefined && config.addBos)
     notes.push("A context starts with bos: the file does not say otherwise.");
+  if (vocabulary.pre !== null && file.fields.get("tokenizer.ggml.pre") !== vocabulary.pre)
+    notes.push("The file names no word rule: its vocabulary is Llama 3's, and so is the rule.");
   if (name !== "llama" && file.has(HEAD_NAME))
     notes.push(`The head is ${HEAD_NAME}; llama.cpp's graph of ${name} takes the embedding.`);
   return notes;

@@ -8,6 +8,13 @@ import { badGguf } from "./errors.ts";
 import type { GgufFile } from "./file.ts";
 import type { GgufFields } from "./metadata.ts";
 
+/** Llama 3's first special tokens. */
+const LLAMA3_SPECIALS: readonly [id: number, text: string][] = [
+  [128000, "<|begin_of_text|>"],
+  [128001, "<|end_of_text|>"],
+];
+const LLAMA3_RULE = "llama-bpe";
+
 export interface Specials {
   readonly bos: number;
   readonly eos: number;
@@ -37,7 +44,7 @@ export function readVocabulary(file: GgufFile, vocabSize: number): Vocabulary {
       throw badGguf(file.name, `has ${list.length} values in ${key(name)} for ${tokens.length} tokens`);
   return {
     model: fields.text(key("model")),
-    pre: fields.textIfThere(key("pre")),
+    pre: readWordRule(fields, tokens),
     tokens,
     scores: scores && Float32Array.from(scores),
     types: types && Int32Array.from(types),
@@ -60,11 +67,19 @@ const TURN_ENDS = [
 const CONTROL = 3;
 const NO_TOKEN = 0xffffffff;
 
+/** bitnet.cpp's converters leave the word rule out, in the published 2B-4T files too (microsoft/BitNet, pull request 508): their vocabulary is Llama 3's. */
+function readWordRule(fields: GgufFields, tokens: readonly string[]): string | null {
+  const said = fields.textIfThere(key("pre"));
+  if (said !== null && said !== "default") return said;
+  return LLAMA3_SPECIALS.every(([id, text]) => tokens[id] === text) ? LLAMA3_RULE : said;
+}
+
 /** @throws TritkitError E_SOURCE_FORMAT for an id that no token has */
-export function readSpecials(file: GgufFile, { model, tokens, types }: Vocabulary): Specials {
+export function readSpecials(file: GgufFile, { model, pre, tokens, types }: Vocabulary): Specials {
   const { fields } = file;
   const id = (name: string, fallback = NO_TOKEN): number => {
-    const value = fields.integer(key(`${name}_token_id`), fallback);
+    const none = fields.get(key(`${name}_token_id`)) === -1;
+    const value = none ? NO_TOKEN : fields.integer(key(`${name}_token_id`), fallback);
     if (value !== NO_TOKEN && value >= tokens.length)
       throw badGguf(file.name, `has the token ${value} in ${key(`${name}_token_id`)}, of ${tokens.length} tokens`);
     return value === NO_TOKEN ? -1 : value;
@@ -83,13 +98,13 @@ export function readSpecials(file: GgufFile, { model, tokens, types }: Vocabular
     eos,
     unk: id("unknown", sentencePiece ? 0 : NO_TOKEN),
     stop: [...stop].slice(0, STOP_MAX),
-    addBos: bos >= 0 && (saysBos ?? (sentencePiece || isLlama3(fields))),
+    addBos: bos >= 0 && (saysBos ?? (sentencePiece || isLlama3(pre))),
   };
 }
 
 /** llama.cpp puts bos first for these word rules unless the file says otherwise (llama-vocab.cpp). */
-function isLlama3(fields: GgufFields): boolean {
-  return ["llama3", "llama-v3", "llama-bpe", "falcon3"].includes(fields.text(key("pre"), ""));
+function isLlama3(pre: string | null): boolean {
+  return pre !== null && ["llama3", "llama-v3", LLAMA3_RULE, "falcon3"].includes(pre);
 }
 
 function key(name: string): string {
