@@ -18,7 +18,7 @@ const FORMATS: readonly (readonly [string, Import])[] = [
 
 /**
  * @param names of the files that may hold it, the best first
- * @param given --tokenizer
+ * @param given --tokenizer, which leads
  * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED
  */
 export async function readTokenizer(
@@ -27,16 +27,29 @@ export async function readTokenizer(
   given: string | undefined,
   vocabSize: number,
 ): Promise<ImportedTokenizer> {
-  for (const path of given === undefined ? names.map((name) => join(directory, name)) : [given]) {
-    const bytes = await readIfThere(path);
-    const format = FORMATS.find(([end]) => path.endsWith(end));
-    if (bytes && format) return format[1](basename(path), bytes, vocabSize);
+  if (given !== undefined) return readTokenizerFile(given, vocabSize);
+  for (const path of names.map((name) => join(directory, name))) {
+    const imported = await importIfThere(path, vocabSize);
+    if (imported) return imported;
   }
   throw new TritkitError(
     "E_SOURCE_MISSING",
-    given === undefined ? `${directory} has no ${names.join(" and no ")}.` : `${given} is not there.`,
+    `${directory} has no ${names.join(" and no ")}.`,
     "Give the tokenizer's file with --tokenizer.",
   );
+}
+
+/** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED */
+export async function readTokenizerFile(path: string, vocabSize: number): Promise<ImportedTokenizer> {
+  const imported = await importIfThere(path, vocabSize);
+  if (!imported) throw new TritkitError("E_SOURCE_MISSING", `${path} is not there.`, "Give a tokenizer's file.");
+  return imported;
+}
+
+async function importIfThere(path: string, vocabSize: number): Promise<ImportedTokenizer | null> {
+  const bytes = await readIfThere(path);
+  const format = FORMATS.find(([end]) => path.endsWith(end));
+  return bytes && format ? format[1](basename(path), bytes, vocabSize) : null;
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | null> {
