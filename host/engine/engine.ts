@@ -5,6 +5,7 @@ import { TritkitError } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
 import { imageErrorOf } from "../image/errors.ts";
 import { type Image, readImage } from "../image/reader.ts";
+import { modelText } from "./model_text.ts";
 import { type EngineExports, engineInstance, place } from "./module.ts";
 
 /** How ternary products are computed. All give the same integers. */
@@ -55,7 +56,7 @@ export class Engine {
 
   /** Ids of a text, without BOS and template. */
   encode(text: string | Uint8Array): number[] {
-    const bytes = typeof text === "string" ? Buffer.from(text, "utf8") : text;
+    const bytes = modelText(this.image.tokenizer.flags, text);
     const room = Math.max(bytes.length, 1) * 4;
     const from = this.#text(bytes, bytes.length + 4 + room);
     const out = (from + bytes.length + 3) & ~3;
@@ -90,7 +91,7 @@ export class Engine {
     const { signal } = options;
     const engine = this.#exports;
     if (this.#busy) throw new TritkitError("E_BUSY", "The engine answers another prompt.", "Open a second engine.");
-    const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
+    const bytes = modelText(this.image.tokenizer.flags, prompt);
     const { max, temp, topk, topp, rep, seed } = samplerIntegers(options);
     const started = performance.now();
     const text = this.#text(bytes);
