@@ -5,6 +5,7 @@
  * Pointers are addresses in the module's memory, scales are m | e << 16 (m 16 bits, e signed), booleans are 0 and 1.
  */
 import { IMAGE_NO_MEMORY, IMAGE_OK } from "../spec/image.ts";
+import { texts_open, texts_sample, texts_sampler, texts_scratch, texts_turn } from "./engine_float.ts";
 import {
   gen_begin,
   gen_context_count,
@@ -35,12 +36,23 @@ import { rows_int8_simd } from "./kernels/rows_int8_simd.ts";
 import { lut_build, lut_rows, ternary_lut } from "./kernels/ternary_lut.ts";
 import { ternary_ref } from "./kernels/ternary_ref.ts";
 import { simd_bytes, simd_sums, simd_sums_bytes, ternary_simd } from "./kernels/ternary_simd.ts";
+import {
+  block_rows,
+  KERNELS,
+  prepare,
+  prepared_bytes,
+  product_rows,
+  repack_rows,
+  repack_scratch,
+  repacked_bytes,
+} from "./kernels/simd.ts";
 import { unpack_trits_row } from "./kernels/unpack.ts";
 import { part_name } from "./memory/part_names.ts";
 import { join_heads } from "./model/attention.ts";
 import { attend_head } from "./model/attention_head.ts";
+import { choose_experts } from "./model/experts.ts";
 import { gated, sigmoid15 } from "./model/ffn.ts";
-import { forward } from "./model/forward.ts";
+import { forward, forward_batch, logits_of } from "./model/forward.ts";
 import { kv_scale } from "./model/kv.ts";
 import { apply, isqrt, mul_round_shift, round_shift64, scale_mul, scale_of } from "./model/numeric.ts";
 import { norm_quantise, normalise } from "./model/quantise.ts";
@@ -54,15 +66,20 @@ import { read_image } from "./model/image.ts";
 import { Scale } from "./model/numeric.ts";
 import { open_model } from "./model/open.ts";
 import { quantise } from "./model/quantise.ts";
-import { repack_bytes, repack_model } from "./model/repack_model.ts";
+import { is_repacked, place_weights, repack_image, repack_section, repack_step, weights_bytes } from "./model/repack_model.ts";
+import { areas_bytes, set_areas, simd_kernel, use_kernel } from "./model/simd_engine.ts";
+import { TEAM_BYTES, team_dismiss, team_lead, team_size, team_work } from "./model/team.ts";
 
 // asc knows ".ts" in imports but not in re-exports.
 export {
   apply,
   attend_head,
+  block_rows,
+  choose_experts,
   columns_int8,
   columns_int8_simd,
   forward,
+  forward_batch,
   gated,
   gen_begin,
   gen_context_count,
@@ -79,18 +96,28 @@ export {
   gen_stop,
   gen_token,
   gen_why,
+  is_repacked,
   isqrt,
   join_heads,
   kv_scale,
+  logits_of,
   lut_build,
   lut_rows,
   mul_round_shift,
   norm_quantise,
   normalise,
   part_name,
+  prepare,
+  prepared_bytes,
+  product_rows,
   repack_int4_int8,
+  repack_rows,
+  repack_scratch,
+  repack_section,
   repack_simd,
+  repack_step,
   repack_trits_int8,
+  repacked_bytes,
   rescale_rows,
   rope_angles,
   rope_rotate,
@@ -102,60 +129,127 @@ export {
   scale_of,
   sigmoid15,
   simd_bytes,
+  simd_kernel,
   simd_sums,
   simd_sums_bytes,
   sin15,
+  team_dismiss,
+  team_size,
+  team_work,
   ternary_lut,
   ternary_ref,
   ternary_simd,
   text_decode,
   text_encode,
+  texts_open,
+  texts_sample,
+  texts_sampler,
+  texts_scratch,
+  texts_turn,
   token_text,
   token_text_len,
   unpack_trits_row,
+  use_kernel,
 };
 
 const PAGE: u64 = 65536;
-/** Largest memory an arena can be asked for: what wasm32 addresses, less the pages of the module itself. */
-const ARENA_MAX: usize = 0xfff00000;
+/** What wasm32 addresses, less a page, so that no address one past the last byte is 0. */
+const ADDRESSES: u64 = 0xffff0000;
+/** What is kept for prompts and buffers of the host when a context takes what is left. */
+const SPARE: u64 = 64 << 20;
 
-/** Grows the memory by at least `bytes`; the address of the new part, a multiple of 65536, or 0 when there is no more. */
+/** u64: the first address that was not given away; 0: none was. */
+const next_free = memory.data(8, 8);
+
+/**
+ * Gives away at least `bytes` of memory behind what was given before, and grows it when that takes more.
+ * @returns a multiple of 65536, or 0 when there is no more
+ */
 export function reserve(bytes: u32): usize {
-  const address = <u64>memory.size() * PAGE;
-  if (memory.grow(<i32>((<u64>bytes + PAGE - 1) / PAGE)) < 0) return 0;
-  return <usize>address;
+  let at = load<u64>(next_free);
+  if (at == 0) at = <u64>memory.size() * PAGE;
+  const end = at + ((<u64>bytes + PAGE - 1) & ~(PAGE - 1));
+  if (end > ADDRESSES) return 0;
+  const missing = <i64>end - <i64>(<u64>memory.size() * PAGE);
+  if (missing > 0 && memory.grow(<i32>(<u64>missing / PAGE)) < 0) return 0;
+  store<u64>(next_free, end);
+  return <usize>at;
 }
 
 /**
- * Opens a model (model/open.ts): arena and repacked weights are reserved here.
+ * Makes the caller's thread the leader of `size` threads. The others are instances on the same memory, made before anything is reserved (their data is laid down
+ * then), and in team_work.
+ * @returns what team_work of the others is given; 0: no memory
+ */
+export function team_open(size: i32): usize {
+  const at = reserve(TEAM_BYTES);
+  if (at != 0) team_lead(at, size);
+  return at;
+}
+
+/**
+ * Opens a model (model/open.ts) from an image in memory: arena and repacked weights are reserved here.
  * @param context positions; 0: DEFAULT_CONTEXT, else seq_len
  * @param engine 0 ref, 1 lut, 2 simd
  * @returns IMAGE_OK or an IMAGE_* error
  */
 export function open(image: usize, bytes: u32, context: i32, engine: i32): i32 {
-  const error = read_image(image, bytes, 0);
+  const error = open_arena(image, bytes, context, engine);
+  if (error != IMAGE_OK || engine != ENGINE_SIMD) return error;
+  repack_image();
+  return IMAGE_OK;
+}
+
+/**
+ * Opens a model for the SIMD engine of which only the first `kept` bytes of the image, and its trailer, are in memory: everything but ternary matrices,
+ * embedding and head. Those are to be given to repack_section; what was reserved for the image beyond `kept` is used for them.
+ */
+export function open_streamed(image: usize, bytes: u32, kept: u32, context: i32): i32 {
+  store<u64>(next_free, <u64>image + ((<u64>kept + PAGE - 1) & ~(PAGE - 1)));
+  return open_arena(image, bytes, context, ENGINE_SIMD);
+}
+
+/** Everything but the weights of the SIMD engine, which get their place. */
+function open_arena(image: usize, bytes: u32, context: i32, engine: i32): i32 {
+  let error = read_image(image, bytes, 0);
   if (error != IMAGE_OK) return error;
+  const simd = engine == ENGINE_SIMD;
+  const weights = simd ? weights_bytes() : 0;
+  const free = load<u64>(next_free);
+  if (free + weights + SPARE > ADDRESSES) return IMAGE_NO_MEMORY;
   plan.engine = engine;
-  layout_arena(plan, 0, ARENA_MAX, 0, 0);
+  layout_arena(plan, 0, <usize>(ADDRESSES - SPARE - free - weights), 0, 0);
   if (!layout_model(plan, context)) return IMAGE_NO_MEMORY;
   const tables = part_of(plan, PART_LUT);
   const arena_bytes = <u32>(tables.address + tables.bytes);
   const arena = reserve(arena_bytes);
-  if (arena == 0) return IMAGE_NO_MEMORY;
+  const areas = simd ? reserve(<u32>min<u64>(areas_bytes(plan.context), u32.MAX_VALUE)) : 0;
+  const place = simd ? reserve(<u32>weights) : 0;
+  if (arena == 0 || (simd && (areas == 0 || place == 0))) return IMAGE_NO_MEMORY;
   layout_arena(run, arena, arena + arena_bytes, 0, 0);
-  const opened = open_model(image, bytes, 0, plan.context, engine);
-  return opened == IMAGE_OK && engine == ENGINE_SIMD ? repack() : opened;
+  error = open_model(image, bytes, 0, plan.context, engine);
+  if (error != IMAGE_OK || !simd) return error;
+  set_areas(areas);
+  place_weights(place);
+  store<usize>(first_weight, place);
+  return IMAGE_OK;
 }
 
-function repack(): i32 {
-  const bytes = repack_bytes();
-  const at: usize = bytes > <u64>ARENA_MAX ? 0 : reserve(<u32>bytes);
-  if (at == 0) {
-    run.context = 0;
-    return IMAGE_NO_MEMORY;
-  }
-  repack_model(at);
-  return IMAGE_OK;
+/** Bit k: this build has kernel k of kernels/simd.ts. */
+export function kernels(): i32 {
+  return KERNELS;
+}
+
+/** usize: where the repacked weights begin. */
+const first_weight = memory.data(4, 4);
+
+/** Bytes and address of the repacked weights of the open model: what the host keeps in its cache. */
+export function weights_size(): u32 {
+  return <u32>weights_bytes();
+}
+
+export function weights_address(): usize {
+  return load<usize>(first_weight);
 }
 
 /** Positions of the open model; 0: none is open. */

@@ -24,9 +24,10 @@ import {
   WHY_MAX,
   WHY_STOPPED,
 } from "../spec/wire.ts";
+import { batch_of } from "./kernels/engine.ts";
 import { PART_BPE, PART_HISTORY, PART_ORDER, part, part_of, run } from "./memory/run_state.ts";
 import { config, is_stop } from "./model/config.ts";
-import { forward } from "./model/forward.ts";
+import { forward, forward_batch, logits_of } from "./model/forward.ts";
 import { weights } from "./model/weights.ts";
 import { sample, sampler_begin, sampler_open } from "./sampler/sampler.ts";
 import { chat_open, encode_turn } from "./tokenizer/chat.ts";
@@ -138,17 +139,32 @@ export function gen_begin(
   return RC_OK;
 }
 
-/** Does at most one forward pass. Returns GEN_*. An answer whose model was closed ends with WHY_ERROR. */
+/**
+ * Does at most one forward pass: of one position, or of as many of the prompt as the engine computes side by side. Returns GEN_*.
+ * An answer whose model was closed ends with WHY_ERROR.
+ */
 export function gen_step(): i32 {
   if (gen.state != GEN_PREFILL && gen.state != GEN_DECODE) return gen.state;
   if (gen.computed == gen.context) {
     slide(gen.context >> 1);
     begin_prefill();
   }
-  const position = gen.computed++;
-  const is_last = gen.computed == gen.count;
-  const logits = forward(load<i32>(history_at(position)), <i32>position, is_last);
-  if (gen.state == GEN_PREFILL) gen.prefill_done++;
+  const position = gen.computed;
+  let logits: usize;
+  let is_last: bool;
+  if (ASC_FEATURE_SIMD) {
+    const n = min(min(gen.count, gen.context) - position, <u32>batch_of(run.engine));
+    gen.computed += n;
+    is_last = gen.computed == gen.count;
+    const done = forward_batch(history_at(position), <i32>n, <i32>position);
+    logits = done && is_last ? logits_of(n - 1) : 0;
+    if (gen.state == GEN_PREFILL) gen.prefill_done += n;
+  } else {
+    gen.computed++;
+    is_last = gen.computed == gen.count;
+    logits = forward(load<i32>(history_at(position)), <i32>position, is_last);
+    if (gen.state == GEN_PREFILL) gen.prefill_done++;
+  }
   if (is_last) {
     if (logits == 0) end_answer(WHY_ERROR);
     else take(sample(logits, part(PART_HISTORY), gen.count));

@@ -73,6 +73,11 @@ export function firmwareFolder(board: Board): string {
   return join(assetsRoot(), "firmware", board.name);
 }
 
+/** A program beside the command, for a process of its own. */
+export function programPath(file: string): string {
+  return join(assetsRoot(), file);
+}
+
 export function listModels(): Promise<string[]> {
   return names("models", ".trit");
 }

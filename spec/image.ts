@@ -90,6 +90,7 @@ export const CFG_DEFAULT_CONTEXT = 30;
 export const CFG_ADD_BOS = 31;
 export const CFG_FIELDS = 32;
 export const STOP_MAX = 8;
+export const EXPERTS_MAX = 256;
 
 export const ACTIVATION_SILU = 0;
 export const ACTIVATION_RELU2 = 1;

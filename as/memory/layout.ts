@@ -8,6 +8,8 @@
  *                                                          head        logits
  *     tables take what is left, up to LUT_GROUPS_MAX groups; the sampler's order lies over them, the tokenizer's scratch over work and tables.
  *
+ * The SIMD engine computes a batch of positions side by side: x, q, rope, qkv, heads, gate and up are there once for each of them, a stride apart.
+ *
  * How long a context is when nobody chose: the most that fits beside tables of LUT_GROUPS_COMFORT groups. With few tables every matrix is read in many
  * short passes, so the last positions would be bought with the speed of every token: a model of 4M weights on a Pico took 3.7 cycles a weight with tables
  * of 4 groups, and 2.9 with 26 and a kernel that is 2 % faster. Whoever chooses a context may take that room too.
@@ -16,12 +18,14 @@
  */
 import { CONTEXT_MIN } from "../../spec/image.ts";
 import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
-import { ENGINE_LUT, ENGINE_SIMD } from "../kernels/engine.ts";
+import { batch_of, ENGINE_LUT, ENGINE_SIMD, padded_rows } from "../kernels/engine.ts";
+import { KERNELS, prepared_bytes } from "../kernels/simd.ts";
 import { config, kv_dim, q_dim } from "../model/config.ts";
-import { LAYER_TENSORS, Tensor } from "../model/weights.ts";
+import { layer_tensors, Tensor } from "../model/weights.ts";
 import {
   PART_ACTIVATIONS,
   PART_BPE,
+  PART_EXPERTS,
   PART_GATE,
   PART_HEADS,
   PART_HISTORY,
@@ -45,6 +49,7 @@ import {
   PARTS,
   part_of,
   RunState,
+  run,
 } from "./run_state.ts";
 
 /** 26 KB of tables: more groups only save loads of accumulators. */
@@ -56,10 +61,37 @@ const LUT_BYTES_MIN = 2048;
 /** An illegal packed byte (251..255) of the last table reads up to 8 bytes behind it. */
 const LUT_PADDING = 8;
 
-/** Room for accumulators: kernels write whole blocks of 8 rows. */
+/** Room for accumulators of n rows, in entries. */
 @inline
-function padded(n: i32): u64 {
-  return <u64>((n + 7) & ~7);
+function padded(s: RunState, n: i32): u64 {
+  return <u64>padded_rows(n, ASC_FEATURE_SIMD ? s.engine : 0);
+}
+
+@inline
+function qkv_entries(s: RunState): u64 {
+  return max<u64>(padded(s, q_dim()) + 2 * padded(s, kv_dim()), padded(s, config.dim));
+}
+
+@inline
+function gate_entries(s: RunState): u64 {
+  return max(padded(s, config.hidden_dim), padded(s, config.dim));
+}
+
+/** Entries between the vectors of a batch of the running model, in parts that hold one for each. There is one vector where there is no SIMD. */
+@inline
+export function activation_stride(): i32 {
+  return ASC_FEATURE_SIMD ? (longest_vector() + 7) & ~7 : 0;
+}
+
+@inline
+export function qkv_stride(): i32 {
+  return ASC_FEATURE_SIMD ? <i32>qkv_entries(run) : 0;
+}
+
+/** Of gate and up. */
+@inline
+export function gate_stride(): i32 {
+  return ASC_FEATURE_SIMD ? <i32>gate_entries(run) : 0;
 }
 
 /** Gives part `i` its place; returns where the next one begins, on 8 bytes. */
@@ -130,28 +162,35 @@ function largest_context(s: RunState, smallest: i32, spare: u64): i32 {
 function arrange(s: RunState, context: i32): u64 {
   const cached = <u64>config.n_layers * <u64>config.n_kv_heads * <u64>context;
   const positions = <u64>context;
+  const batch = <u64>batch_of(ASC_FEATURE_SIMD ? s.engine : 0);
   let at = place(s, PART_TX, place(s, PART_RX, s.base, s.rx_bytes), s.tx_bytes);
-  at = place(s, PART_TENSORS, at, <u64>config.n_layers * LAYER_TENSORS * offsetof<Tensor>());
+  at = place(s, PART_TENSORS, at, <usize>(config.n_layers * layer_tensors()) * offsetof<Tensor>());
   at = place(s, PART_KEYS, at, cached * config.head_dim);
   at = place(s, PART_VALUES, at, cached * config.head_dim);
   at = place(s, PART_KEY_SCALES, at, cached * 2);
   at = place(s, PART_VALUE_SCALES, at, cached * 2);
   at = place(s, PART_HISTORY, at, (positions + 1) * 4);
-  at = place(s, PART_RESIDUAL, at, <u64>config.dim * 4);
-  at = place(s, PART_ACTIVATIONS, at, padded(longest_vector()) * 2);
-  at = place(s, PART_ROPE, at, <u64>config.head_dim * 2);
+  at = place(s, PART_RESIDUAL, at, batch * <u64>config.dim * 4);
+  at = place(s, PART_ACTIVATIONS, at, batch * <u64>((longest_vector() + 7) & ~7) * 2);
+  at = place(s, PART_ROPE, at, batch * <u64>config.head_dim * 2);
 
-  const qkv = max<u64>(padded(q_dim()) + 2 * padded(kv_dim()), padded(config.dim));
-  let attention = place(s, PART_QKV, at, qkv * 4);
+  let attention = place(s, PART_QKV, at, batch * qkv_entries(s) * 4);
   // Two heads at a time.
-  attention = place(s, PART_QUERY, attention, padded(config.head_dim) * 4);
-  attention = place(s, PART_HEADS, attention, <u64>config.n_heads * 8);
+  attention = place(s, PART_QUERY, attention, <u64>((config.head_dim + 7) & ~7) * 4);
+  attention = place(s, PART_HEADS, attention, batch * <u64>config.n_heads * 8);
   attention = place(s, PART_SCORES, attention, positions * 8);
   attention = place(s, PART_OUTPUT, attention, <u64>config.head_dim * 16);
-  let ffn = place(s, PART_GATE, at, max(padded(config.hidden_dim), padded(config.dim)) * 4);
-  ffn = place(s, PART_UP, ffn, padded(config.hidden_dim) * 4);
-  const logits = place(s, PART_LOGITS, at, padded(config.vocab_size) * 4);
+  let ffn = place(s, PART_GATE, at, batch * gate_entries(s) * 4);
+  ffn = place(s, PART_UP, ffn, (batch == 1 ? padded(s, config.hidden_dim) : batch * gate_entries(s)) * 4);
+  ffn = place(s, PART_EXPERTS, ffn, experts_bytes());
+  const logits = place(s, PART_LOGITS, at, padded(s, config.vocab_size) * 4);
   return place(s, PART_LUT, max(attention, max(ffn, logits)), tables_min(s));
+}
+
+/** Logits, chosen experts with their weights, and the activations that all of them read. */
+function experts_bytes(): i32 {
+  const n = config.n_experts;
+  return n == 0 ? 0 : ((n + 7) & ~7) * 4 + config.n_experts_used * 8 + config.dim * 2;
 }
 
 @inline
@@ -159,10 +198,23 @@ function longest_vector(): i32 {
   return max(config.dim, max(config.hidden_dim, q_dim()));
 }
 
-/** The smallest part of tables. The SIMD engine keeps 16 bytes per 64 activations there, and 160 of scratch. */
+/** The smallest part of tables. The SIMD engine keeps the prepared activations of a batch there, which begin on a multiple of 64. */
 function tables_min(s: RunState): u64 {
-  if (s.engine != ENGINE_SIMD) return LUT_BYTES_MIN;
-  return max<u64>(LUT_BYTES_MIN, <u64>((longest_vector() + 63) >> 6) * 16 + 160);
+  if (ASC_FEATURE_SIMD) {
+    if (s.engine == ENGINE_SIMD) {
+      return max<u64>(LUT_BYTES_MIN, <u64>batch_of(s.engine) * prepared_most() + 64);
+    }
+  }
+  return LUT_BYTES_MIN;
+}
+
+/** Bytes of a prepared vector of any matrix, whichever kernel is chosen. */
+function prepared_most(): u64 {
+  let most = 0;
+  for (let kernel = 0; kernel < 32; kernel++) {
+    if (((KERNELS >> kernel) & 1) != 0) most = max(most, prepared_bytes(kernel, longest_vector()));
+  }
+  return <u64>most;
 }
 
 /** Tables that the longest vector needs. */

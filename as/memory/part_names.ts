@@ -46,7 +46,9 @@ export function part_name(i: i32): string {
       return "tables";
     case 20:
       return "sampler order";
-    default:
+    case 21:
       return "tokenizer scratch";
+    default:
+      return "experts";
   }
 }

@@ -6,7 +6,7 @@
 /** Requested by the app, there without a model too. */
 export const PART_RX = 0;
 export const PART_TX = 1;
-/** Tensor[n_layers * LAYER_TENSORS] (model/weights.ts) */
+/** Tensor[n_layers * layer_tensors()] (model/weights.ts) */
 export const PART_TENSORS = 2;
 /** i8 (n_layers, n_kv_heads, context, head_dim) */
 export const PART_KEYS = 3;
@@ -44,7 +44,9 @@ export const PART_LUT = 19;
 export const PART_ORDER = 20;
 /** The tokenizer's symbols, between turns: over everything from QKV to the tables */
 export const PART_BPE = 21;
-export const PARTS = 22;
+/** i32 (n_experts): the router's logits; {i32, scale} (n_experts_used): chosen experts and their weights; i16 (dim): q of the layer */
+export const PART_EXPERTS = 22;
+export const PARTS = 23;
 
 @unmanaged
 export class Part {

@@ -11,6 +11,7 @@ import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { rows_int8 } from "../kernels/rows_int8.ts";
 import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
 import { run } from "../memory/run_state.ts";
+import { own_memory } from "../memory/thread.ts";
 import { kv_exp, kv_mant } from "./kv.ts";
 import { pair_scores, pair_values } from "./lut_engine.ts";
 import {
@@ -119,11 +120,16 @@ function weights_of(
     return 0;
   }
   const sh = weigh(scores, stride, n, value_scales, ev);
-  return scale_of((1 << 46) / load<u64>(soft_sum), ev + sh - 46);
+  return scale_of((1 << 46) / load<u64>(soft_sum()), ev + sh - 46);
 }
 
-/** u64: P of the softmax that was computed last. */
-const soft_sum: usize = memory.data(8, 8);
+/** u64: P of the softmax that this thread computed last. */
+@inline
+function soft_sum(): usize {
+  return ASC_FEATURE_THREADS ? own_memory() : SOFT_SUM;
+}
+
+@lazy const SOFT_SUM: usize = memory.data(8, 8);
 
 /** q . k[j] -> z[j], log2 of e^(q . k / sqrt(head_dim)) with 16 fraction bits; returns the largest. */
 function scale_scores(scores: usize, stride: usize, n: i32, C: Scale, key_scales: usize): i32 {
@@ -159,7 +165,7 @@ function products(q: usize, n: i32, head_dim: i32, keys: usize, scores: usize): 
 }
 
 /**
- * z -> p = 2^(z - largest) with 15 fraction bits; their sum is soft_sum.
+ * z -> p = 2^(z - largest) with 15 fraction bits; their sum is at soft_sum().
  * @returns ev, the largest exponent of a value that contributes; i32.MIN_VALUE when none does
  */
 function soften(scores: usize, stride: usize, n: i32, largest: i32, value_scales: usize, exp2: usize): i32 {
@@ -180,7 +186,7 @@ function soften(scores: usize, stride: usize, n: i32, largest: i32, value_scales
     store<u32>(scores, p);
     scores += stride;
   }
-  store<u64>(soft_sum, P);
+  store<u64>(soft_sum(), P);
   return ev;
 }
 

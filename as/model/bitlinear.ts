@@ -7,17 +7,18 @@ import { ACT_MAX, ROW_SCALE_FRAC, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_TRITS_1, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { ternary_ref } from "../kernels/ternary_ref.ts";
-import { simd_sums, simd_sums_bytes, ternary_simd } from "../kernels/ternary_simd.ts";
-import { PART_ACTIVATIONS, PART_LUT, PART_RESIDUAL, part, run } from "../memory/run_state.ts";
+import { PART_ACTIVATIONS, part, run } from "../memory/run_state.ts";
 import { config } from "./config.ts";
 import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
 import { add_sat, exponent, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
+import { simd_products } from "./simd_engine.ts";
 import { cols_of, exponent_of, row_scales, rows_of, scale_kind_of, scale_word, Tensor } from "./weights.ts";
 
 /**
- * W (rows, cols) @ q (cols,) -> acc (rows,) for up to three matrices of the same q, which stands in PART_ACTIVATIONS.
+ * W (rows, cols) @ q (cols,) -> acc (rows,) for up to three matrices of the same q, which stands in PART_ACTIVATIONS; for `n` vectors q in the SIMD
+ * engine.
  * @param u,v null when there are fewer
- * @param acc_t,acc_u,acc_v i32[rows rounded up to a multiple of 8]
+ * @param acc_t,acc_u,acc_v i32 (n, stride), each at least padded_rows long
  */
 export function products(
   t: Tensor,
@@ -26,7 +27,15 @@ export function products(
   acc_u: usize,
   v: Tensor | null,
   acc_v: usize,
+  n: i32,
+  stride: i32,
 ): void {
+  if (ASC_FEATURE_SIMD) {
+    if (run.engine == ENGINE_SIMD) {
+      simd_products(t, acc_t, u, acc_u, v, acc_v, n, stride);
+      return;
+    }
+  }
   const x = part(PART_ACTIVATIONS);
   const cols = cols_of(t);
   if (on_tables()) {
@@ -39,17 +48,6 @@ export function products(
       if (v) table_rows(v.data, PACK_TRITS_1, rows_of(v), groups, from, tables, acc_v, ACT_MAX);
     }
     return;
-  }
-  if (ASC_FEATURE_SIMD) {
-    if (run.engine == ENGINE_SIMD) {
-      const sums = part(PART_LUT);
-      const scratch = sums + <usize>simd_sums_bytes(cols);
-      simd_sums(x, cols, sums);
-      ternary_simd(t.data, rows_of(t), cols, x, sums, acc_t, scratch);
-      if (u) ternary_simd(u.data, rows_of(u), cols, x, sums, acc_u, scratch);
-      if (v) ternary_simd(v.data, rows_of(v), cols, x, sums, acc_v, scratch);
-      return;
-    }
   }
   ternary_ref(t.data, PACK_TRITS_1, rows_of(t), cols, x, acc_t);
   if (u) ternary_ref(u.data, PACK_TRITS_1, rows_of(u), cols, x, acc_u);
@@ -81,9 +79,8 @@ export function rescale_rows(acc: usize, rows: i32, scales: usize, largest: i32,
   return scale_mul(sq, scale(SCALE_ONE, largest - 15 + ROW_SCALE_FRAC));
 }
 
-/** Adds the block vector y i32[dim] with scale s to the residual stream. */
-export function add_residual(y: usize, s: Scale): void {
-  let x = part(PART_RESIDUAL);
+/** Adds the block vector y i32[dim] with scale s to the residual stream x. */
+export function add_residual(x: usize, y: usize, s: Scale): void {
   const end = x + ((<usize>config.dim) << 2);
   const m = mant(s);
   const shift = -(exponent(s) + config.residual_frac);

@@ -4,12 +4,12 @@ import { PACK_INT4, PACK_INT8, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { rows_int4 } from "../kernels/rows_int4.ts";
 import { rows_int8 } from "../kernels/rows_int8.ts";
-import { rows_int8_simd } from "../kernels/rows_int8_simd.ts";
 import { ternary_ref } from "../kernels/ternary_ref.ts";
 import { PART_ACTIVATIONS, part, run } from "../memory/run_state.ts";
 import { config } from "./config.ts";
 import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
 import { apply, Scale, scale_mul } from "./numeric.ts";
+import { simd_head } from "./simd_engine.ts";
 import { cols_of, packing_of, row_scales, rows_of, Tensor } from "./weights.ts";
 
 /**
@@ -17,9 +17,23 @@ import { cols_of, packing_of, row_scales, rows_of, Tensor } from "./weights.ts";
  * @param logits i32[vocab_size rounded up to a multiple of 8]
  */
 export function head_logits(t: Tensor, sq: Scale, logits: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    if (run.engine == ENGINE_SIMD) {
+      simd_head(t.data, rows_of(t), cols_of(t), sq, row_scales(t), logits); // whatever it was, it is int8 now
+      return;
+    }
+  }
   head_products(t, logits);
-  const scales = row_scales(t);
-  const end = (<usize>rows_of(t)) << 2;
+  scale_logits(logits, rows_of(t), sq, row_scales(t));
+}
+
+/**
+ * Products -> logits, in place.
+ * @param logits i32[rows]
+ * @param scales Scale[rows]
+ */
+export function scale_logits(logits: usize, rows: i32, sq: Scale, scales: usize): void {
+  const end = (<usize>rows) << 2;
   for (let i: usize = 0; i < end; i += 4) {
     store<i32>(logits + i, apply(load<i32>(logits + i), scale_mul(sq, load<u32>(scales + i)), LOGIT_FRAC));
   }
@@ -29,12 +43,6 @@ function head_products(t: Tensor, acc: usize): void {
   const x = part(PART_ACTIVATIONS);
   const rows = rows_of(t);
   const cols = cols_of(t);
-  if (ASC_FEATURE_SIMD) {
-    if (run.engine == ENGINE_SIMD) {
-      rows_int8_simd(t.data, rows, cols, x, acc); // whatever it was, it is int8 now
-      return;
-    }
-  }
   const packing = packing_of(t);
   if (packing == PACK_INT8) rows_int8(t.data, rows, cols, x, acc);
   else if (packing == PACK_INT4) rows_int4(t.data, rows, cols, x, acc);

@@ -12,6 +12,7 @@ import {
   CFG_NORM_EPS,
   CFG_STOP,
   DIGEST_BYTES,
+  EXPERTS_MAX,
   HDR_BOARD,
   HDR_BYTES,
   HDR_DIGEST_COUNT,
@@ -32,7 +33,6 @@ import {
   IMAGE_NAME_BYTES,
   IMAGE_OK,
   IMAGE_TRUNCATED,
-  IMAGE_UNSUPPORTED,
   IMAGE_VERSION_MAJOR,
   IMAGE_WRONG_BOARD,
   KIND_CHAT,
@@ -155,7 +155,6 @@ function read_sections(image: usize): i32 {
   if (config_entry == 0) return IMAGE_BAD_CONFIG;
   read_config(image + load<u32>(config_entry, SEC_OFFSET), load<u32>(config_entry, SEC_BYTES));
   if (!is_config_sound()) return IMAGE_BAD_CONFIG;
-  if (config.n_experts != 0) return IMAGE_UNSUPPORTED;
   if (tables_bytes < <u32>(TAB_ROPE_INC + config.head_dim * 2)) return IMAGE_BAD_TENSOR;
   return weights.tokenizer == 0 ? IMAGE_BAD_TOKENIZER : IMAGE_OK;
 }
@@ -195,6 +194,8 @@ function is_config_sound(): bool {
   if (!within(config.vocab_size, VOCAB_MIN, VOCAB_MAX)) return false;
   if (!within(config.activation, 0, ACTIVATION_RELU2)) return false;
   if (!within(config.sub_norm, 0, 1) || !within(config.tied, 0, 1) || !within(config.add_bos, 0, 1)) return false;
+  if (!within(config.n_experts, 0, EXPERTS_MAX)) return false;
+  if (!within(config.n_experts_used, min(1, config.n_experts), config.n_experts)) return false;
   if (!within(config.residual_frac, 0, RESIDUAL_FRAC_MAX)) return false;
   if (config.head_act_max != ACT_MAX && config.head_act_max != HEAD_ACT_MAX_WIDE) return false;
   if (config.head_act_max == HEAD_ACT_MAX_WIDE && config.dim > WIDE_HEAD_COLS_MAX) return false;

@@ -48,16 +48,27 @@ import {
 } from "../../spec/packing.ts";
 import { config, kv_dim, q_dim } from "./config.ts";
 import { is_inside, sections_end } from "./image.ts";
-import { embed, final_norm, head, LAYER_TENSORS, layer_tensor, Tensor, weights } from "./weights.ts";
+import {
+  embed,
+  expert_tensor,
+  final_norm,
+  head,
+  layer_tensor,
+  layer_tensors,
+  router,
+  Tensor,
+  tensor_at,
+  weights,
+} from "./weights.ts";
 
 /**
  * Fills embed, final_norm, head and the table of layers for the image that read_image accepted.
- * @param layers room for n_layers * LAYER_TENSORS Tensors
+ * @param layers room for n_layers * layer_tensors() Tensors
  * @returns IMAGE_OK, IMAGE_BAD_TENSOR or IMAGE_TRUNCATED
  */
 export function bind_tensors(layers: usize): i32 {
   weights.layers = layers;
-  memory.fill(layers, 0, <usize>(config.n_layers * LAYER_TENSORS) * offsetof<Tensor>());
+  memory.fill(layers, 0, <usize>(config.n_layers * layer_tensors()) * offsetof<Tensor>());
   embed.entry = 0;
   final_norm.entry = 0;
   head.entry = 0;
@@ -76,21 +87,22 @@ export function bind_tensors(layers: usize): i32 {
 }
 
 /** Where the tensor belongs; null when the model has no such one. */
-function tensor_for(kind: i32, layer: i32, expert: i32): Tensor | null {
-  if (expert != 0) return null;
+export function tensor_for(kind: i32, layer: i32, expert: i32): Tensor | null {
+  if (expert != 0 && (kind < KIND_FFN_GATE || kind > KIND_FFN_DOWN || expert >= config.n_experts)) return null;
   if (kind < KIND_ATTN_NORM) {
     if (layer != 0) return null;
     if (kind == KIND_EMBED) return embed;
     if (kind == KIND_FINAL_NORM) return final_norm;
     return config.tied == 0 ? head : null;
   }
-  return layer < config.n_layers && is_wanted(kind) ? layer_tensor(layer, kind) : null;
+  if (layer >= config.n_layers || !is_wanted(kind)) return null;
+  return kind == KIND_ROUTER ? router(layer) : expert_tensor(layer, kind, expert);
 }
 
 /** Does each layer have a tensor of this kind? */
 function is_wanted(kind: i32): bool {
   if (kind == KIND_ATTN_SUB_NORM || kind == KIND_FFN_SUB_NORM) return config.sub_norm != 0;
-  return kind <= KIND_FFN_DOWN;
+  return kind != KIND_ROUTER || config.n_experts != 0;
 }
 
 function has_all(): bool {
@@ -99,12 +111,11 @@ function has_all(): bool {
     head.data = embed.data;
   }
   if (embed.entry == 0 || final_norm.entry == 0 || head.entry == 0) return false;
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    for (let kind = KIND_ATTN_NORM; kind <= KIND_FFN_DOWN; kind++) {
-      if (is_wanted(kind) && layer_tensor(layer, kind).entry == 0) return false;
-    }
-  }
-  return true;
+  const places = config.n_layers * layer_tensors();
+  let missing = 0;
+  for (let i = 0; i < places; i++) if (tensor_at(0, i).entry == 0) missing++;
+  // Sub-norms that the model does not have: their places are empty, one of attention and one of each feed-forward.
+  return missing == (config.sub_norm != 0 ? 0 : config.n_layers * (1 + max(1, config.n_experts)));
 }
 
 function check(entry: usize, kind: i32): i32 {
@@ -124,7 +135,7 @@ function rows_of_kind(kind: i32): i32 {
   if (kind == KIND_ATTN_K || kind == KIND_ATTN_V) return kv_dim();
   if (kind == KIND_ATTN_O || kind == KIND_FFN_DOWN) return config.dim;
   if (kind == KIND_FFN_GATE || kind == KIND_FFN_UP) return config.hidden_dim;
-  return 1;
+  return kind == KIND_ROUTER ? config.n_experts : 1;
 }
 
 function cols_of_kind(kind: i32): i32 {
@@ -145,6 +156,7 @@ function is_gain(kind: i32): bool {
 
 function suits(packing: i32, kind: i32): bool {
   if (is_gain(kind)) return packing == PACK_GAIN;
+  if (kind == KIND_ROUTER) return packing == PACK_INT8;
   if (kind != KIND_EMBED && kind != KIND_HEAD) return packing == PACK_TRITS_1;
   return (packing >= PACK_TRITS_1 && packing <= PACK_TRITS_5) || packing == PACK_INT8 || packing == PACK_INT4;
 }
@@ -163,7 +175,7 @@ function check_scales(entry: usize, kind: i32, rows: u32): i32 {
   if (abs(<i32>load<i16>(entry, SEC_SCALE_EXP)) > SCALE_EXP_MAX) return IMAGE_BAD_TENSOR;
   if (is_gain(kind)) return IMAGE_OK;
   const scale_kind = load<u8>(entry, SEC_SCALE_KIND);
-  if (scale_kind == SCALE_TENSOR && kind != KIND_EMBED && kind != KIND_HEAD) {
+  if (scale_kind == SCALE_TENSOR && kind != KIND_EMBED && kind != KIND_HEAD && kind != KIND_ROUTER) {
     const m = load<u16>(entry, SEC_SCALE_MANT);
     return m == 0 || m >= 32768 ? IMAGE_OK : IMAGE_BAD_TENSOR;
   }

@@ -5,6 +5,8 @@
 import {
   KIND_ATTN_NORM,
   KIND_FFN_DOWN,
+  KIND_FFN_GATE,
+  KIND_ROUTER,
   SEC_COLS,
   SEC_PACKING,
   SEC_ROWS,
@@ -13,6 +15,7 @@ import {
   SEC_SCALE_MANT,
   SEC_SCALES,
 } from "../../spec/image.ts";
+import { config } from "./config.ts";
 import { Scale } from "./numeric.ts";
 
 @unmanaged
@@ -23,8 +26,10 @@ export class Tensor {
   data: usize;
 }
 
-/** Tensors of a layer: kinds ATTN_NORM..FFN_DOWN, in the order of their numbers. */
-export const LAYER_TENSORS = KIND_FFN_DOWN - KIND_ATTN_NORM + 1;
+/** Tensors of each expert: kinds FFN_GATE..FFN_DOWN. */
+const EXPERT_TENSORS = KIND_FFN_DOWN - KIND_FFN_GATE + 1;
+/** Tensors of a dense layer: kinds ATTN_NORM..FFN_DOWN, in the order of their numbers. */
+const DENSE_TENSORS = KIND_FFN_DOWN - KIND_ATTN_NORM + 1;
 
 @unmanaged
 export class Weights {
@@ -37,7 +42,7 @@ export class Weights {
   chat: usize;
   chat_bytes: u32;
   tables: usize;
-  /** (n_layers, LAYER_TENSORS) Tensors, in the arena. */
+  /** (n_layers, layer_tensors()) Tensors, in the arena. */
   layers: usize;
 }
 
@@ -47,11 +52,31 @@ export const final_norm = changetype<Tensor>(memory.data(offsetof<Tensor>(), 8))
 /** The embedding's entry when tied; its data may be a repacked copy. */
 export const head = changetype<Tensor>(memory.data(offsetof<Tensor>(), 8));
 
-/** The tensor of a kind ATTN_NORM..FFN_DOWN in a layer. */
+/** Places for tensors in a layer. Kinds ATTN_NORM..FFN_DOWN come first; with experts FFN_GATE..FFN_DOWN of each further one follow, then ROUTER. */
+export function layer_tensors(): i32 {
+  const n = config.n_experts;
+  return n == 0 ? DENSE_TENSORS : DENSE_TENSORS + (n - 1) * EXPERT_TENSORS + 1;
+}
+
+/** Place i of layer_tensors() of a layer; whether a tensor is there, its entry tells. */
 @inline
+export function tensor_at(layer: i32, i: i32): Tensor {
+  return changetype<Tensor>(weights.layers + <usize>(layer * layer_tensors() + i) * offsetof<Tensor>());
+}
+
+/** The tensor of a kind ATTN_NORM..FFN_DOWN in a layer; of FFN_GATE..FFN_DOWN the first expert's. */
 export function layer_tensor(layer: i32, kind: i32): Tensor {
-  const index = layer * LAYER_TENSORS + kind - KIND_ATTN_NORM;
-  return changetype<Tensor>(weights.layers + <usize>index * offsetof<Tensor>());
+  return tensor_at(layer, kind - KIND_ATTN_NORM);
+}
+
+/** A kind FFN_GATE..FFN_DOWN of an expert; the layer's own is expert 0. */
+export function expert_tensor(layer: i32, kind: i32, expert: i32): Tensor {
+  return tensor_at(layer, kind - KIND_ATTN_NORM + expert * EXPERT_TENSORS);
+}
+
+/** In models with experts. */
+export function router(layer: i32): Tensor {
+  return expert_tensor(layer, KIND_ROUTER, config.n_experts - 1);
 }
 
 @inline

@@ -233,14 +233,12 @@ test("attention of heads and contexts as large as they get, all entries at their
 
 /** add_residual alone: x i32[n] at FREE, y behind it. */
 const RESIDUAL_ENTRY = `
-  import { PART_RESIDUAL, part_of, run } from "./as/memory/run_state.ts";
   import { add_residual } from "./as/model/bitlinear.ts";
   import { config } from "./as/model/config.ts";
   export function add(n: i32, s: u32, frac: i32): void {
     config.dim = n;
     config.residual_frac = frac;
-    part_of(run, PART_RESIDUAL).address = ${FREE};
-    add_residual(${FREE} + 4 * n, s);
+    add_residual(${FREE}, ${FREE} + 4 * n, s);
   }`;
 
 test("the residual stream saturates at the ends of i32 and nowhere before, as the vectors say too", async () => {
@@ -263,6 +261,17 @@ test("the residual stream saturates at the ends of i32 and nowhere before, as th
     const frac = random.between(0, 24);
     const wanted = x.map((value, i) => Number(exact.sat32(BigInt(value) + exact.apply(BigInt(y[i]), big(s), frac))));
     assert.deepEqual(add(x, y, s, frac), wanted, `${x} + ${y} * ${s}, ${frac}`);
+  }
+
+  // The outputs of experts, each with its weight.
+  const { mixing } = JSON.parse(readFileSync(join(ROOT, "spec/vectors/experts.json"), "utf8"));
+  assert.ok(mixing.length > 5);
+  for (const { x, outputs, weights, residual_frac, x_after } of mixing) {
+    const mixed = (outputs as [number[], Scale][]).reduce((sum: number[], [y, s], j) => {
+      const [m, e] = exact.scaleMul(big(s), big(weights[j]));
+      return add(sum, y, [Number(m), e], residual_frac);
+    }, x);
+    assert.deepEqual(mixed, x_after);
   }
 
   const { row_scales } = JSON.parse(readFileSync(join(ROOT, "spec/vectors/numerics.json"), "utf8"));

@@ -1,11 +1,19 @@
 /** Whole models of random shape: the engines agree on every logit. vectors.test.ts says that they are the right ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACTIVATION_SILU } from "../../spec/image.ts";
+import {
+  ACTIVATION_SILU,
+  CFG_N_EXPERTS,
+  CFG_N_EXPERTS_USED,
+  KIND_CONFIG,
+  KIND_ROUTER,
+  SEC_KIND,
+  SEC_OFFSET,
+} from "../../spec/image.ts";
 import { PACK_INT4, PACK_INT8, PACK_TRITS_4 } from "../../spec/packing.ts";
 import { type EngineExports, loadEngine } from "./load_engine.ts";
 import { Random } from "./random.ts";
-import { TINY, type TinyShape, tinyImage } from "./tiny_image.ts";
+import { entryOf, TINY, type TinyShape, tinyImage } from "./tiny_image.ts";
 
 const ENGINES = ["ref", "lut", "simd"] as const;
 
@@ -34,6 +42,9 @@ const SHAPES: [name: string, shape: Partial<TinyShape>][] = [
   ["ternary embedding, int4 head", { embedPacking: 1, tied: false, headPacking: PACK_INT4, headActMax: 127 }],
   ["int8 head", { embedPacking: 3, tied: false, headPacking: PACK_INT8, headActMax: 127, hidden: 200, dim: 132 }],
   ["massive activations", { loud: 20000, tied: false }],
+  ["two of four experts", { experts: 4, expertsUsed: 2 }],
+  ["one expert of one", { experts: 1, expertsUsed: 1, activation: ACTIVATION_SILU, subNorm: false }],
+  ["all of 37 experts, row scales, odd sizes", { experts: 37, expertsUsed: 37, rowScales: true, hidden: 13, dim: 36 }],
 ];
 
 for (const [name, changes] of SHAPES) {
@@ -52,6 +63,22 @@ for (const [name, changes] of SHAPES) {
     });
   });
 }
+
+test("one expert of one is the dense model: the same weights give the same logits", async () => {
+  const shape = { ...TINY, layers: 1, experts: 1, expertsUsed: 1 };
+  const image = tinyImage(shape, new Random(11));
+  const dense = image.slice();
+  const view = new DataView(dense.buffer);
+  view.setUint16(entryOf(dense, KIND_ROUTER) + SEC_KIND, 0x8000, true);
+  const config = view.getUint32(entryOf(dense, KIND_CONFIG) + SEC_OFFSET, true);
+  view.setUint32(config + 4 * CFG_N_EXPERTS, 0, true);
+  view.setUint32(config + 4 * CFG_N_EXPERTS_USED, 0, true);
+  for (const engine of [0, 1, 2]) {
+    const [a, b] = [await openTiny(image, engine), await openTiny(dense, engine)];
+    for (let position = 0; position < 5; position++)
+      assert.deepEqual(logits(a, position * 7, position, shape.vocab), logits(b, position * 7, position, shape.vocab));
+  }
+});
 
 test("positions may be computed again, and leaving out the head changes nothing that follows", async () => {
   const model = await openTiny(tinyImage(TINY, new Random(7)), 1);

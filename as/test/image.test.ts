@@ -72,7 +72,8 @@ const REFUSED: [what: string, error: number, change: (view: DataView, image: Uin
   ["BOS beyond the vocabulary", S.IMAGE_BAD_CONFIG, field(S.CFG_BOS, 256)],
   ["ADD_BOS without BOS", S.IMAGE_BAD_CONFIG, field(S.CFG_ADD_BOS, 1)],
   ["nine stop ids", S.IMAGE_BAD_CONFIG, field(S.CFG_N_STOP, 9)],
-  ["experts", S.IMAGE_UNSUPPORTED, field(S.CFG_N_EXPERTS, 8)],
+  ["experts of which none is used", S.IMAGE_BAD_CONFIG, field(S.CFG_N_EXPERTS, 8)],
+  ["used experts of a dense model", S.IMAGE_BAD_CONFIG, field(S.CFG_N_EXPERTS_USED, 1)],
   ["no tokenizer", S.IMAGE_BAD_TOKENIZER, inEntry(S.KIND_TOKENIZER, S.SEC_KIND, 0x8000)],
   ["tables too short for the heads", S.IMAGE_BAD_TENSOR, inEntry(S.KIND_TABLES, S.SEC_BYTES, 3080)],
   ["a missing tensor", S.IMAGE_BAD_TENSOR, inEntry(S.KIND_FFN_DOWN, S.SEC_KIND, 0x8000)],
@@ -89,6 +90,44 @@ const REFUSED: [what: string, error: number, change: (view: DataView, image: Uin
   ["a sub-norm that the configuration denies", S.IMAGE_BAD_TENSOR, field(S.CFG_SUB_NORM, 0)],
   ["no head, untied", S.IMAGE_BAD_TENSOR, field(S.CFG_TIED, 0)],
 ];
+
+/** The same for a model with experts. */
+const mixed = tinyImage({ ...TINY, experts: 3, expertsUsed: 2 }, new Random(2));
+const mixedConfig = new DataView(mixed.buffer).getUint32(entryOf(mixed, S.KIND_CONFIG) + S.SEC_OFFSET, true);
+const mixedField = (i: number, value: number) => set32(mixedConfig + 4 * i, value);
+const ofExpert = (kind: number, expert: number, layer = 0) => entryOf(mixed, kind, layer, expert);
+const REFUSED_EXPERTS: [what: string, error: number, change: (view: DataView) => void][] = [
+  ["257 experts", S.IMAGE_BAD_CONFIG, mixedField(S.CFG_N_EXPERTS, 257)],
+  ["2^32 - 1 experts", S.IMAGE_BAD_CONFIG, mixedField(S.CFG_N_EXPERTS, 0xffffffff)],
+  ["experts of which more are used than there are", S.IMAGE_BAD_CONFIG, mixedField(S.CFG_N_EXPERTS_USED, 4)],
+  ["an expert too few", S.IMAGE_BAD_TENSOR, mixedField(S.CFG_N_EXPERTS, 4)],
+  ["an expert too many", S.IMAGE_BAD_TENSOR, mixedField(S.CFG_N_EXPERTS, 2)],
+  ["an expert's tensor twice", S.IMAGE_BAD_TENSOR, set16(ofExpert(S.KIND_FFN_UP, 2) + S.SEC_EXPERT, 1)],
+  ["an expert's missing tensor", S.IMAGE_BAD_TENSOR, set16(ofExpert(S.KIND_FFN_DOWN, 2, 1) + S.SEC_KIND, 0x8000)],
+  ["an expert's missing sub-norm", S.IMAGE_BAD_TENSOR, set16(ofExpert(S.KIND_FFN_SUB_NORM, 1) + S.SEC_KIND, 0x8000)],
+  ["attention of an expert", S.IMAGE_BAD_TENSOR, set16(ofExpert(S.KIND_ATTN_O, 0) + S.SEC_EXPERT, 1)],
+  ["a router of an expert", S.IMAGE_BAD_TENSOR, set16(ofExpert(S.KIND_ROUTER, 0) + S.SEC_EXPERT, 1)],
+  ["a layer without router", S.IMAGE_BAD_TENSOR, set16(ofExpert(S.KIND_ROUTER, 0, 1) + S.SEC_KIND, 0x8000)],
+  ["a router of another shape", S.IMAGE_BAD_TENSOR, set32(ofExpert(S.KIND_ROUTER, 0) + S.SEC_ROWS, 2)],
+  [
+    "one scale for a router",
+    S.IMAGE_BAD_TENSOR,
+    (view) => view.setUint8(ofExpert(S.KIND_ROUTER, 0) + S.SEC_SCALE_KIND, 1),
+  ],
+  ["a router of int4", S.IMAGE_BAD_TENSOR, (view) => view.setUint8(ofExpert(S.KIND_ROUTER, 0) + S.SEC_PACKING, 17)],
+];
+
+test("an image with experts is accepted", async () => {
+  const model = await loadEngine();
+  assert.equal(openAt(model, mixed.slice()), 0);
+});
+
+for (const [what, error, change] of REFUSED_EXPERTS)
+  test(`refused: ${what}`, async () => {
+    const image = mixed.slice();
+    change(new DataView(image.buffer));
+    assert.equal(openAt(await loadEngine(), image), error);
+  });
 
 function nudge(view: DataView, kind: number, offset: number, by: number): void {
   const at = entryOf(good, kind) + offset;

@@ -50,7 +50,7 @@ function parts(model: EngineExports): Part[] {
 /** Parts of one phase each; all others live all the time. */
 const PHASES: Record<string, string[]> = {
   attention: ["qkv accumulators", "query", "head scales", "attention scores", "attention output"],
-  ffn: ["gate", "up"],
+  ffn: ["gate", "up", "experts"],
   head: ["logits"],
 };
 
@@ -71,6 +71,7 @@ test("parts that live at the same time do not overlap, and all lie in the arena"
     TINY,
     BUNDLED,
     { ...TINY, dim: 36, hidden: 51, headDim: 14, heads: 3, kvHeads: 1, vocab: 259 },
+    { ...TINY, dim: 36, hidden: 20, experts: 9, expertsUsed: 3 },
   ]) {
     const model = await reader(shape);
     for (const context of [16, 37, 64])
@@ -93,6 +94,20 @@ test("parts that live at the same time do not overlap, and all lie in the arena"
         }
       }
   }
+});
+
+test("experts take their table, their logits and one more vector, and a dense model none of it", async () => {
+  const bytes = async (shape: TinyShape) => {
+    const model = await reader(shape);
+    assert.equal(model.plan_device(100 * KIB, 16, FRAME, FRAME), 1);
+    return Object.fromEntries(parts(model).map((part) => [part.name, part.bytes]));
+  };
+  const [dense, nine] = [await bytes(TINY), await bytes({ ...TINY, experts: 9, expertsUsed: 3 })];
+  assert.equal(dense.experts, 0);
+  assert.equal(dense["tensor table"], TINY.layers * 11 * 8);
+  // 16 logits (9 in whole blocks of 8), 3 choices, 32 activations.
+  assert.equal(nine.experts, 16 * 4 + 3 * 8 + 32 * 2);
+  assert.equal(nine["tensor table"], TINY.layers * (11 + 8 * 4 + 1) * 8);
 });
 
 test("scratch of the sampler leaves the logits alone; that of the tokenizer leaves the cache alone", async () => {

@@ -89,6 +89,7 @@ export interface EngineExports {
   ): number;
   join_heads(x: number, nHeads: number, headDim: number, notes: number): number;
   sigmoid15(table: number, t: number): number;
+  choose_experts(logits: number, n: number, used: number, exp2: number, chosen: number): void;
   gated(g: number, sg: number, u: number, su: number, n: number, activation: number, tables: number): number;
 }
 
@@ -104,11 +105,16 @@ export function fromWord(word: number): [m: number, e: number] {
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
-/** A fresh instance. */
-export async function loadEngine(): Promise<EngineExports> {
+/** A fresh instance of dist/wasm/engine.wasm with the memory that it imports: 4 GiB of addresses, which cost nothing until they are touched. */
+export async function engineInstance(): Promise<WebAssembly.Instance> {
   compiled ??= readFile(join(ROOT, "dist/wasm/engine.wasm")).then((bytes) => WebAssembly.compile(bytes));
-  const instance = await WebAssembly.instantiate(await compiled, {});
-  return instance.exports as unknown as EngineExports;
+  const memory = new WebAssembly.Memory({ initial: 4, maximum: 65536, shared: true });
+  return WebAssembly.instantiate(await compiled, { env: { memory } });
+}
+
+/** The exports of a fresh instance. */
+export async function loadEngine(): Promise<EngineExports> {
+  return (await engineInstance()).exports as unknown as EngineExports;
 }
 
 /** A piece of the engine's memory that tests hand out from the bottom; it is taken back whole. */

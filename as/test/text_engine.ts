@@ -1,11 +1,7 @@
 /** The engine build in a test of text, one model an instance. */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { ROOT } from "../../scripts/lib/root.mjs";
 import * as I from "../../spec/image.ts";
 import * as W from "../../spec/wire.ts";
-
-const compiled = await WebAssembly.compile(await readFile(join(ROOT, "dist/wasm/engine.wasm")));
+import { engineInstance } from "./load_engine.ts";
 
 export interface Turn {
   keep?: boolean;
@@ -25,7 +21,7 @@ export class TextEngine {
 
   /** @param engine 0 ref, 1 lut, 2 simd */
   static async open(image: Uint8Array, context: number, engine = 1): Promise<TextEngine> {
-    const opened = new TextEngine(await WebAssembly.instantiate(compiled, {}));
+    const opened = new TextEngine(await engineInstance());
     const at = opened.call.reserve(image.length);
     opened.bytes().set(image, at);
     const code = opened.call.open(at, image.length, context, engine) || opened.call.gen_reset();
@@ -35,7 +31,7 @@ export class TextEngine {
 
   /** A module in which no model is open. */
   static async closed(): Promise<TextEngine> {
-    return new TextEngine(await WebAssembly.instantiate(compiled, {}));
+    return new TextEngine(await engineInstance());
   }
 
   private constructor(instance: WebAssembly.Instance) {

@@ -24,6 +24,9 @@ export interface TinyShape {
   rowScales: boolean;
   /** Factor on the embedding's scale: large ones make massive activations. */
   loud: number;
+  /** 0: dense. */
+  experts: number;
+  expertsUsed: number;
 }
 
 export const TINY: TinyShape = {
@@ -43,11 +46,14 @@ export const TINY: TinyShape = {
   headActMax: 4095,
   rowScales: false,
   loud: 1,
+  experts: 0,
+  expertsUsed: 0,
 };
 
 interface Section {
   kind: number;
   layer: number;
+  expert: number;
   packing: number;
   scaleKind: number;
   rows: number;
@@ -58,7 +64,6 @@ interface Section {
 }
 
 const NOTHING = new Uint8Array();
-const HEADER = 4096;
 
 function scaleWord(value: number): number {
   const e = Math.floor(Math.log2(value)) - 15;
@@ -71,18 +76,30 @@ export function tinyImage(shape: TinyShape, random: Random): Uint8Array {
   const kvDim = shape.kvHeads * shape.headDim;
   const sections: Section[] = [];
   const plain = (kind: number, bytes: Uint8Array) =>
-    sections.push({ kind, layer: 0, packing: 0, scaleKind: 0, rows: 0, cols: 0, scale: 0, bytes, scales: NOTHING });
-  const gain = (kind: number, layer: number, cols: number) => {
+    sections.push({
+      kind,
+      layer: 0,
+      expert: 0,
+      packing: 0,
+      scaleKind: 0,
+      rows: 0,
+      cols: 0,
+      scale: 0,
+      bytes,
+      scales: NOTHING,
+    });
+  const gain = (kind: number, layer: number, cols: number, expert = 0) => {
     const bytes = new Uint8Array(new Int16Array(random.vector(cols, () => random.between(12000, 20000))).buffer);
     const scale = (32768 | (-14 << 16)) >>> 0;
-    sections.push({ kind, layer, packing: PACK_GAIN, scaleKind: 0, rows: 1, cols, scale, bytes, scales: NOTHING });
+    const packing = PACK_GAIN;
+    sections.push({ kind, layer, expert, packing, scaleKind: 0, rows: 1, cols, scale, bytes, scales: NOTHING });
   };
   const rowScales = (rows: number, value: number) => {
     const words = random.vector(rows, () => scaleWord((value * random.between(50, 150)) / 100));
     const largest = Math.max(...words.map((word) => word >> 16));
     return { scale: (largest << 16) >>> 0, scales: new Uint8Array(new Uint32Array(words).buffer) };
   };
-  const linear = (kind: number, layer: number, rows: number, cols: number) => {
+  const linear = (kind: number, layer: number, rows: number, cols: number, expert = 0) => {
     const trits = random.vector(rows * cols, () => random.between(-1, 1));
     const value = 1 / Math.sqrt(cols * 0.66);
     const scaled = shape.rowScales ? rowScales(rows, value) : { scale: scaleWord(value), scales: NOTHING };
@@ -90,6 +107,7 @@ export function tinyImage(shape: TinyShape, random: Random): Uint8Array {
     sections.push({
       kind,
       layer,
+      expert,
       packing: 1,
       scaleKind,
       rows,
@@ -98,8 +116,8 @@ export function tinyImage(shape: TinyShape, random: Random): Uint8Array {
       bytes: packTrits(trits, 1, rows, cols),
     });
   };
-  const matrix = (kind: number, packing: number, loud: number) => {
-    const { vocab: rows, dim: cols } = shape;
+  const matrix = (kind: number, packing: number, loud: number, rows = shape.vocab, layer = 0) => {
+    const cols = shape.dim;
     const most = packing === PACK_INT8 ? 127 : packing === PACK_INT4 ? 7 : (3 ** packing - 1) / 2;
     const weights = random.vector(rows * cols, () => random.between(-most, most));
     const bytes =
@@ -109,7 +127,7 @@ export function tinyImage(shape: TinyShape, random: Random): Uint8Array {
           ? packInt4(weights, rows, cols)
           : packTrits(weights, packing, rows, cols);
     const scaled = rowScales(rows, loud / most);
-    sections.push({ kind, layer: 0, packing, scaleKind: S.SCALE_ROWS, rows, cols, ...scaled, bytes });
+    sections.push({ kind, layer, expert: 0, packing, scaleKind: S.SCALE_ROWS, rows, cols, ...scaled, bytes });
   };
 
   plain(S.KIND_CONFIG, configSection(shape));
@@ -124,10 +142,13 @@ export function tinyImage(shape: TinyShape, random: Random): Uint8Array {
     if (shape.subNorm) gain(S.KIND_ATTN_SUB_NORM, layer, qDim);
     linear(S.KIND_ATTN_O, layer, shape.dim, qDim);
     gain(S.KIND_FFN_NORM, layer, shape.dim);
-    linear(S.KIND_FFN_GATE, layer, shape.hidden, shape.dim);
-    linear(S.KIND_FFN_UP, layer, shape.hidden, shape.dim);
-    if (shape.subNorm) gain(S.KIND_FFN_SUB_NORM, layer, shape.hidden);
-    linear(S.KIND_FFN_DOWN, layer, shape.dim, shape.hidden);
+    if (shape.experts > 0) matrix(S.KIND_ROUTER, PACK_INT8, 2 / Math.sqrt(shape.dim), shape.experts, layer);
+    for (let expert = 0; expert < Math.max(1, shape.experts); expert++) {
+      linear(S.KIND_FFN_GATE, layer, shape.hidden, shape.dim, expert);
+      linear(S.KIND_FFN_UP, layer, shape.hidden, shape.dim, expert);
+      if (shape.subNorm) gain(S.KIND_FFN_SUB_NORM, layer, shape.hidden, expert);
+      linear(S.KIND_FFN_DOWN, layer, shape.dim, shape.hidden, expert);
+    }
   }
   gain(S.KIND_FINAL_NORM, 0, shape.dim);
   if (!shape.tied) matrix(S.KIND_HEAD, shape.headPacking, 1);
@@ -147,6 +168,8 @@ function configSection(shape: TinyShape): Uint8Array {
   fields[S.CFG_ACTIVATION] = shape.activation;
   fields[S.CFG_SUB_NORM] = shape.subNorm ? 1 : 0;
   fields[S.CFG_TIED] = shape.tied ? 1 : 0;
+  fields[S.CFG_N_EXPERTS] = shape.experts;
+  fields[S.CFG_N_EXPERTS_USED] = shape.expertsUsed;
   fields[S.CFG_NORM_EPS] = scaleWord(1e-5);
   fields[S.CFG_RESIDUAL_FRAC] = 16;
   fields[S.CFG_HEAD_ACT_MAX] = shape.headActMax;
@@ -158,7 +181,8 @@ function configSection(shape: TinyShape): Uint8Array {
 
 function assemble(sections: Section[]): Uint8Array {
   const align = (n: number, to: number) => Math.ceil(n / to) * to;
-  let at = HEADER;
+  const header = align(S.HDR_TABLE + sections.length * S.SECTION_ENTRY_BYTES, S.IMAGE_BLOCK_BYTES);
+  let at = header;
   const placed = sections.map((section) => {
     const offset = align(at, S.IMAGE_ALIGN);
     const scalesAt = section.scales.length > 0 ? align(offset + section.bytes.length, 4) : 0;
@@ -172,7 +196,7 @@ function assemble(sections: Section[]): Uint8Array {
   view.setUint32(S.HDR_MAGIC, S.IMAGE_MAGIC, true);
   view.setUint16(S.HDR_MAJOR, S.IMAGE_VERSION_MAJOR, true);
   view.setUint32(S.HDR_IMAGE_BYTES, bytes.length, true);
-  view.setUint32(S.HDR_BYTES, HEADER, true);
+  view.setUint32(S.HDR_BYTES, header, true);
   view.setUint32(S.HDR_SECTIONS, sections.length, true);
   view.setUint32(S.HDR_DIGESTS, digests, true);
   view.setUint32(S.HDR_DIGEST_COUNT, count, true);
@@ -182,6 +206,7 @@ function assemble(sections: Section[]): Uint8Array {
     const entry = S.HDR_TABLE + i * S.SECTION_ENTRY_BYTES;
     view.setUint16(entry + S.SEC_KIND, section.kind, true);
     view.setUint16(entry + S.SEC_LAYER, section.layer, true);
+    view.setUint16(entry + S.SEC_EXPERT, section.expert, true);
     view.setUint8(entry + S.SEC_PACKING, section.packing);
     view.setUint8(entry + S.SEC_SCALE_KIND, section.scaleKind);
     view.setUint32(entry + S.SEC_OFFSET, section.offset, true);
@@ -197,11 +222,12 @@ function assemble(sections: Section[]): Uint8Array {
 }
 
 /** Offset of the table entry of a section. */
-export function entryOf(image: Uint8Array, kind: number, layer = 0): number {
+export function entryOf(image: Uint8Array, kind: number, layer = 0, expert = 0): number {
   const view = new DataView(image.buffer);
   for (let i = 0; i < view.getUint32(S.HDR_SECTIONS, true); i++) {
     const entry = S.HDR_TABLE + i * S.SECTION_ENTRY_BYTES;
-    if (view.getUint16(entry, true) === kind && view.getUint16(entry + S.SEC_LAYER, true) === layer) return entry;
+    const place = [S.SEC_KIND, S.SEC_LAYER, S.SEC_EXPERT].map((field) => view.getUint16(entry + field, true));
+    if (place[0] === kind && place[1] === layer && place[2] === expert) return entry;
   }
-  throw new Error(`no section ${kind} of layer ${layer}`);
+  throw new Error(`no section ${kind} of layer ${layer}, expert ${expert}`);
 }

@@ -81,6 +81,11 @@ interface Numerics {
   combine: { heads: [o: number[], so: Scale][]; x: number[]; s: Scale }[];
 }
 
+interface Experts {
+  router: { rows: number[][]; q: number[]; sq: Scale; row_scales: Scale[]; logits: number[] }[];
+  choice: { logits: number[]; used: number; chosen: number[]; weights: Scale[] }[];
+}
+
 interface Transcript {
   image: string;
   context: number;
@@ -314,7 +319,37 @@ test("numerics.json: attention", () => {
   }
 });
 
-for (const name of ["llama", "relu2", "silu"]) {
+test("experts.json: the router's logits", () => {
+  for (const { rows, q, sq, row_scales, logits } of vectors<Experts>("experts.json").router) {
+    heap.reset();
+    const acc = heap.room(4 * rows.length + 32);
+    engine.rows_int8(heap.i8(rows.flat()), rows.length, q.length, heap.i16([...q, ...Array<number>(8).fill(0)]), acc);
+    const got = heap
+      .readI32(acc, rows.length)
+      .map((value, e) => engine.apply(value, engine.scale_mul(toWord(sq), toWord(row_scales[e])), 16));
+    assert.deepEqual(got, logits);
+  }
+});
+
+test("experts.json: choices and weights", () => {
+  for (const { logits, used, chosen, weights } of vectors<Experts>("experts.json").choice) {
+    heap.reset();
+    const out = heap.room(8 * used);
+    engine.choose_experts(heap.i32(logits), logits.length, used, tablesAt, out);
+    const words = heap.readI32(out, 2 * used);
+    assert.deepEqual(
+      chosen.map((_, j) => words[2 * j]),
+      chosen,
+    );
+    assert.deepEqual(
+      weights.map((_, j) => fromWord(words[2 * j + 1])),
+      weights,
+      `${used} of ${logits}`,
+    );
+  }
+});
+
+for (const name of ["llama", "relu2", "silu", "experts"]) {
   for (const [kind, label] of ["ref", "lut", "simd"].entries()) {
     test(`${name}.trit: the transcript's logits, engine ${label}`, async () => {
       const transcript = vectors<Transcript>(`${name}.transcript.json`);

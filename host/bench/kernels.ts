@@ -57,7 +57,7 @@ export async function benchKernels(rows: number, cols: number): Promise<KernelRe
   const next = random();
   const groups = Math.ceil(cols / TRITS_PER_BYTE);
   const packedBytes = Math.ceil(rows / 4) * 4 * groups;
-  const at = (bytes: number) => engine.reserve(bytes);
+  const at = (bytes: number) => engine.reserve(bytes) >>> 0;
   const packed = at(packedBytes);
   const int8 = at(rows * cols);
   const tiles = at(engine.simd_bytes(rows, cols));

@@ -1,16 +1,22 @@
-// The model that a command is given, and the engine that runs it.
-import { readFile } from "node:fs/promises";
+// The model that a command is given, and the engine that runs it: an image by any engine, a source as it is by the float engine.
+import { open, readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { CONTEXT_MIN } from "../../spec/image.ts";
+import { CONTEXT_MIN, IMAGE_MAGIC } from "../../spec/image.ts";
 import { listModels, modelPath } from "../assets.ts";
-import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
+import { openModel } from "../convert/convert.ts";
+import { ENGINE_KINDS, Engine, type EngineKind } from "../engine/engine.ts";
 import { TritkitError } from "../errors.ts";
-import { type Arguments, type OptionSpec, usage } from "./command.ts";
+import { FloatEngine, type FloatOptions } from "../float/float_engine.ts";
+import { imageSource } from "../float/image_source.ts";
+import { readImage } from "../image/reader.ts";
+import { type Arguments, type Context, type OptionSpec, usage } from "./command.ts";
+import type { Output } from "./output.ts";
+import { SOURCE_OPTIONS, sourceOptions } from "./source_options.ts";
 
 export const ENGINE_OPTION: OptionSpec = {
   type: "string",
   value: "NAME",
-  help: "simd (default), scalar (the board's table kernel) or ref; all give the same answer",
+  help: "simd (default), scalar (the board's table kernel) or ref: all give the same answer; float: as published, in float64, also models that were not converted",
 };
 
 export const CONTEXT_OPTION: OptionSpec = {
@@ -18,6 +24,67 @@ export const CONTEXT_OPTION: OptionSpec = {
   value: "N",
   help: "positions of the context, one a token (default: the model's longest)",
 };
+
+/** What `run` and `eval` take to open a model. */
+export const RUNNER_OPTIONS: Record<string, OptionSpec> = {
+  context: CONTEXT_OPTION,
+  engine: ENGINE_OPTION,
+  ...SOURCE_OPTIONS,
+};
+
+/** An engine that runs a model, whichever it is. */
+export interface Runner {
+  readonly engine: Engine | FloatEngine;
+  /** "stories-1m  engine simd  context 256 positions" */
+  readonly label: string;
+  close(): Promise<void>;
+}
+
+/** @throws TritkitError */
+export async function openRunner({ args, out, signal }: Context): Promise<Runner> {
+  const file = await existing(args.positionals[0]);
+  const kind = engineKind(args.text("engine"));
+  const isSource = await holdsSource(file);
+  if (kind !== "float") {
+    for (const name of Object.keys(SOURCE_OPTIONS))
+      if (args.given(name)) throw usage(`--${name} is for --engine float, which runs models that were not converted.`);
+    if (isSource)
+      throw new TritkitError(
+        "E_NOT_CONVERTED",
+        `${file} is a model that was not converted.`,
+        "Make an image of it with `tritkit convert`, or run it as it is with --engine float.",
+      );
+    const bytes = await readModel(file);
+    const context = contextFrom(args, readImage(bytes).config.seqLen);
+    const engine = await Engine.open(bytes, { context, engine: kind });
+    return { engine, label: labelOf(engine, kind), close: async () => {} };
+  }
+  const source = isSource
+    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize"), signal })
+    : imageSource(readImage(await readModel(file)));
+  try {
+    const options = { context: contextFrom(args, source.config.seqLen), onLoad: loadProgress(out) };
+    const engine = await FloatEngine.open(source, options);
+    return { engine, label: labelOf(engine, `float, ${engine.arithmetic}`), close: () => engine.close() };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+function labelOf({ name, context }: Engine | FloatEngine, engine: string): string {
+  return `${name}  engine ${engine}  context ${context} positions`;
+}
+
+/** Reading the weights for the first time takes seconds to minutes, and happens within the first token. */
+export function loadProgress(out: Output): NonNullable<FloatOptions["onLoad"]> {
+  const started = performance.now();
+  return (done, total) => {
+    if (performance.now() - started < 1000) return;
+    if (done === total) out.clearStatus();
+    else out.status(`reading the weights, layer ${done} of ${total}`);
+  };
+}
 
 /** --context, 0 without it. @throws TritkitError E_USAGE for one that the model does not have */
 export function contextFrom(args: Arguments, seqLen: number): number {
@@ -28,9 +95,35 @@ export function contextFrom(args: Arguments, seqLen: number): number {
 }
 
 /** @throws TritkitError E_USAGE */
-export function engineKind(name = "simd"): EngineKind {
-  if (name in ENGINE_KINDS) return name as EngineKind;
-  throw usage(`There is no engine "${name}"; there are ${Object.keys(ENGINE_KINDS).join(", ")}.`);
+function engineKind(name = "simd"): EngineKind | "float" {
+  if (name === "float" || Object.hasOwn(ENGINE_KINDS, name)) return name as EngineKind | "float";
+  throw usage(`There is no engine "${name}"; there are ${Object.keys(ENGINE_KINDS).join(", ")} and float.`);
+}
+
+/** Whether the path holds what `tritkit convert` takes rather than an image. A file that nobody knows counts as a damaged image. */
+async function holdsSource(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) return false;
+  if (found.isDirectory()) return true;
+  if (!/\.(gguf|safetensors|bin)$/.test(path)) return false;
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return bytesRead < 4 || buffer.readUInt32LE(0) !== IMAGE_MAGIC;
+  } finally {
+    await file.close();
+  }
+}
+
+/** A path, or that of the bundled model of this name. @throws TritkitError E_UNKNOWN_MODEL */
+async function existing(file: string): Promise<string> {
+  if (/[./\\]/.test(file)) return file;
+  // A folder of the user's may have a plain name too.
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isFolder && !(await listModels()).includes(file) ? file : modelPath(file);
 }
 
 /** A file, or the name of a bundled model. @throws TritkitError E_UNKNOWN_MODEL, E_FILE_NOT_FOUND, E_FILE_IS_FOLDER */

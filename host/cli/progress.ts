@@ -21,14 +21,24 @@ export class ProgressLine {
   readonly #label: string;
   readonly #started: number;
   readonly #seconds: () => number;
+  readonly #text: (amount: number) => string;
   #from: number | null = null;
   #drawn = 0;
 
-  /** @param seconds the clock that rate and ETA go by */
-  constructor(out: Output, label: string, seconds: () => number = () => performance.now() / 1000) {
+  /**
+   * @param seconds the clock that rate and ETA go by
+   * @param text how amounts are written
+   */
+  constructor(
+    out: Output,
+    label: string,
+    seconds: () => number = () => performance.now() / 1000,
+    text: (amount: number) => string = bytesText,
+  ) {
     this.#out = out;
     this.#label = label.padEnd(7);
     this.#seconds = seconds;
+    this.#text = text;
     this.#started = seconds();
   }
 
@@ -44,9 +54,9 @@ export class ProgressLine {
     const left = rate > 0 && done < total ? `ETA ${secondsText((total - done) / rate)}` : "";
     const width = Math.max(8, Math.min(BAR, this.#out.columns - BESIDE_BAR));
     const bar = "#".repeat(Math.round(share * width)).padEnd(width, ".");
-    const rateText = rate > 0 ? `${bytesText(rate)}/s` : "";
+    const rateText = rate > 0 ? `${this.#text(rate)}/s` : "";
     this.#out.status(
-      [`${this.#label}${bar}`, `${bytesText(done)} of ${bytesText(total)}`, rateText, left, note]
+      [`${this.#label}${bar}`, `${this.#text(done)} of ${this.#text(total)}`, rateText, left, note]
         .filter(Boolean)
         .join("  "),
     );

@@ -4,13 +4,20 @@ import { RESIDUAL_FRAC_DEFAULT } from "../../spec/numerics.ts";
 import { throwIfAborted } from "../errors.ts";
 import { describeImage, type ImageDescription } from "../image/describe.ts";
 import { hex } from "../image/digest.ts";
-import { sectionName } from "../image/layout.ts";
+import { sectionName, tensorSlots } from "../image/layout.ts";
 import { readImage } from "../image/reader.ts";
 import { packingName } from "../image/sizes.ts";
 import { chooseHeadActMax, choosePacking, chooseResidualFrac, type EmbedPacking, largestValue } from "./choices.ts";
-import { imageBytes, type SectionPlan, type WriteOptions, type WriteProgress, writeImage } from "./image_writer.ts";
-import type { Dropped, ModelSource } from "./model.ts";
-import { planSections } from "./plan.ts";
+import {
+  checkNames,
+  imageBytes,
+  type SectionPlan,
+  type WriteOptions,
+  type WriteProgress,
+  writeImage,
+} from "./image_writer.ts";
+import type { Dropped, ModelConfig, ModelSource } from "./model.ts";
+import { imageConfig, planSections, refuseFloatOnly } from "./plan.ts";
 import { FileSink, type ImageSink, MemorySink } from "./sinks.ts";
 
 export interface BuildOptions {
@@ -53,8 +60,14 @@ export async function buildImageFile(
   out: string,
   options: BuildOptions = {},
 ): Promise<ConvertReport> {
-  const work = await prepare(model, options);
-  return finish(work, await FileSink.create(out));
+  // First: minutes of reading are no good when the place cannot be written.
+  const sink = await FileSink.create(out);
+  try {
+    return await finish(await prepare(model, options), sink);
+  } catch (error) {
+    await sink.discard();
+    throw error;
+  }
 }
 
 /** @throws TritkitError */
@@ -79,16 +92,28 @@ interface Work {
 async function prepare(model: ModelSource, options: BuildOptions): Promise<Work> {
   const { config } = model;
   const { signal } = options;
+  const write = {
+    name: options.name ?? model.name,
+    board: options.board ?? "",
+    signal,
+    onProgress: options.onProgress,
+  };
+  checkNames(write);
+  refuseFloatOnly(config);
+  const headActMax = options.headActMax ?? chooseHeadActMax(config.dim);
+  imageConfig(config, { context: options.context ?? 0, headActMax, residualFrac: RESIDUAL_FRAC_DEFAULT });
   const notes = [...model.notes];
   const quantised: Quantised[] = [];
   const packings = new Map<number, number>();
+  const onRead = readingProgress(config, options.onProgress);
   let largest = 0;
   for (const kind of config.tied ? [KIND_EMBED] : [KIND_EMBED, KIND_HEAD]) {
-    const absmax = await largestValue(sectionName(kind, 0), await model.matrix(kind), signal);
+    const name = sectionName(kind, 0);
+    const absmax = await largestValue(name, await model.matrix(kind), signal, (values) => onRead(values, name));
     if (kind === KIND_EMBED) largest = absmax;
     const { packing, why } = await choosePacking(options.embedPacking ?? "auto", await model.matrix(kind));
     packings.set(kind, packing);
-    if (why !== "") notes.push(`${sectionName(kind, 0)} is packed as ${packingName(packing)}: ${why}.`);
+    if (why !== "") notes.push(`${name} is packed as ${packingName(packing)}: ${why}.`);
   }
   const residualFrac = options.residualFrac ?? chooseResidualFrac(largest);
   if (options.residualFrac === undefined && residualFrac !== RESIDUAL_FRAC_DEFAULT)
@@ -97,40 +122,46 @@ async function prepare(model: ModelSource, options: BuildOptions): Promise<Work>
     );
   const plans = await planSections(model, {
     context: options.context ?? 0,
-    headActMax: options.headActMax ?? chooseHeadActMax(config.dim),
+    headActMax,
     residualFrac,
     packing: (kind) => packings.get(kind) ?? 0,
     signal,
     onQuantised: (kind, relativeError) => quantised.push({ tensor: sectionName(kind, 0), relativeError }),
+    onRead,
   });
-  const write = {
-    name: options.name ?? model.name,
-    board: options.board ?? "",
-    signal,
-    onProgress: options.onProgress,
-  };
   return { model, plans, write, notes, quantised };
 }
 
+/** @returns what is told of weights that have been looked at: how many more, of which tensor */
+function readingProgress(
+  config: ModelConfig,
+  onProgress: BuildOptions["onProgress"],
+): (weights: number, tensor: string) => void {
+  const slots = tensorSlots(config).filter((slot) => slot.role !== "gain");
+  const total = slots.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+  let done = 0;
+  return (weights, tensor) => {
+    done += weights;
+    // A matrix larger than its configuration says is refused when its shape is looked at.
+    onProgress?.({ phase: "read", bytes: Math.min(done, total), total, tensor });
+  };
+}
+
 async function finish(work: Work, sink: ImageSink): Promise<ConvertReport> {
+  const sha = await writeImage(sink, work.plans, work.write);
+  const image = checkWritten(sink, sha);
+  throwIfAborted(work.write.signal);
+  await sink.finish();
+  const { notes, quantised, model } = work;
+  return { bytes: image.bytes, sha256: hex(sha), image, dropped: model.dropped, notes, quantised };
+}
+
+/** Our own reader has the last word, while the file does not have its name yet. Digests were made from the file, and are not looked at again. */
+function checkWritten(sink: ImageSink, sha: Uint8Array): ImageDescription {
+  const written = sink.open();
   try {
-    const sha = await writeImage(sink, work.plans, work.write);
-    // Our own reader has the last word, while the file does not have its name yet.
-    const image = readImage(await sink.read(0, imageBytes(work.plans)), { verify: false });
-    throwIfAborted(work.write.signal);
-    const { notes, quantised } = work;
-    const description = describeImage(image);
-    await sink.finish();
-    return {
-      bytes: image.bytes.length,
-      sha256: hex(sha),
-      image: description,
-      dropped: work.model.dropped,
-      notes,
-      quantised,
-    };
-  } catch (error) {
-    await sink.discard();
-    throw error;
+    return describeImage(readImage(written, { verify: false }), sha);
+  } finally {
+    written.close();
   }
 }

@@ -79,22 +79,34 @@ function relativeError(rows: readonly Float32Array[], packing: number): number {
 }
 
 /**
+ * @param onRead gets the number of values of each chunk
  * @returns the largest |value|
  * @throws TritkitError E_SOURCE_FORMAT for a value that is no number
  */
-export async function largestValue(name: string, matrix: MatrixSource, signal?: AbortSignal): Promise<number> {
+export async function largestValue(
+  name: string,
+  matrix: MatrixSource,
+  signal?: AbortSignal,
+  onRead?: (values: number) => void,
+): Promise<number> {
   let largest = 0;
   for (let start = 0; start < matrix.rows; start += chunkRows(matrix.cols)) {
     throwIfAborted(signal);
-    for (const value of await matrix.values(start, Math.min(chunkRows(matrix.cols), matrix.rows - start))) {
-      if (!Number.isFinite(value))
-        throw new TritkitError(
-          "E_SOURCE_FORMAT",
-          `${name} holds a value that is no number.`,
-          "Download the model again.",
-        );
-      largest = Math.max(largest, Math.abs(value));
+    const values = await matrix.values(start, Math.min(chunkRows(matrix.cols), matrix.rows - start));
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) {
+      const size = Math.abs(values[i]);
+      sum += size;
+      if (size > largest) largest = size;
     }
+    // A sum of float32 in float64 is no number only when one of them is none.
+    if (!Number.isFinite(sum))
+      throw new TritkitError(
+        "E_SOURCE_FORMAT",
+        `${name} holds a value that is no number.`,
+        "Download the model again.",
+      );
+    onRead?.(values.length);
   }
   return largest;
 }

@@ -1,57 +1,22 @@
 /**
- * A Hugging Face directory (config.json, tokenizer.json, safetensors) as a neutral model: transformers' `bitnet` and `llama`, packed or latent.
- *
- *     packed weight   U8 (out/4, in); bits 2i..2i+1 of byte row r hold trit + 1 of output row i*(out/4) + r; weight_scale (1)
- *     latent weight   F32, F16 or BF16 (out, in): absmean at load for BitNet checkpoints, on request for others
+ * A Hugging Face directory (config.json, a tokenizer's file, safetensors) as a neutral model. Families are hf_families.ts, weights hf_linear.ts.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import {
-  KIND_ATTN_K,
-  KIND_ATTN_NORM,
-  KIND_ATTN_O,
-  KIND_ATTN_Q,
-  KIND_ATTN_SUB_NORM,
-  KIND_ATTN_V,
-  KIND_EMBED,
-  KIND_FFN_DOWN,
-  KIND_FFN_GATE,
-  KIND_FFN_NORM,
-  KIND_FFN_SUB_NORM,
-  KIND_FFN_UP,
-  KIND_FINAL_NORM,
-  KIND_HEAD,
-} from "../../spec/image.ts";
-import { TritkitError, throwIfAborted } from "../errors.ts";
-import { absmean } from "./absmean.ts";
-import { type Quantization, readConfig, readQuantization, readSpecials } from "./hf_config.ts";
+import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER, STOP_MAX } from "../../spec/image.ts";
+import { TritkitError } from "../errors.ts";
+import { eachSlot } from "../image/layout.ts";
+import { readChat } from "./hf_chat.ts";
+import { readSpecials } from "./hf_config.ts";
+import { valuesOf } from "./hf_experts.ts";
+import { familyOf } from "./hf_families.ts";
+import type { FamilyConfig, HfFamily, Specials } from "./hf_family.ts";
+import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
 import { HfTensors } from "./hf_tensors.ts";
+import { readJsonIfThere, readTokenizer } from "./hf_tokenizer.ts";
 import { JsonFields } from "./json.ts";
-import type { Dropped, LinearSource, MatrixSource, ModelSource, OpenOptions } from "./model.ts";
+import type { Dropped, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
-import type { TensorInfo } from "./safetensors.ts";
-import { readText, readTextIfThere } from "./source_files.ts";
-import { importTokenizer } from "./tokenizer_json.ts";
-
-/** Names below model.layers.N, the published spellings of one tensor in turn. */
-const NAMES: ReadonlyMap<number, readonly string[]> = new Map([
-  [KIND_ATTN_NORM, ["input_layernorm"]],
-  [KIND_ATTN_Q, ["self_attn.q_proj"]],
-  [KIND_ATTN_K, ["self_attn.k_proj"]],
-  [KIND_ATTN_V, ["self_attn.v_proj"]],
-  [KIND_ATTN_SUB_NORM, ["self_attn.attn_sub_norm", "self_attn.inner_attn_ln"]],
-  [KIND_ATTN_O, ["self_attn.o_proj"]],
-  [KIND_FFN_NORM, ["post_attention_layernorm"]],
-  [KIND_FFN_GATE, ["mlp.gate_proj"]],
-  [KIND_FFN_UP, ["mlp.up_proj"]],
-  [KIND_FFN_SUB_NORM, ["mlp.ffn_sub_norm", "mlp.ffn_layernorm"]],
-  [KIND_FFN_DOWN, ["mlp.down_proj"]],
-]);
-const GLOBAL_NAMES: ReadonlyMap<number, string> = new Map([
-  [KIND_EMBED, "model.embed_tokens.weight"],
-  [KIND_FINAL_NORM, "model.norm.weight"],
-  [KIND_HEAD, "lm_head.weight"],
-]);
-const PACKED_ROWS = 4;
+import { readText } from "./source_files.ts";
 
 /**
  * @param source a directory, or the .safetensors file in one
@@ -59,41 +24,46 @@ const PACKED_ROWS = 4;
  */
 export async function openHf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const directory = source.endsWith(".safetensors") ? dirname(source) : source;
-  const config = JsonFields.parse("config.json", await readText(join(directory, "config.json")));
-  const generation = await readOptional(directory, "generation_config.json");
-  const tokenizerConfig = await readOptional(directory, "tokenizer_config.json");
-  const quantization = readQuantization(config);
-  const imported = importTokenizer(
-    "tokenizer.json",
-    await readText(join(directory, "tokenizer.json")),
-    config.integer("vocab_size"),
-  );
+  const json = JsonFields.parse("config.json", await readText(join(directory, "config.json")));
+  const generation = await readJsonIfThere(directory, "generation_config.json");
+  const tokenizerConfig = await readJsonIfThere(directory, "tokenizer_config.json");
+  const family = familyOf(json);
+  const rule = family.weights(json);
+  const specials = readSpecials(json, generation);
   const tensors = await HfTensors.open(directory);
   try {
+    const shape = {
+      ...family.config(json, tensors),
+      ...(options.quantize === "sign" ? { weights: "binary" as const } : {}),
+    };
+    // Before anything is done layer by layer or token by token.
+    checkModelConfig({ ...shape, ...specials, addBos: false });
+    const imported = await readTokenizer(directory, options.tokenizer, shape.vocabSize);
     const notes: string[] = [];
-    const specials = readSpecials(config, generation);
     const saysBos = tokenizerConfig?.get("add_bos_token") ?? imported.addsFirst;
     if (saysBos === null && specials.bos >= 0)
       notes.push("A context starts with bos: the tokenizer's files do not say otherwise.");
     const addBos = specials.bos >= 0 && (typeof saysBos === "boolean" ? saysBos : true);
-    const found = { subNorm: nameOf(tensors, KIND_ATTN_SUB_NORM, 0) !== null, head: tensors.has("lm_head.weight") };
-    const modelConfig = readConfig(config, found, specials, addBos);
-    checkModelConfig(modelConfig);
+    const chat = await readChat(directory, tokenizerConfig, imported);
+    const stop = withStops(specials, chat.stop);
+    const config: ModelConfig = { ...shape, ...specials, stop, addBos };
+    const linears = new HfLinears(tensors, family, shape, rule, options);
     return {
       name: directoryName(directory),
-      config: modelConfig,
+      config,
       tokenizer: imported.tokenizer,
-      chat: null,
-      meta: { source: "Hugging Face", model_type: config.text("model_type") },
-      dropped: listDropped(tensors, modelConfig.nLayers, modelConfig.tied, tokenizerConfig),
-      notes,
-      fakeQuant: quantization.bitnet,
-      linear: (kind, layer, at) => openLinear(tensors, kind, layer, quantization, options, at?.signal),
-      matrix: (kind) => floatMatrix(tensors, tensors.info(globalName(kind))),
-      async gain(kind, layer) {
-        const info = tensors.info(GLOBAL_NAMES.get(kind) ?? tensorName(tensors, kind, layer));
-        return tensors.floats(info.name, 0, shapeOf(info, 1)[0]);
+      chat: chat.chat,
+      meta: { source: "Hugging Face", model_type: json.text("model_type") },
+      dropped: listDropped(tensors, family, shape),
+      notes: [...notes, ...chat.notes],
+      fakeQuant: family.fakeQuant,
+      linear: (kind, layer, at) => linears.open(kind, layer, at),
+      async matrix(kind, layer = 0) {
+        const info = tensors.info(placedName(tensors, family, shape, kind, layer));
+        if (kind === KIND_ROUTER && info.dtype === "U8") return valuesOf(await linears.openPacked(kind, layer));
+        return floatMatrix(tensors, info);
       },
+      gain: (kind, layer, expert) => readGain(tensors, family, shape, { kind, layer, expert }),
       close: () => tensors.close(),
     };
   } catch (error) {
@@ -102,127 +72,59 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
   }
 }
 
-async function openLinear(
+function placedName(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, kind: number, layer: number): string {
+  const place = family.place(kind, layer, shape);
+  if (!place) throw new RangeError(`${family.name} has no tensor of kind ${kind}`);
+  return tensors.nameOf(place);
+}
+
+async function readGain(
   tensors: HfTensors,
-  kind: number,
-  layer: number,
-  quantization: Quantization,
-  options: OpenOptions,
-  signal?: AbortSignal,
-): Promise<LinearSource | MatrixSource> {
-  throwIfAborted(signal);
-  const info = tensors.info(tensorName(tensors, kind, layer));
-  const scaleName = `${info.name}_scale`;
-  if (info.dtype === "U8") return packedLinear(tensors, info, await readScale(tensors, scaleName, quantization));
-  const real = floatMatrix(tensors, info);
-  if (options.float && !quantization.bitnet) return real;
-  const linear = await absmean(real, signal);
-  if (!quantization.bitnet && options.quantize !== "absmean" && !linear.wasTernary)
-    throw new TritkitError(
-      "E_QUANTIZE",
-      `${info.name} holds float weights, and config.json does not call the model BitNet's.`,
-      "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense.",
-    );
-  return linear;
+  family: HfFamily,
+  shape: FamilyConfig,
+  { kind, layer, expert }: { readonly kind: number; readonly layer: number; readonly expert?: number },
+) {
+  const place = family.place(kind, layer, shape, expert);
+  if (!place) return new Float32Array(gainLength(shape, kind)).fill(1);
+  const info = tensors.info(tensors.nameOf(place));
+  return tensors.floats(info.name, 0, shapeOf(info, 1)[0]);
 }
 
-async function readScale(tensors: HfTensors, name: string, { meaning }: Quantization): Promise<number> {
-  const [scale] = await tensors.floats(name, 0, 1);
-  if (!(scale > 0 && Number.isFinite(scale)))
-    throw new TritkitError("E_SOURCE_FORMAT", `${name} is ${scale}, which is no scale.`, "Download the model again.");
-  return meaning === "multiply" ? scale : 1 / scale;
+function gainLength(shape: FamilyConfig, kind: number): number {
+  if (kind === KIND_ATTN_SUB_NORM) return shape.nHeads * shape.headDim;
+  return kind === KIND_FFN_SUB_NORM ? shape.hiddenDim : shape.dim;
 }
 
-function packedLinear(tensors: HfTensors, info: TensorInfo, scale: number): LinearSource {
-  const [byteRows, cols] = shapeOf(info, 2);
-  return {
-    rows: byteRows * PACKED_ROWS,
-    cols,
-    scale,
-    async trits(start, count) {
-      const trits = new Int8Array(count * cols);
-      // Rows of one quarter of the matrix share a bit pair and lie together.
-      for (let row = start; row < start + count; ) {
-        const quarter = Math.floor(row / byteRows);
-        const run = Math.min(start + count, (quarter + 1) * byteRows) - row;
-        const bytes = await tensors.bytes(info.name, (row - quarter * byteRows) * cols, run * cols);
-        const out = trits.subarray((row - start) * cols);
-        for (let i = 0; i < bytes.length; i++) out[i] = ((bytes[i] >> (2 * quarter)) & 3) - 1;
-        row += run;
-      }
-      if (trits.includes(2))
-        throw new TritkitError(
-          "E_SOURCE_FORMAT",
-          `${info.name} holds the code 3, which is no trit.`,
-          "Download the model again.",
-        );
-      return trits;
-    },
-  };
-}
-
-function floatMatrix(tensors: HfTensors, info: TensorInfo): MatrixSource {
-  const [rows, cols] = shapeOf(info, 2);
-  return { rows, cols, values: (start, count) => tensors.floats(info.name, start * cols, count * cols) };
+/** The ids that end an answer, and those with which the template ends one. */
+function withStops({ eos, stop }: Specials, more: readonly number[]): number[] {
+  const ids = new Set([...stop, ...more.filter((id) => id !== eos)]);
+  return [...ids].slice(0, STOP_MAX);
 }
 
 /** What stays behind. Anything that would change the answers is refused instead. */
-function listDropped(
-  tensors: HfTensors,
-  nLayers: number,
-  tied: boolean,
-  tokenizerConfig: JsonFields | null,
-): Dropped[] {
-  const known = new Set([...GLOBAL_NAMES.values()]);
-  for (let layer = 0; layer < nLayers; layer++)
-    for (const kind of NAMES.keys()) {
-      const name = nameOf(tensors, kind, layer);
-      if (name !== null) known.add(name).add(`${name}_scale`);
-    }
+function listDropped(tensors: HfTensors, family: HfFamily, shape: FamilyConfig): Dropped[] {
+  const known = new Set<string>();
+  for (const { kind, layer, expert } of eachSlot(shape)) {
+    const place = family.place(kind, layer, shape, expert ?? undefined);
+    if (!place) continue;
+    // Missing ones are told of at once: config.json may claim a million.
+    const { name } = tensors.info(tensors.nameOf(place));
+    known.add(name).add(`${name}_scale`);
+  }
   const dropped: Dropped[] = [];
-  if (tied && tensors.has("lm_head.weight")) dropped.push({ name: "lm_head.weight", why: "the head is the embedding" });
+  const head = shape.tied ? family.place(KIND_HEAD, 0, shape) : null;
   for (const name of tensors.names()) {
     if (known.has(name)) continue;
-    if (name.endsWith(".rotary_emb.inv_freq")) dropped.push({ name, why: "RoPE comes from rope_theta" });
+    if (head?.names.includes(name)) dropped.push({ name, why: "the head is the embedding" });
+    else if (name.endsWith(".rotary_emb.inv_freq")) dropped.push({ name, why: "RoPE comes from config.json" });
     else
       throw new TritkitError(
         "E_UNSUPPORTED",
         `The model has the tensor ${name}, which tritkit does not know.`,
-        "Its architecture differs from bitnet and llama.",
+        `Its architecture differs from ${family.name}.`,
       );
   }
-  if (tokenizerConfig?.get("chat_template") !== undefined)
-    dropped.push({ name: "chat_template", why: "templates are not compiled yet; a turn is the text alone" });
   return dropped;
-}
-
-/** The name of a tensor that is there, null when none of its spellings is. */
-function nameOf(tensors: HfTensors, kind: number, layer: number): string | null {
-  const names = (NAMES.get(kind) ?? []).map((name) => `model.layers.${layer}.${name}.weight`);
-  return names.find((name) => tensors.has(name)) ?? null;
-}
-
-function tensorName(tensors: HfTensors, kind: number, layer: number): string {
-  return nameOf(tensors, kind, layer) ?? `model.layers.${layer}.${NAMES.get(kind)?.[0]}.weight`;
-}
-
-function globalName(kind: number): string {
-  return GLOBAL_NAMES.get(kind) ?? "";
-}
-
-function shapeOf(info: TensorInfo, dimensions: number): readonly number[] {
-  if (info.shape.length !== dimensions)
-    throw new TritkitError(
-      "E_SOURCE_FORMAT",
-      `${info.name} has the shape (${info.shape.join(", ")}).`,
-      `It should have ${dimensions} dimensions.`,
-    );
-  return info.shape;
-}
-
-async function readOptional(directory: string, name: string): Promise<JsonFields | null> {
-  const text = await readTextIfThere(join(directory, name));
-  return text === null ? null : JsonFields.parse(name, text);
 }
 
 /** Of ".../stories-1m/hf" it is "stories-1m". */

@@ -1,70 +1,60 @@
 /**
- * config.json of transformers' `bitnet` and `llama` model types -> configuration, and what its quantization_config says about the weights.
+ * Fields of config.json that every model of transformers spells alike -> configuration, and what its quantization_config says about the weights.
  *
  * One packed layout goes with two meanings of weight_scale (`linear_class`). The configuration decides, never the number's size.
  *
- * NOT IMPLEMENTED, refused by name: scaled RoPE, partial rotary factors, biases, sliding windows, other architectures (OLMo, Phi, mixtures of experts).
+ * NOT IMPLEMENTED, refused by name: partial rotary factors, biases, sliding windows, RoPE scalings that are no frequencies (hf_rope.ts), norms inside BitLinear with a gain.
  */
 import { STOP_MAX } from "../../spec/image.ts";
-import { TritkitError } from "../errors.ts";
+import { type FamilyConfig, type Specials, unsupported, type WeightRule } from "./hf_family.ts";
+import { readRope } from "./hf_rope.ts";
 import type { JsonFields } from "./json.ts";
-import type { ModelConfig } from "./model.ts";
 
-/** multiply: weight = trit * weight_scale (absmean). divide: weight = trit / weight_scale (1 / absmean). */
-export type ScaleMeaning = "multiply" | "divide";
-
-export interface Quantization {
-  readonly meaning: ScaleMeaning;
-  /** The checkpoint is BitNet's: float weights are latent, and quantised at load by absmean. */
-  readonly bitnet: boolean;
-}
-
-export function readQuantization(config: JsonFields): Quantization {
+/** transformers/utils/quantization_config.py, BitNetQuantConfig. null: config.json does not call the model BitNet's. */
+export function readQuantization(config: JsonFields, floatModules = ["lm_head"]): WeightRule | null {
   const quantization = config.fields("quantization_config");
-  if (!quantization) return { meaning: "divide", bitnet: false };
+  if (!quantization) return null;
   const method = quantization.text("quant_method", "bitnet");
   if (method !== "bitnet") throw unsupported(config, `weights quantised by ${method}`);
+  if (quantization.flag("use_rms_norm", false))
+    throw unsupported(config, "a norm inside its linear layers (use_rms_norm)");
+  // Only the head stays a matrix of floats; embeddings are no linear layers.
+  const floats = quantization.list("modules_to_not_convert").filter((name) => !floatModules.includes(String(name)));
+  if (floats.length > 0) throw unsupported(config, `linear layers that stay floats (${floats.join(", ")})`);
   const linearClass = quantization.text("linear_class", "bitlinear");
   // Older 2B-4T files say offline_quantization instead of linear_class.
   if (linearClass === "autobitlinear" || quantization.get("offline_quantization") === true)
-    return { meaning: "multiply", bitnet: true };
+    return { scale: "multiply", latent: true };
   if (linearClass !== "bitlinear") throw unsupported(config, `the linear_class ${linearClass}`);
-  return { meaning: "divide", bitnet: true };
+  return { scale: "divide", latent: true };
 }
 
-/** What the tensors tell and config.json may not. */
-export interface Found {
-  readonly subNorm: boolean;
-  readonly head: boolean;
-}
-
-export interface Specials {
-  readonly bos: number;
-  readonly eos: number;
-  readonly stop: readonly number[];
-}
-
-/** @throws TritkitError E_SOURCE_FORMAT for a missing or senseless field, E_UNSUPPORTED for what changes the architecture */
-export function readConfig(config: JsonFields, found: Found, specials: Specials, addBos: boolean): ModelConfig {
+/** What LlamaConfig and BitNetConfig have in common. */
+export function readTransformersConfig(
+  config: JsonFields,
+  found: { subNorm: boolean; head: boolean; experts: boolean },
+): FamilyConfig {
   refuseVariants(config);
+  if (!found.experts) refuseExperts(config);
   const dim = config.integer("hidden_size");
   const nHeads = config.integer("num_attention_heads");
+  const headDim = config.integer("head_dim", dim / nHeads);
+  const rope = readRope(config, Math.min(headDim, HEAD_DIM_SANE));
   return {
     dim,
     hiddenDim: config.integer("intermediate_size"),
     nLayers: config.integer("num_hidden_layers"),
     nHeads,
     nKvHeads: config.integer("num_key_value_heads", nHeads),
-    headDim: config.integer("head_dim", dim / nHeads),
+    headDim,
     seqLen: config.integer("max_position_embeddings"),
     vocabSize: config.integer("vocab_size"),
     activation: readActivation(config),
     subNorm: found.subNorm,
     tied: config.flag("tie_word_embeddings", !found.head),
-    ropeTheta: readRopeTheta(config),
-    normEps: readNormEps(config),
-    ...specials,
-    addBos,
+    ropeTheta: rope.theta,
+    ropeFrequencies: rope.frequencies,
+    normEps: readNormEps(config, "rms_norm_eps"),
     nExperts: 0,
     nExpertsUsed: 0,
     weights: "ternary",
@@ -87,16 +77,20 @@ export function readSpecials(config: JsonFields, generation: JsonFields | null):
   return { bos: ids("bos_token_id")[0] ?? -1, eos, stop };
 }
 
+/** Frequencies are computed before the configuration has been checked: no list of a billion. */
+const HEAD_DIM_SANE = 65536;
+
 function refuseVariants(config: JsonFields): void {
-  const type = config.text("model_type");
-  if (type !== "bitnet" && type !== "llama") throw unsupported(config, `the model type ${type}`);
   for (const name of ["attention_bias", "mlp_bias"]) if (config.flag(name, false)) throw unsupported(config, name);
-  if (config.number("partial_rotary_factor", 1) !== 1) throw unsupported(config, "a partial rotary factor");
-  for (const name of ["rope_scaling", "rope_parameters"]) {
-    const rope = config.fields(name);
-    const kind = rope?.text("rope_type", rope.text("type", "default")) ?? "default";
-    if (kind !== "default") throw unsupported(config, `RoPE scaled by ${kind}`);
-  }
+  for (const name of ["partial_rotary_factor", "rotary_pct"])
+    if (config.number(name, 1) !== 1) throw unsupported(config, "a partial rotary factor");
+  if (config.get("sliding_window") !== undefined && config.flag("use_sliding_window", true))
+    throw unsupported(config, "attention in a sliding window");
+}
+
+function refuseExperts(config: JsonFields): void {
+  for (const name of ["num_local_experts", "num_experts", "n_routed_experts"])
+    if (config.integer(name, 0) > 0) throw unsupported(config, "experts");
 }
 
 function readActivation(config: JsonFields): "silu" | "relu2" {
@@ -106,22 +100,8 @@ function readActivation(config: JsonFields): "silu" | "relu2" {
   throw unsupported(config, `the activation ${name}`);
 }
 
-function readRopeTheta(config: JsonFields): number {
-  const theta = config.fields("rope_parameters")?.number("rope_theta", 10000) ?? config.number("rope_theta", 10000);
-  if (theta < 1) throw config.bad("rope_theta", "a number from 1");
-  return theta;
-}
-
-function readNormEps(config: JsonFields): number {
-  const eps = config.number("rms_norm_eps");
-  if (eps !== 0 && !(eps > 1e-30 && eps < 1)) throw config.bad("rms_norm_eps", "a small positive number");
+export function readNormEps(config: JsonFields, name: string, fallback?: number): number {
+  const eps = config.number(name, fallback);
+  if (eps !== 0 && !(eps > 1e-30 && eps < 1)) throw config.bad(name, "a small positive number");
   return eps;
-}
-
-function unsupported(config: JsonFields, what: string): TritkitError {
-  return new TritkitError(
-    "E_UNSUPPORTED",
-    `${config.where} has ${what}.`,
-    "tritkit runs bitnet and llama models with plain RoPE and without biases.",
-  );
 }

@@ -55,6 +55,11 @@ export class HfTensors {
     return this.owner(name).floats(name, start, count);
   }
 
+  /** The spelling that is there, or the first when none is. */
+  nameOf(place: { readonly names: readonly string[] }): string {
+    return place.names.find((name) => this.has(name)) ?? place.names[0];
+  }
+
   names(): string[] {
     return [...this.owners.keys()];
   }

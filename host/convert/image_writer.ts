@@ -26,6 +26,7 @@ import {
   SCALE_ROWS,
   SEC_BYTES,
   SEC_COLS,
+  SEC_EXPERT,
   SEC_KIND,
   SEC_LAYER,
   SEC_OFFSET,
@@ -56,6 +57,8 @@ export interface SectionScales {
 export interface SectionPlan {
   readonly kind: number;
   readonly layer: number;
+  /** As in TensorSlot. */
+  readonly expert?: number | null;
   readonly packing: number;
   readonly scaleKind: number;
   readonly rows: number;
@@ -66,8 +69,9 @@ export interface SectionPlan {
 }
 
 export interface WriteProgress {
-  readonly phase: "write" | "digest";
-  /** Of the image so far, and in all. */
+  /** read: the source is looked through for scales and choices; write: the sections; digest: hashes of what stands in the file. */
+  readonly phase: "read" | "write" | "digest";
+  /** Of the image so far, and in all. While reading: weights of the source, and all that are looked at. */
   readonly bytes: number;
   readonly total: number;
   /** What is being written: "layer 3 attn_q". */
@@ -91,10 +95,15 @@ interface Placed {
 
 const U32_MAX = 2 ** 32 - 1;
 
-/** @returns bytes of the image that these sections make */
+/**
+ * @returns bytes of the image that these sections make
+ * @throws TritkitError E_TOO_LARGE
+ */
 export function imageBytes(plans: readonly SectionPlan[]): number {
   const { end } = place(plans);
-  return end + (end / IMAGE_BLOCK_BYTES) * DIGEST_BYTES + TRAILER_BYTES;
+  const total = end + (end / IMAGE_BLOCK_BYTES) * DIGEST_BYTES + TRAILER_BYTES;
+  if (total > U32_MAX) throw new TritkitError("E_TOO_LARGE", `The image would have ${total} bytes, at most 4 GiB fit.`);
+  return total;
 }
 
 /**
@@ -108,14 +117,16 @@ export async function writeImage(
   options: WriteOptions,
 ): Promise<Uint8Array> {
   const total = imageBytes(plans);
-  if (total > U32_MAX) throw new TritkitError("E_TOO_LARGE", `The image would have ${total} bytes, at most 4 GiB fit.`);
   const { placed, headerBytes, end } = place(plans);
   const header = startHeader(plans.length, headerBytes, end, total, options);
   for (const [index, section] of placed.entries()) {
-    const name = sectionName(section.plan.kind, section.plan.layer);
-    throwIfAborted(options.signal);
-    options.onProgress?.({ phase: "write", bytes: section.offset, total, tensor: name });
-    const scales = await writeSection(sink, section, options.signal);
+    const name = sectionName(section.plan.kind, section.plan.layer, section.plan.expert);
+    const onWritten = (bytes: number) => {
+      throwIfAborted(options.signal);
+      options.onProgress?.({ phase: "write", bytes, total, tensor: name });
+    };
+    onWritten(section.offset);
+    const scales = await writeSection(sink, section, onWritten);
     enterSection(header, HDR_TABLE + index * SECTION_ENTRY_BYTES, section, scales);
   }
   await sink.write(new Uint8Array(header.buffer), 0);
@@ -157,6 +168,11 @@ function startHeader(
 }
 
 /** @throws TritkitError E_OPTION for a name that does not fit its field */
+export function checkNames(options: Pick<WriteOptions, "name" | "board">): void {
+  nameField("name", options.name);
+  nameField("board", options.board);
+}
+
 function nameField(what: string, name: string): Uint8Array {
   const bytes = new TextEncoder().encode(name);
   if (bytes.length > IMAGE_NAME_BYTES || bytes.includes(0))
@@ -172,16 +188,18 @@ function nameField(what: string, name: string): Uint8Array {
 async function writeSection(
   sink: ImageSink,
   { plan, offset, scales }: Placed,
-  signal?: AbortSignal,
+  onWritten: (end: number) => void,
 ): Promise<SectionScales> {
   let at = offset;
   const produced = await plan.produce(async (chunk) => {
-    throwIfAborted(signal);
     await sink.write(chunk, at);
     at += chunk.length;
+    onWritten(at);
   });
   if (at - offset !== plan.bytes)
-    throw new Error(`${sectionName(plan.kind, plan.layer)}: ${at - offset} bytes came, ${plan.bytes} were planned`);
+    throw new Error(
+      `${sectionName(plan.kind, plan.layer, plan.expert)}: ${at - offset} bytes came, ${plan.bytes} were planned`,
+    );
   if (scales > 0) await sink.write(rowScaleBytes(produced.rows ?? []), scales);
   return produced;
 }
@@ -198,6 +216,7 @@ function rowScaleBytes(rows: readonly Scale[]): Uint8Array {
 function enterSection(header: DataView, at: number, { plan, offset, scales }: Placed, produced: SectionScales): void {
   header.setUint16(at + SEC_KIND, plan.kind, true);
   header.setUint16(at + SEC_LAYER, plan.layer, true);
+  header.setUint16(at + SEC_EXPERT, plan.expert ?? 0, true);
   header.setUint8(at + SEC_PACKING, plan.packing);
   header.setUint8(at + SEC_SCALE_KIND, plan.scaleKind);
   header.setUint32(at + SEC_OFFSET, offset, true);

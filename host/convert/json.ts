@@ -78,3 +78,32 @@ export class JsonFields {
     );
   }
 }
+
+/**
+ * JSON.parse keeps the last of equal keys in silence, so that a tensor could hide another.
+ * @param text valid JSON
+ * @returns a key that the outermost object has twice, or null
+ */
+export function repeatedKey(text: string): string | null {
+  const seen = new Set<string>();
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "{" || character === "[") depth++;
+    else if (character === "}" || character === "]") depth--;
+    if (character !== '"') continue;
+    const start = at;
+    for (at++; text[at] !== '"'; at++) if (text[at] === "\\") at++;
+    if (depth !== 1 || !isKey(text, at + 1)) continue;
+    const key = JSON.parse(text.slice(start, at + 1)) as string;
+    if (seen.has(key)) return key;
+    seen.add(key);
+  }
+  return null;
+}
+
+/** Is a string that ends before `at` followed by a colon? */
+function isKey(text: string, at: number): boolean {
+  while (" \t\n\r".includes(text[at])) at++;
+  return text[at] === ":";
+}

@@ -20,7 +20,14 @@ export interface ModelConfig {
   /** The head is the embedding. */
   readonly tied: boolean;
   readonly ropeTheta: number;
+  /** Radians per position of each pair of a head, (head_dim / 2), where they are not those of ropeTheta (Llama 3's and linear scaling); for tables.ts and the float engine. */
+  readonly ropeFrequencies?: Float64Array;
   readonly normEps: number;
+  /**
+   * A BitLinear normalises its input once more by itself, without a gain (OLMo-Bitnet). "bare": the norm before it has no gain either, so that the second one changes nothing
+   * but eps, which an image leaves out. "gained": only the float engine can do that, an image of such a model is refused.
+   */
+  readonly inputNorm?: "bare" | "gained";
   /** Token id, -1 for none. */
   readonly bos: number;
   readonly eos: number;
@@ -41,6 +48,9 @@ export interface OpenOptions {
   readonly float?: boolean;
   /** Order of an I2_S tensor's weights, which the file does not tell: bitnet.cpp writes one on x86 and another on Arm. */
   readonly i2s?: "x86" | "arm";
+  /** tokenizer.json, tokenizer.model or llama2.c's tokenizer.bin, instead of the one beside the weights. */
+  readonly tokenizer?: string;
+  readonly signal?: AbortSignal;
 }
 
 /** A ternary matrix (rows, cols): weight = trit * scale. */
@@ -88,10 +98,10 @@ export interface ModelSource {
     layer: number,
     at?: LinearAt,
   ): Promise<LinearSource | MatrixSource> | LinearSource | MatrixSource;
-  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer. */
+  /** KIND_EMBED or KIND_HEAD; KIND_ROUTER of a layer, (n_experts, dim). */
   matrix(kind: number, layer?: number): Promise<MatrixSource> | MatrixSource;
-  /** Gains of an RMSNorm. */
-  gain(kind: number, layer: number): Promise<Float32Array> | Float32Array;
+  /** Gains of an RMSNorm; KIND_FFN_SUB_NORM of an expert in models that have both. */
+  gain(kind: number, layer: number, expert?: number): Promise<Float32Array> | Float32Array;
   close(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import {
   KIND_CHAT,
   KIND_CONFIG,
   KIND_META,
+  KIND_ROUTER,
   KIND_TABLES,
   KIND_TOKENIZER,
   SCALE_NONE,
@@ -12,7 +13,7 @@ import {
   SCALE_TENSOR,
 } from "../../spec/image.ts";
 import { ACT_MAX, RESIDUAL_FRAC_DEFAULT, SCALE_ONE } from "../../spec/numerics.ts";
-import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import { PACK_GAIN, PACK_INT8, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { encodeChat } from "../image/chat.ts";
 import { checkConfig, encodeConfig, type ImageConfig } from "../image/config.ts";
@@ -25,7 +26,7 @@ import type { SectionPlan } from "./image_writer.ts";
 import { isTernary, type LinearSource, type MatrixSource, type ModelConfig, type ModelSource } from "./model.ts";
 import { packGains, packRows } from "./packing.ts";
 import { quantiseRow } from "./quantise_rows.ts";
-import { tablesSection } from "./tables.ts";
+import { ropeFrequencies, tablesSection } from "./tables.ts";
 
 /** The deployer's choices, all made. */
 export interface PlanOptions {
@@ -37,6 +38,8 @@ export interface PlanOptions {
   readonly signal?: AbortSignal;
   /** Error of what was quantised, as a share of the tensor's root mean square. */
   readonly onQuantised?: (kind: number, relativeError: number) => void;
+  /** Weights of a ternary tensor that have been looked at for their scale. */
+  readonly onRead?: (weights: number, tensor: string) => void;
 }
 
 const GAIN_MAX = 32767;
@@ -75,6 +78,16 @@ export function checkModelConfig(config: ModelConfig): void {
   imageConfig(config, { context: 0, headActMax: ACT_MAX, residualFrac: RESIDUAL_FRAC_DEFAULT });
 }
 
+/** @throws TritkitError E_UNSUPPORTED for what only the float engine does */
+export function refuseFloatOnly(config: ModelConfig): void {
+  if (config.inputNorm === "gained")
+    throw new TritkitError(
+      "E_UNSUPPORTED",
+      "The model normalises the input of its linear layers a second time, behind a norm with a gain, which an image cannot express.",
+      "`tritkit run --engine float` runs it as it is.",
+    );
+}
+
 /** The sections in file order. Weights are read and packed when the writer asks for them; latent ones are read here once for their scales. */
 export async function planSections(model: ModelSource, options: PlanOptions): Promise<SectionPlan[]> {
   const { config } = model;
@@ -84,13 +97,18 @@ export async function planSections(model: ModelSource, options: PlanOptions): Pr
     plainSection(KIND_TOKENIZER, encodeTokenizer(model.tokenizer)),
     ...(model.chat ? [plainSection(KIND_CHAT, encodeChat(model.chat))] : []),
     ...(meta ? [plainSection(KIND_META, meta)] : []),
-    plainSection(KIND_TABLES, tablesSection(config.ropeTheta, config.headDim)),
+    plainSection(
+      KIND_TABLES,
+      tablesSection(config.ropeFrequencies ?? ropeFrequencies(config.ropeTheta, config.headDim)),
+    ),
   ];
   for (const slot of tensorSlots(config)) {
     if (slot.role === "gain") plans.push(gainSection(model, slot));
-    else if (slot.role === "linear")
-      plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, { signal: options.signal })));
-    else plans.push(matrixSection(model, slot, options));
+    else if (slot.role === "linear") {
+      const at = { expert: slot.expert ?? undefined, signal: options.signal };
+      plans.push(linearSection(slot, await model.linear(slot.kind, slot.layer, at)));
+      options.onRead?.(slot.rows * slot.cols, sectionName(slot.kind, slot.layer, slot.expert));
+    } else plans.push(matrixSection(model, slot, options));
   }
   return plans;
 }
@@ -106,13 +124,14 @@ function plainSection(kind: number, bytes: Uint8Array): SectionPlan {
 }
 
 function linearSection(slot: TensorSlot, source: LinearSource | MatrixSource): SectionPlan {
-  const { kind, layer, rows, cols } = slot;
-  if (!isTernary(source)) throw new Error(`${sectionName(kind, layer)} was opened as float: an image takes trits`);
+  const { kind, layer, expert, rows, cols } = slot;
+  if (!isTernary(source))
+    throw new Error(`${sectionName(kind, layer, expert)} was opened as float: an image takes trits`);
   checkShape(slot, source);
   const { scale } = source;
   const packing = PACK_TRITS_1;
   return {
-    ...{ kind, layer, packing, rows, cols, bytes: packedBytes(packing, rows, cols) },
+    ...{ kind, layer, expert, packing, rows, cols, bytes: packedBytes(packing, rows, cols) },
     scaleKind: typeof scale === "number" ? SCALE_TENSOR : SCALE_ROWS,
     async produce(write) {
       for (let start = 0; start < rows; start += chunkRows(cols)) {
@@ -124,15 +143,15 @@ function linearSection(slot: TensorSlot, source: LinearSource | MatrixSource): S
   };
 }
 
-/** Embedding or head: every row on its own grid. */
+/** Embedding, head or router: every row on its own grid. */
 function matrixSection(model: ModelSource, slot: TensorSlot, options: PlanOptions): SectionPlan {
   const { kind, layer, rows, cols } = slot;
-  const packing = options.packing(kind);
+  const packing = kind === KIND_ROUTER ? PACK_INT8 : options.packing(kind);
   const levels = levelsOf(packing);
   return {
     ...{ kind, layer, packing, rows, cols, bytes: packedBytes(packing, rows, cols), scaleKind: SCALE_ROWS },
     async produce(write) {
-      const source = await model.matrix(kind);
+      const source = await model.matrix(kind, layer);
       checkShape(slot, source);
       const scales: Scale[] = [];
       let error = 0;
@@ -151,9 +170,15 @@ function matrixSection(model: ModelSource, slot: TensorSlot, options: PlanOption
           error += quantised.error;
           energy += quantised.energy;
         }
+        if (!Number.isFinite(energy))
+          throw new TritkitError(
+            "E_SOURCE_FORMAT",
+            `${sectionName(kind, layer)} holds a value that is no number.`,
+            "Download the model again.",
+          );
         await write(packRows(packing, weights, count, cols));
       }
-      options.onQuantised?.(kind, energy > 0 ? Math.sqrt(error / energy) : 0);
+      if (kind !== KIND_ROUTER) options.onQuantised?.(kind, energy > 0 ? Math.sqrt(error / energy) : 0);
       return { rows: scales };
     },
   };
@@ -161,11 +186,12 @@ function matrixSection(model: ModelSource, slot: TensorSlot, options: PlanOption
 
 /** int16 with one exponent for the vector: the largest gain takes all 15 bits. */
 function gainSection(model: ModelSource, slot: TensorSlot): SectionPlan {
-  const { kind, layer, rows, cols } = slot;
+  const { kind, layer, expert, rows, cols } = slot;
   return {
     ...{
       kind,
       layer,
+      expert,
       packing: PACK_GAIN,
       rows,
       cols,
@@ -173,7 +199,7 @@ function gainSection(model: ModelSource, slot: TensorSlot): SectionPlan {
       scaleKind: SCALE_NONE,
     },
     async produce(write) {
-      const gains = await model.gain(kind, layer);
+      const gains = await model.gain(kind, layer, expert ?? undefined);
       checkShape(slot, { rows: 1, cols: gains.length });
       const { values, exponent } = quantiseGains(gains);
       await write(packGains(values));
@@ -202,7 +228,7 @@ function checkShape(slot: TensorSlot, source: { readonly rows: number; readonly 
   const shape = `(${source.rows}, ${source.cols}) instead of (${slot.rows}, ${slot.cols})`;
   throw new TritkitError(
     "E_SOURCE_FORMAT",
-    `${sectionName(slot.kind, slot.layer)} has shape ${shape}.`,
+    `${sectionName(slot.kind, slot.layer, slot.expert)} has shape ${shape}.`,
     "The model's files contradict its config.json.",
   );
 }

@@ -30,6 +30,9 @@ export interface RandomOptions {
   readonly activation?: "silu" | "relu2";
   readonly subNorm?: boolean;
   readonly tied?: boolean;
+  /** Experts of each layer, default none; and how many of them a token takes, default 2 (1 where there is one). */
+  readonly nExperts?: number;
+  readonly nExpertsUsed?: number;
   /** A scale for every row of the ternary matrices instead of one for the tensor. */
   readonly rowScales?: boolean;
 }
@@ -58,8 +61,8 @@ export function randomModel(options: RandomOptions = {}): ModelSource {
     eos: (options.vocabSize ?? 512) - 1,
     stop: [],
     addBos: true,
-    nExperts: 0,
-    nExpertsUsed: 0,
+    nExperts: options.nExperts ?? 0,
+    nExpertsUsed: options.nExpertsUsed ?? Math.min(2, options.nExperts ?? 0),
     weights: "ternary",
   };
   const shapes = new Map(tensorSlots(config).map((slot) => [`${slot.kind} ${slot.layer}`, slot]));
@@ -77,10 +80,11 @@ export function randomModel(options: RandomOptions = {}): ModelSource {
     dropped: [],
     notes: [],
     fakeQuant: true,
-    linear(kind, layer) {
+    linear(kind, layer, at) {
       const { rows, cols } = shapeOf(kind, layer);
       const scale = 1 / Math.sqrt((2 / 3) * cols);
-      const random = generator(seed, kind, layer, rows);
+      const expert = ofExpert(at?.expert);
+      const random = generator(seed, kind, layer, rows, ...expert);
       return {
         rows,
         cols,
@@ -88,15 +92,15 @@ export function randomModel(options: RandomOptions = {}): ModelSource {
         trits(start, count) {
           const trits = new Int8Array(count * cols);
           for (let row = 0; row < count; row++) {
-            const ofRow = generator(seed, kind, layer, start + row);
+            const ofRow = generator(seed, kind, layer, start + row, ...expert);
             for (let col = 0; col < cols; col++) trits[row * cols + col] = Math.floor(ofRow() * 3) - 1;
           }
           return trits;
         },
       };
     },
-    matrix(kind) {
-      const { rows, cols } = shapeOf(kind, 0);
+    matrix(kind, layer = 0) {
+      const { rows, cols } = shapeOf(kind, layer);
       const size = kind === KIND_EMBED ? 1 : 1 / Math.sqrt(cols);
       return {
         rows,
@@ -104,15 +108,15 @@ export function randomModel(options: RandomOptions = {}): ModelSource {
         values(start, count) {
           const values = new Float32Array(count * cols);
           for (let row = 0; row < count; row++) {
-            const random = generator(seed, kind, 0, start + row);
+            const random = generator(seed, kind, layer, start + row);
             for (let col = 0; col < cols; col++) values[row * cols + col] = size * normal(random);
           }
           return values;
         },
       };
     },
-    gain(kind, layer) {
-      const random = generator(seed, kind, layer, 0);
+    gain(kind, layer, expert) {
+      const random = generator(seed, kind, layer, 0, ...ofExpert(expert));
       return Float32Array.from({ length: shapeOf(kind, layer).cols }, () => 1 + 0.1 * normal(random));
     },
     async close() {},
@@ -152,11 +156,16 @@ export function randomTokenizer(vocabSize: number, seed: number): Tokenizer {
   return { kind: TOK_BYTE_LEVEL, flags: 0, pre: PRE_BYTES, tokens, types, merges, byteIds, unk: NONE_ID };
 }
 
+/** Expert 0 has the weights that a dense model would have. */
+function ofExpert(expert = 0): number[] {
+  return expert > 0 ? [expert] : [];
+}
+
 function pick(ids: readonly number[], random: () => number): number {
   return ids[Math.floor(random() * ids.length)];
 }
 
-/** Uniform in [0, 1): mulberry32 (Tommy Ettinger, public domain), its state a hash of the four numbers. */
+/** Uniform in [0, 1): mulberry32 (Tommy Ettinger, public domain), its state a hash of the numbers. */
 function generator(...numbers: number[]): () => number {
   let state = 0x9e3779b9;
   for (const number of numbers) state = Math.imul(state ^ number, 0x85ebca6b) ^ (state >>> 13);

@@ -5,10 +5,11 @@
  *
  * A header is believed only as far as it agrees with itself and with the file: every tensor's bytes are shape x type, lie inside, and overlap no other's.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { TritkitError } from "../errors.ts";
-import { JsonFields } from "./json.ts";
+import { JsonFields, repeatedKey } from "./json.ts";
+import { openSource, readExactly } from "./source_files.ts";
 
 /** Bytes of one element. */
 const TYPE_BYTES: ReadonlyMap<string, number> = new Map([
@@ -28,8 +29,8 @@ const TYPE_BYTES: ReadonlyMap<string, number> = new Map([
   ["I64", 8],
   ["U64", 8],
 ]);
-/** The reference implementation's limit. */
-const HEADER_MAX = 100_000_000;
+/** The reference implementation reads up to 100 MB. A model of 1024 layers, the most an image holds, has about 4 MB. */
+const HEADER_MAX = 16 << 20;
 const METADATA = "__metadata__";
 
 export interface TensorInfo {
@@ -54,11 +55,7 @@ export class SafetensorsFile {
 
   /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT */
   static async open(path: string): Promise<SafetensorsFile> {
-    const file = await open(path, "r").catch((cause: unknown) => {
-      throw new TritkitError("E_SOURCE_MISSING", `${path} cannot be opened.`, "Is it a complete download?", undefined, {
-        cause,
-      });
-    });
+    const file = await openSource(path);
     try {
       const { size } = await file.stat();
       const start = await readExactly(file, path, 0, 8).catch(() => new Uint8Array(0));
@@ -180,26 +177,6 @@ function whole(value: unknown, otherwise: () => TritkitError): number {
   return value;
 }
 
-/**
- * JSON.parse keeps the last of equal keys in silence, so that a tensor could hide another.
- * @param text valid JSON
- * @returns a key that the outermost object has twice, or null
- */
-function repeatedKey(text: string): string | null {
-  const seen = new Set<string>();
-  let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"\s*:?|[[\]{}]/g)) {
-    if (token === "{" || token === "[") depth++;
-    else if (token === "}" || token === "]") depth--;
-    else if (depth === 1 && token.endsWith(":")) {
-      const key = JSON.parse(token.slice(0, -1)) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
-    }
-  }
-  return null;
-}
-
 /** Bytes of a fresh buffer -> numbers. Typed arrays take the host's byte order, which is little-endian wherever Node runs but on s390x. */
 const DECODERS: ReadonlyMap<string, (bytes: Uint8Array<ArrayBuffer>) => Float32Array> = new Map([
   ["F32", (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer)],
@@ -223,21 +200,6 @@ export function bfloatsToFloats(halves: Uint16Array): Float32Array {
   const words = new Uint32Array(halves.length);
   for (let i = 0; i < halves.length; i++) words[i] = halves[i] << 16;
   return new Float32Array(words.buffer);
-}
-
-async function readExactly(
-  file: FileHandle,
-  path: string,
-  position: number,
-  length: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-    if (bytesRead === 0) throw bad(basename(path), `ends at byte ${position + done}`);
-    done += bytesRead;
-  }
-  return bytes;
 }
 
 function bad(name: string, what: string): TritkitError {

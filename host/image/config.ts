@@ -27,6 +27,7 @@ import {
   CFG_TIED,
   CFG_VOCAB_SIZE,
   CFG_WEIGHTS,
+  EXPERTS_MAX,
   NONE_ID,
   STOP_MAX,
 } from "../../spec/image.ts";
@@ -59,7 +60,9 @@ export interface ImageConfig {
   readonly subNorm: boolean;
   /** The head is the embedding. */
   readonly tied: boolean;
+  /** 0: dense. */
   readonly nExperts: number;
+  /** Of them, for each token. */
   readonly nExpertsUsed: number;
   /** 0 ternary, 1 binary. */
   readonly weights: number;
@@ -119,7 +122,7 @@ export function encodeConfig(config: ImageConfig): Uint8Array {
 
 /**
  * @param section any length: fields beyond its end are zero, fields beyond ours are ignored
- * @throws TritkitError E_IMAGE_CONFIG naming the field, E_IMAGE_UNSUPPORTED for experts
+ * @throws TritkitError E_IMAGE_CONFIG naming the field
  */
 export function parseConfig(section: Uint8Array): ImageConfig {
   const view = new DataView(section.buffer, section.byteOffset, section.length);
@@ -164,7 +167,7 @@ export function parseConfig(section: Uint8Array): ImageConfig {
   return config;
 }
 
-/** @throws TritkitError E_IMAGE_CONFIG or E_IMAGE_UNSUPPORTED; the writer calls it too, so that no image is born bad */
+/** @throws TritkitError E_IMAGE_CONFIG; the writer calls it too, so that no image is born bad */
 export function checkConfig(config: ImageConfig): void {
   range("dim", config.dim, 4, K_MAX);
   if (config.dim % 4 !== 0) throw bad("dim", config.dim, "a multiple of 4");
@@ -195,12 +198,8 @@ export function checkConfig(config: ImageConfig): void {
   range("number of stop ids", config.stop.length, 0, STOP_MAX);
   for (const id of config.stop) range("stop", id, 0, config.vocabSize - 1);
   if (config.addBos && config.bos === NONE_ID) throw bad("add_bos", 1, "0 for a model without bos");
-  if (config.nExperts !== 0)
-    throw imageError(
-      "E_IMAGE_UNSUPPORTED",
-      `The model has ${config.nExperts} experts, which this version does not run.`,
-    );
-  if (config.nExpertsUsed !== 0) throw bad("n_experts_used", config.nExpertsUsed, "0 for a dense model");
+  range("n_experts", config.nExperts, 0, EXPERTS_MAX);
+  range("n_experts_used", config.nExpertsUsed, Math.min(1, config.nExperts), config.nExperts);
 }
 
 /** Mantissa 0 with exponent 0, or a mantissa of 16 bits and an exponent within the bound of IMAGE.md. */

@@ -4,15 +4,13 @@ import {
   IMAGE_BLOCK_BYTES,
   KIND_EMBED,
   KIND_HEAD,
+  KIND_ROUTER,
   KIND_TOKENIZER,
-  PRE_BYTES,
-  PRE_NONE,
   ROW_SCALE_BYTES,
   SCALE_ROWS,
   SCALE_TENSOR,
   TOK_ADD_SPACE_PREFIX,
   TOK_BYTE_FALLBACK,
-  TOK_BYTE_LEVEL,
   TOK_TYPE_SPECIAL,
   TRAILER_BYTES,
   TRL_SHA256,
@@ -26,6 +24,10 @@ import type { Image } from "./reader.ts";
 import { scaleValue } from "./scale.ts";
 import type { Tensor } from "./section.ts";
 import { packingName } from "./sizes.ts";
+
+/** By kind and pre-tokenizer of the TOKENIZER section. */
+const KINDS: readonly string[] = ["", "byte-level BPE", "SentencePiece BPE", "unigram"];
+const PRE_TOKENIZERS: readonly string[] = ["none", "sentencepiece", "bytes", "gpt-2", "llama-3", "qwen-2", "digits"];
 
 export interface TensorDescription {
   readonly name: string;
@@ -66,6 +68,9 @@ export interface ImageDescription {
     readonly activation: string;
     readonly sub_norm: boolean;
     readonly tied: boolean;
+    /** 0: dense. */
+    readonly n_experts: number;
+    readonly n_experts_used: number;
     readonly rope_theta: number;
     readonly norm_eps: number;
     readonly residual_frac: number;
@@ -106,8 +111,9 @@ export interface ImageDescription {
   readonly parts: readonly PartDescription[];
 }
 
-export function describeImage(image: Image): ImageDescription {
-  const { config, header, bytes } = image;
+/** @param sha of the upload, where it is known: it takes reading all of the image */
+export function describeImage(image: Image, sha?: Uint8Array): ImageDescription {
+  const { config, header } = image;
   const ternary = image.tensors.filter((tensor) => tensor.packing === PACK_TRITS_1);
   const weights = image.tensors.filter((tensor) => tensor.packing !== PACK_GAIN);
   const activation = config.activation === ACTIVATION_SILU ? "silu" : "relu2";
@@ -115,12 +121,13 @@ export function describeImage(image: Image): ImageDescription {
     name: header.name,
     board: header.board,
     version: `${header.major}.${header.minor}`,
-    bytes: bytes.length,
+    bytes: header.imageBytes,
     architecture: [
       `${config.nLayers} layers`,
       `dim ${config.dim}`,
       `${config.nHeads} heads (${config.nKvHeads} kv) of ${config.headDim}`,
       `hidden ${config.hiddenDim} ${activation}`,
+      ...(config.nExperts > 0 ? [`${config.nExperts} experts (${config.nExpertsUsed} used)`] : []),
       config.subNorm ? "sub-norms" : "no sub-norms",
       `context ${config.seqLen}`,
       `vocabulary ${config.vocabSize}`,
@@ -139,6 +146,8 @@ export function describeImage(image: Image): ImageDescription {
       activation,
       sub_norm: config.subNorm,
       tied: config.tied,
+      n_experts: config.nExperts,
+      n_experts_used: config.nExpertsUsed,
       rope_theta: scaleValue(config.ropeTheta),
       norm_eps: scaleValue(config.normEps),
       residual_frac: config.residualFrac,
@@ -156,7 +165,7 @@ export function describeImage(image: Image): ImageDescription {
     tokenizer: describeTokenizer(image),
     chat: image.chat,
     meta: parseMeta(image.meta),
-    digests: describeDigests(image),
+    digests: describeDigests(image, sha ?? uploadSha(image.source)),
     parts: describeParts(image, ternary),
   };
 }
@@ -175,8 +184,8 @@ function describeTensor(tensor: Tensor): TensorDescription {
 
 function describeTokenizer({ tokenizer, sections }: Image): ImageDescription["tokenizer"] {
   return {
-    kind: tokenizer.kind === TOK_BYTE_LEVEL ? "byte-level BPE" : "SentencePiece BPE",
-    pre_tokenizer: tokenizer.pre === PRE_BYTES ? "bytes" : tokenizer.pre === PRE_NONE ? "none" : "sentencepiece",
+    kind: KINDS[tokenizer.kind] ?? "",
+    pre_tokenizer: PRE_TOKENIZERS[tokenizer.pre] ?? "",
     vocab_size: tokenizer.tokens.length,
     merges: tokenizer.merges.length,
     special: tokenizer.types.reduce((count, type) => count + Number(type === TOK_TYPE_SPECIAL), 0),
@@ -186,22 +195,19 @@ function describeTokenizer({ tokenizer, sections }: Image): ImageDescription["to
   };
 }
 
-function describeDigests({ bytes, header }: Image): ImageDescription["digests"] {
-  const trailer = bytes.length - TRAILER_BYTES;
-  const signature = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(
-    trailer + TRL_SIGNATURE_KIND,
-    true,
-  );
+function describeDigests({ source, header }: Image, sha: Uint8Array): ImageDescription["digests"] {
+  const trailer = source.read(source.size - TRAILER_BYTES, TRAILER_BYTES);
+  const signature = new DataView(trailer.buffer, trailer.byteOffset).getUint32(TRL_SIGNATURE_KIND, true);
   return {
-    upload_sha256: hex(uploadSha(bytes)),
-    sha256: hex(bytes.subarray(trailer + TRL_SHA256, trailer + TRL_SHA256 + 32)),
+    upload_sha256: hex(sha),
+    sha256: hex(trailer.subarray(TRL_SHA256, TRL_SHA256 + 32)),
     blocks: header.digestOffset / IMAGE_BLOCK_BYTES,
     signature: signature === 0 ? "none" : signature === 1 ? "ed25519, not verified" : "unknown",
   };
 }
 
 function describeParts(image: Image, ternary: readonly Tensor[]): PartDescription[] {
-  const total = image.bytes.length;
+  const total = image.header.imageBytes;
   const sum = (tensors: readonly Tensor[]) => tensors.reduce((bytes, tensor) => bytes + tensorBytes(tensor), 0);
   const of = (kind: number) => image.tensors.filter((tensor) => tensor.kind === kind);
   const rest = image.sections.filter((section) => !image.tensors.some((t) => t.offset === section.offset));
@@ -209,6 +215,7 @@ function describeParts(image: Image, ternary: readonly Tensor[]): PartDescriptio
     ["ternary weights", sum(ternary.filter(({ kind }) => kind !== KIND_EMBED && kind !== KIND_HEAD))],
     [image.config.tied ? "embedding and head" : "embedding", sum(of(KIND_EMBED))],
     ["head", sum(of(KIND_HEAD))],
+    ["routers", sum(of(KIND_ROUTER))],
     ["gains", sum(image.tensors.filter((tensor) => tensor.packing === PACK_GAIN))],
     ...rest.map((section): [string, number] => [sectionName(section.kind, section.layer), section.bytes]),
     ["digests and trailer", total - image.header.digestOffset],

@@ -22,12 +22,14 @@ import {
   KIND_TOKENIZER,
 } from "../../spec/image.ts";
 
-/** linear: a ternary BitLinear. rows: embedding or head, one scale a row. gain: an int16 vector. */
-export type TensorRole = "linear" | "rows" | "gain";
+/** linear: a ternary BitLinear. rows: embedding or head, one scale a row. router: int8 rows, one scale a row. gain: an int16 vector. */
+export type TensorRole = "linear" | "rows" | "router" | "gain";
 
 export interface TensorSlot {
   readonly kind: number;
   readonly layer: number;
+  /** Of a tensor that every expert has; null for all others, which count as expert 0 in the section table. */
+  readonly expert: number | null;
   readonly role: TensorRole;
   readonly rows: number;
   readonly cols: number;
@@ -43,6 +45,8 @@ export interface Shape {
   readonly vocabSize: number;
   readonly subNorm: boolean;
   readonly tied: boolean;
+  /** 0, or absent: dense. */
+  readonly nExperts?: number;
 }
 
 const NAMES = new Map([
@@ -72,49 +76,46 @@ export function isKnownKind(kind: number): boolean {
   return NAMES.has(kind);
 }
 
-/** "embed", "layer 3 attn_q"; "kind 40000" for one that is not ours. */
-export function sectionName(kind: number, layer: number): string {
+/** "embed", "layer 3 attn_q", "layer 3 expert 5 ffn_up"; "kind 40000" for one that is not ours. */
+export function sectionName(kind: number, layer: number, expert: number | null = null): string {
   const name = NAMES.get(kind) ?? `kind ${kind}`;
-  return kind >= KIND_ATTN_NORM && kind <= KIND_ROUTER ? `layer ${layer} ${name}` : name;
+  const within = expert === null ? name : `expert ${expert} ${name}`;
+  return kind >= KIND_ATTN_NORM && kind <= KIND_ROUTER ? `layer ${layer} ${within}` : name;
 }
 
 export function tensorSlots(shape: Shape): TensorSlot[] {
-  const { dim, hiddenDim, vocabSize } = shape;
+  return [...eachSlot(shape)];
+}
+
+/** One after the other: a configuration that nobody has compared with the tensors yet may ask for a million. */
+export function* eachSlot(shape: Shape): Generator<TensorSlot, void> {
+  const { dim, hiddenDim, vocabSize, nExperts = 0 } = shape;
   const queries = shape.nHeads * shape.headDim;
   const keys = shape.nKvHeads * shape.headDim;
-  const gain = (kind: number, layer: number, cols: number): TensorSlot => ({
-    kind,
-    layer,
-    role: "gain",
-    rows: 1,
-    cols,
+  const slot = (role: TensorRole, kind: number, layer: number, rows: number, cols: number): TensorSlot => ({
+    ...{ kind, layer, expert: null, role, rows, cols },
   });
-  const linear = (kind: number, layer: number, rows: number, cols: number): TensorSlot => ({
-    kind,
-    layer,
-    role: "linear",
-    rows,
-    cols,
-  });
-  const slots: TensorSlot[] = [{ kind: KIND_EMBED, layer: 0, role: "rows", rows: vocabSize, cols: dim }];
+  const gain = (kind: number, layer: number, cols: number) => slot("gain", kind, layer, 1, cols);
+  const linear = (kind: number, layer: number, rows: number, cols: number) => slot("linear", kind, layer, rows, cols);
+  const feedForward = (layer: number): TensorSlot[] => [
+    linear(KIND_FFN_GATE, layer, hiddenDim, dim),
+    linear(KIND_FFN_UP, layer, hiddenDim, dim),
+    ...(shape.subNorm ? [gain(KIND_FFN_SUB_NORM, layer, hiddenDim)] : []),
+    linear(KIND_FFN_DOWN, layer, dim, hiddenDim),
+  ];
+  yield slot("rows", KIND_EMBED, 0, vocabSize, dim);
   for (let layer = 0; layer < shape.nLayers; layer++) {
-    slots.push(
-      gain(KIND_ATTN_NORM, layer, dim),
-      linear(KIND_ATTN_Q, layer, queries, dim),
-      linear(KIND_ATTN_K, layer, keys, dim),
-      linear(KIND_ATTN_V, layer, keys, dim),
-    );
-    if (shape.subNorm) slots.push(gain(KIND_ATTN_SUB_NORM, layer, queries));
-    slots.push(
-      linear(KIND_ATTN_O, layer, dim, queries),
-      gain(KIND_FFN_NORM, layer, dim),
-      linear(KIND_FFN_GATE, layer, hiddenDim, dim),
-      linear(KIND_FFN_UP, layer, hiddenDim, dim),
-    );
-    if (shape.subNorm) slots.push(gain(KIND_FFN_SUB_NORM, layer, hiddenDim));
-    slots.push(linear(KIND_FFN_DOWN, layer, dim, hiddenDim));
+    yield gain(KIND_ATTN_NORM, layer, dim);
+    yield linear(KIND_ATTN_Q, layer, queries, dim);
+    yield linear(KIND_ATTN_K, layer, keys, dim);
+    yield linear(KIND_ATTN_V, layer, keys, dim);
+    if (shape.subNorm) yield gain(KIND_ATTN_SUB_NORM, layer, queries);
+    yield linear(KIND_ATTN_O, layer, dim, queries);
+    yield gain(KIND_FFN_NORM, layer, dim);
+    if (nExperts === 0) yield* feedForward(layer);
+    else yield slot("router", KIND_ROUTER, layer, nExperts, dim);
+    for (let expert = 0; expert < nExperts; expert++) for (const part of feedForward(layer)) yield { ...part, expert };
   }
-  slots.push(gain(KIND_FINAL_NORM, 0, dim));
-  if (!shape.tied) slots.push({ kind: KIND_HEAD, layer: 0, role: "rows", rows: vocabSize, cols: dim });
-  return slots;
+  yield gain(KIND_FINAL_NORM, 0, dim);
+  if (!shape.tied) yield slot("rows", KIND_HEAD, 0, vocabSize, dim);
 }

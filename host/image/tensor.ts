@@ -1,7 +1,7 @@
 /** Is a tensor of an image what the architecture wants there: shape, packing, size, scales. */
 import { SCALE_NONE, SCALE_ROWS, SCALE_TENSOR } from "../../spec/image.ts";
 import { SCALE_ONE } from "../../spec/numerics.ts";
-import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import { PACK_GAIN, PACK_INT8, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { isScale } from "./config.ts";
 import { imageError } from "./errors.ts";
 import type { TensorRole, TensorSlot } from "./layout.ts";
@@ -12,14 +12,12 @@ import { levelsOf, packedBytes, packingName } from "./sizes.ts";
 /** @throws TritkitError E_IMAGE_TENSOR naming the tensor and what is wrong */
 export function checkTensor(tensor: Tensor, slot: TensorSlot): void {
   const { name, rows, cols, packing, scaleKind } = tensor;
-  if (tensor.expert !== 0) throw bad(name, `belongs to expert ${tensor.expert} of a model without experts`);
   if (rows !== slot.rows || cols !== slot.cols)
     throw bad(name, `has shape (${rows}, ${cols}) instead of (${slot.rows}, ${slot.cols})`);
   if (!fits(slot.role, packing)) throw bad(name, `is packed as ${packingName(packing)}, which its place does not take`);
   const bytes = packedBytes(packing, rows, cols);
   if (tensor.bytes !== bytes) throw bad(name, `has ${tensor.bytes} bytes instead of ${bytes}`);
-  const kinds = { linear: [SCALE_TENSOR, SCALE_ROWS], rows: [SCALE_ROWS], gain: [SCALE_NONE] }[slot.role];
-  if (!kinds.includes(scaleKind)) throw bad(name, `has scales of kind ${scaleKind}`);
+  if (!SCALES[slot.role].includes(scaleKind)) throw bad(name, `has scales of kind ${scaleKind}`);
   if (slot.role === "gain" && tensor.scale.m !== SCALE_ONE)
     throw bad(name, `has the mantissa ${tensor.scale.m} for its gains`);
   if (slot.role === "gain" && !isScale(tensor.scale)) throw bad(name, "has a damaged exponent for its gains");
@@ -49,8 +47,16 @@ export function rowScale(tensor: Tensor, row: number): Scale {
   return { m: view.getUint16(0, true), e: view.getInt16(2, true) };
 }
 
+const SCALES: Readonly<Record<TensorRole, readonly number[]>> = {
+  linear: [SCALE_TENSOR, SCALE_ROWS],
+  rows: [SCALE_ROWS],
+  router: [SCALE_ROWS],
+  gain: [SCALE_NONE],
+};
+
 function fits(role: TensorRole, packing: number): boolean {
   if (role === "gain") return packing === PACK_GAIN;
+  if (role === "router") return packing === PACK_INT8;
   return role === "linear" ? packing === PACK_TRITS_1 : levelsOf(packing) > 0;
 }
 

@@ -157,9 +157,12 @@ const f32 = (shape: number[], value = 0) => ({
 });
 const Q = "model.layers.0.self_attn.q_proj";
 const REFUSED: [string, string, Changes][] = [
-  ["another architecture", "E_UNSUPPORTED", { config: { model_type: "olmo" } }],
+  ["another architecture", "E_UNSUPPORTED", { config: { model_type: "phi3" } }],
   ["an unknown activation", "E_UNSUPPORTED", { config: { hidden_act: "gelu" } }],
-  ["scaled RoPE", "E_UNSUPPORTED", { config: { rope_scaling: { rope_type: "llama3", factor: 8 } } }],
+  ["RoPE scaled by yarn", "E_UNSUPPORTED", { config: { rope_scaling: { rope_type: "yarn", factor: 8 } } }],
+  ["scaled RoPE without its factors", "E_SOURCE_FORMAT", { config: { rope_scaling: { rope_type: "llama3" } } }],
+  ["a sliding window", "E_UNSUPPORTED", { config: { sliding_window: 512 } }],
+  ["a partial rotary factor", "E_UNSUPPORTED", { config: { partial_rotary_factor: 0.5 } }],
   ["another quantiser", "E_UNSUPPORTED", { config: { quantization_config: { quant_method: "gptq" } } }],
   ["an unknown linear_class", "E_UNSUPPORTED", { config: { quantization_config: { linear_class: "newbitlinear" } } }],
   ["a bias", "E_UNSUPPORTED", { tensors: { [`${Q}.bias`]: f32([16]) } }],
@@ -199,8 +202,8 @@ for (const [what, code, changes] of REFUSED)
 
 test("other sources are refused by name", async () => {
   await assert.rejects(convert(join(folder, "nothing"), join(folder, "x.trit")), { code: "E_SOURCE_MISSING" });
-  await writeFile(join(folder, "model.gguf"), "GGUF");
-  await assert.rejects(convert(join(folder, "model.gguf"), join(folder, "x.trit")), { code: "E_UNSUPPORTED" });
+  await writeFile(join(folder, "model.onnx"), "ONNX");
+  await assert.rejects(convert(join(folder, "model.onnx"), join(folder, "x.trit")), { code: "E_UNSUPPORTED" });
 });
 
 test("an interrupted conversion leaves the old file as it was and nothing else, wherever it stops", async () => {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { TAB_ROPE_INC, TAB_SIGMOID, TAB_SINE } from "../../spec/image.ts";
 import { PACK_GAIN } from "../../spec/packing.ts";
 import { packGains, packRows, unpackGains, unpackRows } from "../convert/packing.ts";
-import { ropeIncrements, tablesSection } from "../convert/tables.ts";
+import { ropeFrequencies, ropeIncrements, tablesSection } from "../convert/tables.ts";
 import { encodeConfig } from "../image/config.ts";
 import { describeImage } from "../image/describe.ts";
 import { readImage } from "../image/reader.ts";
@@ -40,7 +40,7 @@ for (const name of images)
     const { config } = image;
     assert.deepEqual(config.attnScale, scaleOf(1 / Math.sqrt(config.headDim)));
     assert.deepEqual(
-      Buffer.from(tablesSection(Math.round(scaleValue(config.ropeTheta)), config.headDim)),
+      Buffer.from(tablesSection(ropeFrequencies(Math.round(scaleValue(config.ropeTheta)), config.headDim))),
       Buffer.from(image.tables),
     );
     const description = describeImage(image);
@@ -58,7 +58,7 @@ test("the tables are those of numerics.json", async () => {
     sine: number[];
     rope_inc: { theta: number; head_dim: number; inc: number[] }[];
   };
-  const view = new DataView(tablesSection(10000, 32).buffer as ArrayBuffer);
+  const view = new DataView(tablesSection(ropeFrequencies(10000, 32)).buffer as ArrayBuffer);
   assert.deepEqual(
     vectors.exp2,
     Array.from({ length: 256 }, (_, i) => view.getUint16(i * 2, true)),
@@ -73,5 +73,6 @@ test("the tables are those of numerics.json", async () => {
   );
   assert.equal(view.byteLength, TAB_ROPE_INC + 16 * 4);
   assert.ok(vectors.rope_inc.length > 1);
-  for (const { theta, head_dim, inc } of vectors.rope_inc) assert.deepEqual([...ropeIncrements(theta, head_dim)], inc);
+  for (const { theta, head_dim, inc } of vectors.rope_inc)
+    assert.deepEqual([...ropeIncrements(ropeFrequencies(theta, head_dim))], inc);
 });

@@ -9,7 +9,7 @@ import { TextCodec } from "../engine/text_codec.ts";
 import type { Tokenizer } from "../image/tokenizer.ts";
 import { randomTexts } from "./texts.ts";
 
-const COUNT = process.env.TRITKIT_TEST_TOKENIZERS ? 10_000 : 500;
+const COUNT = process.env.TRITKIT_TEST_TOKENIZERS ? 10_000 : 200;
 const VOCAB = 32000;
 const { vocabById: tokens, merges } = llamaTokenizer;
 /** Scores are lost in that package, their order is not: that of the first merge that makes a piece. (Runs of spaces come last, at -1e9 in the original.) */

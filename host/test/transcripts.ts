@@ -1,4 +1,4 @@
-/** The three models of spec/vectors with what an independent implementation made of them. */
+/** The models of spec/vectors with what an independent implementation made of them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../scripts/lib/root.mjs";
@@ -20,7 +20,7 @@ const VECTORS = join(ROOT, "spec/vectors");
 const UNKNOWN_KIND = 0x8000;
 
 /** One random model for each variant of the architecture. */
-export const VECTOR_MODELS = ["relu2", "silu", "llama"] as const;
+export const VECTOR_MODELS = ["relu2", "silu", "llama", "experts"] as const;
 
 export interface Transcript {
   prompt: string;

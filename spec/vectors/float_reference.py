@@ -9,6 +9,7 @@ embeddings changed by one part in 10,000: how far roundings that fall to the oth
 computes it. The stages are measured on the integer pass's own inputs (py/stages.py): there a wrong formula has nowhere
 to hide, and main() refuses one."""
 
+import contextlib
 import math
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
 from py import image as im  # noqa: E402
+from py import numerics as nm  # noqa: E402
 from py.forward import Model  # noqa: E402
 from py.sampler import Pcg32  # noqa: E402
 from py.stages import Watch  # noqa: E402
@@ -29,6 +31,7 @@ BOUNDS = {
     "attention of a head, relative": (6e-3, 1.5e-3),
     "combined heads, relative": (1e-8, 5e-9),
     "gated product, relative": (5e-4, 2e-4),
+    "weights of the experts, relative": (1.5e-3, 8e-4),
     "quantise, largest rounding in steps": (0.6, 0.5),
     "norm_quantise, largest rounding in steps": (0.65, 0.5),
     "norm_quantise, relative error of the scale": (1e-4, 2e-5),
@@ -92,13 +95,14 @@ class FloatModel:
         self.embed = [[v * (1 + nudge * rng.gauss()) for v in row] for row in embed] if nudge else embed
         self.cache = [[[] for _ in range(self.config["n_kv_heads"])] for _ in range(self.config["n_layers"])]
         self.position = 0
+        self.chosen = []
 
-    def linear(self, kind, layer, x):
+    def linear(self, kind, layer, x, expert=0):
         """A BitLinear. x is not rounded yet."""
-        return matvec(self.tensors[kind, layer], absmax_round(x, 127) if self.act8 else x)
+        return matvec(self.tensors[im.key(kind, layer, expert)], absmax_round(x, 127) if self.act8 else x)
 
-    def norm(self, kind, layer, x):
-        return rms_norm(x, self.tensors[kind, layer], self.eps)
+    def norm(self, kind, layer, x, expert=0):
+        return rms_norm(x, self.tensors[im.key(kind, layer, expert)], self.eps)
 
     def heads(self, y):
         size = self.config["head_dim"]
@@ -120,6 +124,26 @@ class FloatModel:
             out += [sum(w * value[j] for w, (_, value) in zip(weights, cache)) / total for j in range(len(query))]
         return out
 
+    def feed_forward(self, layer, x, expert=0):
+        gate, up = self.linear(im.FFN_GATE, layer, x, expert), self.linear(im.FFN_UP, layer, x, expert)
+        if self.config["activation"] == 1:
+            hidden = [max(g, 0.0) ** 2 * u for g, u in zip(gate, up)]
+        else:
+            hidden = [g / (1 + math.exp(-g)) * u for g, u in zip(gate, up)]
+        hidden = self.norm(im.FFN_SUB_NORM, layer, hidden, expert) if self.config["sub_norm"] else hidden
+        return self.linear(im.FFN_DOWN, layer, hidden, expert)
+
+    def experts(self, layer, x):
+        """As Mixtral: a plain linear router, softmax over all experts, the largest divided by their sum."""
+        logits = matvec(self.tensors[im.ROUTER, layer], x)
+        every = [math.exp(v - max(logits)) for v in logits]
+        probabilities = [v / sum(every) for v in every]
+        order = sorted(range(len(logits)), key=lambda e: -probabilities[e])[: self.config["n_experts_used"]]
+        self.chosen.append(set(order))
+        total = sum(probabilities[e] for e in order)
+        outputs = [(probabilities[e] / total, self.feed_forward(layer, x, e)) for e in order]
+        return [sum(w * y[i] for w, y in outputs) for i in range(len(x))]
+
     def step(self, token):
         x = list(self.embed[token])
         sub_norm = self.config["sub_norm"]
@@ -128,13 +152,8 @@ class FloatModel:
             heads = self.norm(im.ATTN_SUB_NORM, layer, heads) if sub_norm else heads
             x = [a + b for a, b in zip(x, self.linear(im.ATTN_O, layer, heads))]
             normed = self.norm(im.FFN_NORM, layer, x)
-            gate, up = self.linear(im.FFN_GATE, layer, normed), self.linear(im.FFN_UP, layer, normed)
-            if self.config["activation"] == 1:
-                hidden = [max(g, 0.0) ** 2 * u for g, u in zip(gate, up)]
-            else:
-                hidden = [g / (1 + math.exp(-g)) * u for g, u in zip(gate, up)]
-            hidden = self.norm(im.FFN_SUB_NORM, layer, hidden) if sub_norm else hidden
-            x = [a + b for a, b in zip(x, self.linear(im.FFN_DOWN, layer, hidden))]
+            mixed = self.experts(layer, normed) if self.config["n_experts"] else self.feed_forward(layer, normed)
+            x = [a + b for a, b in zip(x, mixed)]
         x = self.norm(im.FINAL_NORM, 0, x)
         x = absmax_round(x, self.config["head_act_max"]) if self.act8 else x
         self.position += 1
@@ -163,6 +182,8 @@ def report_stages(errors):
     """Prints them; the number of stages out of their bounds."""
     bad = 0
     for name, (largest, mean) in BOUNDS.items():
+        if not errors[name]:
+            continue  # a model without experts
         found = (max(errors[name]), sum(errors[name]) / len(errors[name]))
         inside = found[0] <= largest and found[1] <= mean
         bad += not inside
@@ -172,6 +193,21 @@ def report_stages(errors):
     return bad
 
 
+@contextlib.contextmanager
+def chosen_by(numerics):
+    """The sets of experts that the integer pass chooses, layer after layer."""
+    chosen, choose = [], numerics.choose_experts
+
+    def watched(*arguments):
+        result = choose(*arguments)
+        chosen.append({e for e, _ in result})
+        return result
+
+    numerics.choose_experts = watched
+    yield chosen
+    numerics.choose_experts = choose
+
+
 def main():
     bad = 0
     for path in sorted(HERE.glob("*.trit")):
@@ -179,7 +215,7 @@ def main():
         integer = Model(data)
         rng = Pcg32(99)
         ids = [rng.below(integer.config["vocab_size"]) for _ in range(POSITIONS + 1)]
-        with Watch() as errors:
+        with Watch() as errors, chosen_by(nm) as chosen:
             got = [[v / 65536 for v in row] for row in logits_of(integer, ids[:-1])]
         spread = math.sqrt(sum(v * v for row in got for v in row) / sum(len(row) for row in got))
         print(f"{path.name}: {POSITIONS} random ids, logits RMS {spread:.3f}")
@@ -192,6 +228,10 @@ def main():
         rows = {name: logits_of(model, ids[:-1]) for name, model in variants.items()}
         rows["integer"] = got
         bad += report_stages(errors)
+        for name, model in variants.items():
+            same = sum(a == b for a, b in zip(chosen, model.chosen))
+            if chosen:
+                print(f"  integer  and     {name:8} choose the same experts in {same} of {len(chosen)} layers")
         pairs = ("integer float", "integer kv8", "float kv8", "float no act8", "float nudged")
         for a, b in (pair.split(" ", 1) for pair in pairs):
             largest, rms, agree, losses = compare(rows[a], rows[b], ids[1:])

@@ -9,6 +9,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
+from py.cases_experts import experts_file  # noqa: E402
 from py.cases_models import model_files  # noqa: E402
 from py.cases_numerics import numerics_file  # noqa: E402
 from py.cases_packing import matvec_file, packing_file  # noqa: E402
@@ -21,6 +22,7 @@ def golden_files():
     yield "packing.json", packing_file()
     yield "matvec.json", matvec_file()
     yield "numerics.json", numerics_file()
+    yield "experts.json", experts_file()
     yield "sampler.json", sampler_file()
     yield "tokenizer.json", tokenizer_file()
     yield from model_files()

@@ -1,11 +1,14 @@
 import { loadBoard } from "../../assets.ts";
-import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking } from "../../convert/index.ts";
+import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
 import { type Command, usage } from "../command.ts";
+import { measureFidelity, readFidelityText } from "../fidelity.ts";
+import type { Output } from "../output.ts";
 import { bytesText, ProgressLine } from "../progress.ts";
+import { SOURCE_OPTIONS, sourceOptions } from "../source_options.ts";
 
 export const convert: Command = {
   name: "convert",
-  summary: "make an image from a Hugging Face directory or .safetensors file",
+  summary: "make an image from a Hugging Face directory, a .safetensors, a GGUF or a llama2.c file",
   usage: "SRC",
   options: {
     out: { type: "string", short: "o", value: "FILE.trit", help: "where the image goes; must be given" },
@@ -16,39 +19,44 @@ export const convert: Command = {
       value: "N",
       help: "context the board uses unless told otherwise, in positions, one a token",
     },
-    quantize: {
-      type: "string",
-      value: "absmean",
-      help: "round float weights to -1, 0, +1 by their mean magnitude; costs quality",
-    },
+    ...SOURCE_OPTIONS,
     embed: {
       type: "string",
       value: "PACKING",
       help: `how embedding and output head are stored: ${Object.keys(EMBED_PACKINGS).join(", ")}`,
     },
+    text: {
+      type: "string",
+      value: "FILE",
+      help: "then tell the loss on a text's start: of the model as published, and of the image",
+    },
   },
-  examples: ["tritkit convert my-model/hf -o my-model.trit"],
+  examples: [
+    "tritkit convert my-model/hf -o my-model.trit",
+    "tritkit convert llama/hf -o llama.trit --quantize absmean --text story.txt",
+  ],
   positionals: [1, 1],
   async run({ args, out, signal }) {
     const embed = args.text("embed");
     if (embed !== undefined && !Object.hasOwn(EMBED_PACKINGS, embed)) throw usage(`--embed does not know "${embed}".`);
-    const quantize = args.text("quantize");
-    if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
+    const source = sourceOptions(args);
     const target = args.required("out");
     const board = args.text("board");
     // An image for a board that nobody has could never be flashed.
     if (board !== undefined) await loadBoard(board);
-    const line = new ProgressLine(out, "write");
+    const textPath = args.text("text");
+    const text = textPath === undefined ? null : await readFidelityText(textPath);
+    const lines = new PhaseLines(out);
     const report = await convertModel(args.positionals[0], target, {
       name: args.text("name"),
       board,
       context: args.text("context") === undefined ? undefined : args.integer("context", 16, 16),
-      quantize,
+      ...source,
       embedPacking: embed as EmbedPacking | undefined,
       signal,
-      onProgress: ({ bytes, total, tensor }) => line.update(bytes, total, tensor),
+      onProgress: (progress) => lines.update(progress),
     });
-    line.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
+    lines.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
     const { image } = report;
     out.info(`model  ${image.name}  ${image.architecture}`);
     const bits = `${image.ternary_bits_per_weight.toFixed(2)} bits, ${image.bits_per_weight.toFixed(2)} over all`;
@@ -58,7 +66,37 @@ export const convert: Command = {
     }
     for (const { name, why } of report.dropped) out.info(`dropped  ${name}: ${why}`);
     for (const note of report.notes) out.info(`note  ${note}`);
-    out.event({ event: "convert", file: target, ...report });
+    const fidelity = text && (await measureFidelity(args.positionals[0], source, target, text, out, signal));
+    out.event({ event: "convert", file: target, ...report, ...(fidelity ? { text: fidelity } : {}) });
     return 0;
   },
 };
+
+/** A line for each phase, one after the other. */
+class PhaseLines {
+  readonly #out: Output;
+  #phase: WriteProgress["phase"] | null = null;
+  #line: ProgressLine;
+
+  constructor(out: Output) {
+    this.#out = out;
+    this.#line = new ProgressLine(out, "write");
+  }
+
+  update({ phase, bytes, total, tensor }: WriteProgress): void {
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      this.#line = new ProgressLine(this.#out, phase, undefined, phase === "read" ? weightsText : bytesText);
+    }
+    this.#line.update(bytes, total, tensor);
+  }
+
+  end(text: string): void {
+    this.#line = new ProgressLine(this.#out, "write");
+    this.#line.end(text);
+  }
+}
+
+function weightsText(weights: number): string {
+  return weights < 1e6 ? `${Math.round(weights / 1e3)}k weights` : `${(weights / 1e6).toFixed(1)}M weights`;
+}

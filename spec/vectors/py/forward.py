@@ -27,6 +27,18 @@ class Gain:
         self.values, self.exponent = section.matrix()[0], section.scale[1]
 
 
+class Router:
+    """int8 rows with a scale each: a logit for each expert."""
+
+    def __init__(self, section):
+        self.weights, self.row_scales = section.matrix(), section.row_scales
+
+    def __call__(self, q, sq):
+        acc = pk.matvec(self.weights, q)
+        nm.fits(nm.absmax(acc), 29)
+        return [nm.apply(a, nm.scale_mul(sq, s), nm.LOGIT_FRAC) for a, s in zip(acc, self.row_scales)]
+
+
 class Model:
     def __init__(self, data):
         self.sections = im.read(data)
@@ -37,14 +49,25 @@ class Model:
         self.head = self.embed if config["tied"] else self.sections[im.HEAD, 0]
         self.head_rows = self.embed_rows if config["tied"] else self.head.matrix()
         self.final_norm = Gain(self.sections[im.FINAL_NORM, 0])
-        linear = (im.ATTN_Q, im.ATTN_K, im.ATTN_V, im.ATTN_O, im.FFN_GATE, im.FFN_UP, im.FFN_DOWN)
-        gains = (im.ATTN_NORM, im.FFN_NORM) + ((im.ATTN_SUB_NORM, im.FFN_SUB_NORM) if config["sub_norm"] else ())
         self.layers = []
         for i in range(config["n_layers"]):
-            parts = {kind: Linear(self.sections[kind, i]) for kind in linear}
-            parts.update({kind: Gain(self.sections[kind, i]) for kind in gains})
+            parts = {kind: Linear(self.sections[kind, i]) for kind in (im.ATTN_Q, im.ATTN_K, im.ATTN_V, im.ATTN_O)}
+            parts.update({kind: Gain(self.sections[kind, i]) for kind in (im.ATTN_NORM, im.FFN_NORM)})
+            if config["sub_norm"]:
+                parts[im.ATTN_SUB_NORM] = Gain(self.sections[im.ATTN_SUB_NORM, i])
+            parts["experts"] = [self.expert(i, e) for e in range(max(1, config["n_experts"]))]
+            if config["n_experts"]:
+                parts[im.ROUTER] = Router(self.sections[im.ROUTER, i])
             self.layers.append(parts)
         self.reset()
+
+    def expert(self, layer, expert):
+        """A feed-forward: the layer's own, or one of its experts."""
+        kinds = (im.FFN_GATE, im.FFN_UP, im.FFN_DOWN)
+        parts = {kind: Linear(self.sections[im.key(kind, layer, expert)]) for kind in kinds}
+        if self.config["sub_norm"]:
+            parts[im.FFN_SUB_NORM] = Gain(self.sections[im.key(im.FFN_SUB_NORM, layer, expert)])
+        return parts
 
     def reset(self):
         """Empties the cache: for each layer and kv head the keys, their words, the values, their words."""
@@ -82,6 +105,12 @@ class Model:
         """Sub-norm when the model has one, to int8."""
         return self.norm(*block, gain, nm.ACT_MAX) if gain else nm.quantise(*block, nm.ACT_MAX)
 
+    def feed_forward(self, expert, normed):
+        """The block vector that goes into the residual."""
+        g, u = expert[im.FFN_GATE](*normed), expert[im.FFN_UP](*normed)
+        hidden = self.to_output(nm.gated(*g, *u, self.config["activation"] == 1), expert.get(im.FFN_SUB_NORM))
+        return expert[im.FFN_DOWN](*hidden)
+
     def step(self, token):
         """Logits of the next position's token: i32, 16 fraction bits."""
         config, frac = self.config, self.config["residual_frac"]
@@ -92,9 +121,12 @@ class Model:
             heads = self.to_output(self.attention(layer, cache, *normed), layer.get(im.ATTN_SUB_NORM))
             x = nm.add_residual(x, *layer[im.ATTN_O](*heads), frac)
             normed = self.norm(x, stream, layer[im.FFN_NORM], nm.ACT_MAX)
-            g, u = layer[im.FFN_GATE](*normed), layer[im.FFN_UP](*normed)
-            hidden = self.to_output(nm.gated(*g, *u, config["activation"] == 1), layer.get(im.FFN_SUB_NORM))
-            x = nm.add_residual(x, *layer[im.FFN_DOWN](*hidden), frac)
+            if config["n_experts"]:
+                chosen = nm.choose_experts(layer[im.ROUTER](*normed), config["n_experts_used"])
+                outputs = [self.feed_forward(layer["experts"][e], normed) for e, _ in chosen]
+                x = nm.mix_experts(x, outputs, [weight for _, weight in chosen], frac)
+            else:
+                x = nm.add_residual(x, *self.feed_forward(layer["experts"][0], normed), frac)
         q, sq = self.norm(x, stream, self.final_norm, config["head_act_max"])
         acc = pk.matvec(self.head_rows, q)
         nm.fits(nm.absmax(acc), 31)

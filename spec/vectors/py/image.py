@@ -10,6 +10,7 @@ CONFIG, TOKENIZER, TABLES, CHAT, META = 1, 2, 3, 4, 5
 EMBED, HEAD, FINAL_NORM = 16, 17, 18
 ATTN_NORM, ATTN_Q, ATTN_K, ATTN_V, ATTN_SUB_NORM, ATTN_O = 19, 20, 21, 22, 23, 24
 FFN_NORM, FFN_GATE, FFN_UP, FFN_SUB_NORM, FFN_DOWN = 25, 26, 27, 28, 29
+ROUTER = 30
 
 CONFIG_FIELDS = (
     "dim hidden_dim n_layers n_heads n_kv_heads head_dim seq_len vocab_size activation sub_norm tied n_experts "
@@ -57,6 +58,8 @@ def pack_tables(exp2, sigmoid, sine, rope_inc):
 class Section:
     """One entry of the table and its bytes. scale: (m, e) of the tensor; row_scales: a list of (m, e)."""
 
+    expert = 0
+
     def __init__(self, kind, data, layer=0, packing=0, rows=0, cols=0, scale=None, row_scales=None):
         self.kind, self.data, self.layer = kind, data, layer
         self.packing, self.rows, self.cols = packing, rows, cols
@@ -96,7 +99,7 @@ def write(name, sections, board=""):
             body += b"".join(struct.pack("<Hh", *scale) for scale in s.row_scales)
         place = (offset, len(s.data), s.rows, s.cols)
         kind, m, e = scale_fields(s)
-        entries += struct.pack("<HHHBBIIIIHhI", s.kind, s.layer, 0, s.packing, kind, *place, m, e, scales_at)
+        entries += struct.pack("<HHHBBIIIIHhI", s.kind, s.layer, s.expert, s.packing, kind, *place, m, e, scales_at)
     assert 128 + len(entries) <= BLOCK
     digests_at = align(len(body), BLOCK)
     body += bytes(digests_at - len(body))
@@ -113,7 +116,8 @@ def write(name, sections, board=""):
 
 
 def read(data):
-    """Sections by (kind, layer), after checking magic, sizes, digests and shapes."""
+    """Sections by (kind, layer), from expert 1 on by (kind, layer, expert), after checking magic, sizes, digests and
+    shapes."""
     magic, major, _, total, header, n, digests_at, count, zero = struct.unpack_from("<IHH6I", data)
     assert (magic, major, zero) == (0x54495254, 1, 0) and total == len(data)
     assert digests_at % BLOCK == 0 and count == digests_at // BLOCK and total == digests_at + 8 * count + 128
@@ -128,7 +132,8 @@ def read(data):
     for i in range(n):
         entry = struct.unpack_from("<HHHBBIIIIHhI", data, 128 + 32 * i)
         kind, layer, expert, packing, scale_kind, offset, size, rows, cols, m, e, scales_at = entry
-        assert offset % 16 == 0 and offset + size <= digests_at and expert == 0 and (kind, layer) not in sections
+        name = key(kind, layer, expert)
+        assert offset % 16 == 0 and offset + size <= digests_at and name not in sections
         section = Section(kind, data[offset : offset + size], layer, packing, rows, cols)
         if packing:
             assert size == pk.size_of(packing, rows, cols)
@@ -138,5 +143,9 @@ def read(data):
             assert e == max((e for m, e in section.row_scales if m), default=0)
         elif scale_kind == 1 or packing == pk.GAIN:
             section.scale = (m, e)
-        sections[kind, layer] = section
+        sections[name] = section
     return sections
+
+
+def key(kind, layer, expert=0):
+    return (kind, layer, expert) if expert else (kind, layer)

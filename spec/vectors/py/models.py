@@ -1,4 +1,4 @@
-"""The three tiny random models. Scales and gains keep every part alive: scores that differ, gates that open, logits
+"""The tiny random models. Scales and gains keep every part alive: scores that differ, gates that open, logits
 that are not constant."""
 
 import json
@@ -43,9 +43,9 @@ class Maker:
         scales[self.rng.below(rows)] = nm.ZERO_SCALE
         return im.tensor(kind, matrix, pk.TRITS_1, layer, row_scales=scales)
 
-    def table(self, kind, rows, cols, packing, size, silent):
-        """Embedding or head, entries of about `size`, absmax of each row used in full. Rows of `silent` ids are zero
-        (the end of text, so that no run of a transcript ends early)."""
+    def table(self, kind, rows, cols, packing, size, silent, layer=0):
+        """Embedding, head or router, entries of about `size`, absmax of each row used in full. Rows of `silent` ids are
+        zero (the end of text, so that no run of a transcript ends early)."""
         top, matrix, scales = PLANES_TOP[packing], [], []
         for row in range(rows):
             values = [self.rng.gauss() for _ in range(cols)]
@@ -54,7 +54,7 @@ class Maker:
                 values, largest = [0] * cols, 0
             matrix.append([round(v / largest * top) if largest else 0 for v in values])
             scales.append(scale(size * largest / top) if largest else nm.ZERO_SCALE)
-        return im.tensor(kind, matrix, packing, row_scales=scales)
+        return im.tensor(kind, matrix, packing, layer, row_scales=scales)
 
 
 def layer_sections(make, c, i, sizes):
@@ -70,11 +70,16 @@ def layer_sections(make, c, i, sizes):
         out.append(make.gain(im.ATTN_SUB_NORM, q, 1, i))
     out.append(make.linear(im.ATTN_O, dim, q, sizes["o"], i))
     out.append(make.gain(im.FFN_NORM, dim, 1, i))
-    out.append(make.linear(im.FFN_GATE, hidden, dim, 1.5, i))
-    out.append(make.linear(im.FFN_UP, hidden, dim, 1.5, i))
-    if c["sub_norm"]:
-        out.append(make.gain(im.FFN_SUB_NORM, hidden, 1, i))
-    out.append(make.linear(im.FFN_DOWN, dim, hidden, sizes["down"], i))
+    if c["n_experts"]:
+        out.append(make.table(im.ROUTER, c["n_experts"], dim, 16, sizes["router"] / math.sqrt(dim), (), i))
+    for expert in range(max(1, c["n_experts"])):
+        parts = [make.linear(im.FFN_GATE, hidden, dim, 1.5, i), make.linear(im.FFN_UP, hidden, dim, 1.5, i)]
+        if c["sub_norm"]:
+            parts.append(make.gain(im.FFN_SUB_NORM, hidden, 1, i))
+        parts.append(make.linear(im.FFN_DOWN, dim, hidden, sizes["down"], i))
+        for part in parts:
+            part.expert = expert
+        out += parts
     return out
 
 
@@ -150,4 +155,13 @@ def llama():
     return build("llama", 31, tokenizer, shape, sizes, embed=17, silent=(2,))
 
 
-MODELS = {"relu2": relu2, "silu": silu, "llama": llama}
+def experts():
+    """Five experts of which each token takes two, in each of two layers; sub-norms, SwiGLU, a scale for each row."""
+    shape = {"dim": 40, "hidden_dim": 44, "n_heads": 4, "n_kv_heads": 2, "head_dim": 10, "theta": 10000}
+    shape.update(activation=0, sub_norm=1, head_act_max=4095, bos=0, eos=1, add_bos=1, n_experts=5, n_experts_used=2)
+    tokenizer = small.byte_level(30, [b"<s>", b"</s>"])
+    sizes = {"embed": 0.35, "qk": 1.3, "o": 0.9, "down": 1.2, "final": 0.8, "router": 1.5}
+    return build("experts", 53, tokenizer, shape, sizes, embed=4, row_wise=True, silent=(1,))
+
+
+MODELS = {"relu2": relu2, "silu": silu, "llama": llama, "experts": experts}

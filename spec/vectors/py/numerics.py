@@ -255,6 +255,28 @@ def combine_heads(heads):
     return x, (32768, e_x - 15)
 
 
+# Experts
+
+
+def choose_experts(logits, used):
+    """The chosen experts in order, each with its weight: [(expert, scale)]."""
+    order = sorted(range(len(logits)), key=lambda e: (-logits[e], e))[:used]
+    p = []
+    for e in order:
+        d = round_shift((logits[order[0]] - logits[e]) * LOG2E[0], 23)
+        i = d >> 8
+        p.append((EXP2[d & 255] << 15) >> i if i <= 30 else 0)
+    total = fits(sum(p), 38)
+    return [(e, scale_of(fits(v << 32, 62) // total, -32)) for e, v in zip(order, p)]
+
+
+def mix_experts(x, outputs, weights, residual_frac):
+    """The residual after the chosen experts' outputs (y, scale), one after the other."""
+    for (y, s), weight in zip(outputs, weights):
+        x = add_residual(x, y, scale_mul(s, weight), residual_frac)
+    return x
+
+
 # Feed-forward
 
 

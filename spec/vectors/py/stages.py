@@ -82,11 +82,20 @@ def norm_unit_error(result, x, s, gain, gain_exp, eps, qmax):
     return abs(real(result[1]) / unit - 1) if unit else real(result[1])
 
 
+def weights_error(result, logits, used):
+    """Of the weight that is farthest off, among those that count: above one in ten thousand."""
+    every = [math.exp((v - max(logits)) / 65536) for v in logits]
+    total = sum(every[e] for e, _ in result)
+    wanted = [every[e] / total for e, _ in result]
+    return max(abs(real(w) / a - 1) for (_, w), a in zip(result, wanted) if a > 1e-4)
+
+
 MEASURES = {
     "rope": [("rope, relative", rope_error)],
     "attention": [("attention of a head, relative", attention_error)],
     "combine_heads": [("combined heads, relative", combine_error)],
     "gated": [("gated product, relative", gated_error)],
+    "choose_experts": [("weights of the experts, relative", weights_error)],
     "quantise": [("quantise, largest rounding in steps", quantise_error)],
     "norm_quantise": [
         ("norm_quantise, largest rounding in steps", norm_steps),
