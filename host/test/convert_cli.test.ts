@@ -307,6 +307,8 @@ test("latent weights and rounding options reach the importer", async () => {
   const source = await writeDirectory(join(folder, "options"), llamaConfig(), tensors);
   const out = join(folder, "options.trit");
   checkWords(await start(["convert", source, "-o", out]).ended, "E_QUANTIZE", 1);
+  checkWords(await start(["convert", source, "-o", folder, "--quantize", "sign"]).ended, "E_OUTPUT", 1);
+  checkWords(await start(["convert", source, "-o", source, "--quantize", "sign"]).ended, "E_OPTION", 2);
   checkWords(await start(["convert", source, "-o", out, "--quantize", "int4"]).ended, "E_USAGE", 2);
   checkWords(await start(["convert", source, "-o", out, "--i2s", "mips"]).ended, "E_USAGE", 2);
   checkWords(

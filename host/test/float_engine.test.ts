@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { openModel } from "../convert/convert.ts";
-import { Engine } from "../engine/engine.ts";
+import { Engine, LOGIT_UNIT } from "../engine/engine.ts";
 import { evaluate } from "../engine/eval.ts";
 import { TritkitError } from "../errors.ts";
 import { FloatEngine, type FloatOptions } from "../float/float_engine.ts";
@@ -14,9 +14,10 @@ import { roundHalfEven } from "../float/vectors.ts";
 import { run } from "./command.ts";
 import { checkWords } from "./failure.ts";
 import { writeHf } from "./hf_fixture.ts";
+import { readModel, VECTOR_MODELS } from "./transcripts.ts";
 
 const MODELS = join(process.cwd(), "examples/models");
-const WINDOWS = 6;
+const WINDOWS = 4;
 
 interface Fixture {
   window: number;
@@ -97,6 +98,29 @@ describe("the float engine and the float64 reference", () => {
     const reference = nll.reduce((sum, value) => sum + value, 0) / nll.length;
     assert.ok(Math.abs(lossNats - reference) / reference < 0.001, `${lossNats} and ${reference}`);
   });
+});
+
+describe("the float engine on images of every shape", () => {
+  for (const name of VECTOR_MODELS) {
+    it(`${name}: the integer engine's logits within what 8 bits cost`, async (context) => {
+      const integer = await Engine.open(readModel(name));
+      const float = await FloatEngine.openImage(readModel(name));
+      const { vocabSize } = float.config;
+      const ids = Array.from({ length: 12 }, (_, i) => (i * 37 + 3) % vocabSize);
+      const expected = await float.forwardAll(ids, 0);
+      const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+      const errors = ids.map((id, position) => {
+        const logits = integer.forward(id, position);
+        let worst = 0;
+        for (let i = 0; i < vocabSize; i++)
+          worst = Math.max(worst, Math.abs(logits[i] * LOGIT_UNIT - expected[position * vocabSize + i]));
+        return worst / largest;
+      });
+      context.diagnostic(`differences in shares of the largest logit: ${errors.map((e) => e.toFixed(3)).join(" ")}`);
+      // A choice of experts may fall differently at one position or another.
+      assert.ok(errors.sort((a, b) => a - b)[ids.length >> 1] < 0.05);
+    });
+  }
 });
 
 describe("a conversation with the float engine", () => {
