@@ -22,7 +22,7 @@ export function reserve(bytes: u32): usize {
 
 /** Bytes of scratch that a text of `len` bytes needs at most. */
 export function scratch_bytes(len: u32): u32 {
-  return (len + 1) * SCRATCH_BYTES_PER_BYTE;
+  return (len + 2) * SCRATCH_BYTES_PER_BYTE;
 }
 
 /**

@@ -29,7 +29,7 @@ export async function tokenizerModule(): Promise<TokenizerModule> {
     {
       "tokenizer/table.ts": ["tokenizer_open", "tokenizer_close"],
       "tokenizer/pretokenize.ts": ["word_end"],
-      "tokenizer/text.ts": ["text_set"],
+      "tokenizer/text.ts": ["text"],
       "tokenizer/encode.ts": ["encode"],
       "tokenizer/decode.ts": ["decode", "token_text", "token_text_len"],
       "tokenizer/chat.ts": ["chat_open", "encode_turn"],
@@ -86,7 +86,7 @@ export async function tokenizerModule(): Promise<TokenizerModule> {
     },
     wordEnd(pre, text, at) {
       bytes.set(text, TEXT);
-      call.text_set(0, 0, TEXT, text.length, 0, 0);
+      u32.set([TEXT, text.length], as.address("text") / 4);
       return call.word_end(pre, at);
     },
   };

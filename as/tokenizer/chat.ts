@@ -13,10 +13,9 @@ import {
   IMAGE_BAD_TOKENIZER,
   IMAGE_OK,
 } from "../../spec/image.ts";
-import { encode, encode_set } from "./encode.ts";
+import { encode, encode_joined } from "./encode.ts";
 import { ids_add } from "./ids.ts";
 import { NO_ID } from "./table.ts";
-import { text_set } from "./text.ts";
 
 @unmanaged
 class Chat {
@@ -90,8 +89,10 @@ export function encode_turn(first: bool, bos: u32, text: usize, len: u32, scratc
         }
         while (bytes > 0 && is_space(body + <usize>bytes - 1)) bytes--;
       }
-      text_set(base + word(base, i + 2), word(base, i + 3), body, bytes, base + word(base, i + 4), word(base, i + 5));
-      fits = encode_set(scratch, scratch_bytes) && fits;
+      const head = base + <usize>word(base, i + 2);
+      const tail = base + <usize>word(base, i + 4);
+      fits =
+        encode_joined(head, word(base, i + 3), body, bytes, tail, word(base, i + 5), scratch, scratch_bytes) && fits;
       i += CHAT_JOINED_WORDS;
     } else ids_add(item);
   }

@@ -10,6 +10,8 @@ export interface ImportedTokenizer {
   readonly ids: ReadonlyMap<string, number>;
   /** Does the post-processor put a special token first? null: the file does not say. */
   readonly addsFirst: boolean | null;
+  /** What a user should know. */
+  readonly notes: readonly string[];
 }
 
 /** How text is cut and what becomes symbols: `kind`, `flags` and `pre` of the section. */
@@ -51,6 +53,13 @@ export function buildTokenizer(
     byteIds,
     unk,
   };
+}
+
+/** The first of two tokens with one text. */
+export function idsOfTexts(texts: readonly string[]): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const [id, text] of texts.entries()) if (!ids.has(text)) ids.set(text, id);
+  return ids;
 }
 
 /** @throws TritkitError E_UNSUPPORTED */

@@ -7,13 +7,10 @@
  */
 import {
   NONE_ID,
-  PRE_SENTENCEPIECE,
   TOK_ADD_SPACE_PREFIX,
-  TOK_BYTE_FALLBACK,
   TOK_BYTE_LEVEL,
   TOK_IGNORE_MERGES,
-  TOK_SENTENCEPIECE,
-  TOK_TYPE_BYTE,
+  TOK_TYPE_ADDED,
   TOK_TYPE_SPECIAL,
   TOK_TYPE_TEXT,
   TOK_TYPE_UNUSED,
@@ -23,13 +20,14 @@ import {
   checkVocabSize,
   damaged,
   type ImportedTokenizer,
-  type Style,
+  idsOfTexts,
   type Token,
   unsupported,
 } from "./tokenizer_build.ts";
-import { byteLevelBytes, fallbackByte, sentencePieceBytes, utf8 } from "./tokenizer_bytes.ts";
-import { mergesOfPairs, mergesOfScores } from "./tokenizer_merges.ts";
-import { ruleOfName } from "./tokenizer_words.ts";
+import { byteLevelBytes, fallbackByte, utf8 } from "./tokenizer_bytes.ts";
+import { mergesOfPairs } from "./tokenizer_merges.ts";
+import { BYTE, CONTROL, NORMAL, tokenizerOfPieces, UNKNOWN, UNUSED, USER_DEFINED } from "./tokenizer_pieces.ts";
+import { LLAMA3_RULE, ruleOfName, type WordRule } from "./tokenizer_words.ts";
 
 /** Metadata of a GGUF file, read but not judged. Ids are -1 where the file names none. */
 export interface GgufTokenizer {
@@ -47,11 +45,11 @@ export interface GgufTokenizer {
   readonly chatTemplate: string | null;
 }
 
-const UNKNOWN = 2;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-const UNUSED = 5;
-const BYTE = 6;
+/** The beginnings of Llama 3's special tokens, by id. */
+const LLAMA3_MARKS: readonly [id: number, text: string][] = [
+  [128000, "<|begin_of_text|>"],
+  [128009, "<|eot_id|>"],
+];
 
 /**
  * @param where the file, for messages
@@ -68,94 +66,79 @@ export function importGgufTokenizer(where: string, fields: GgufTokenizer, vocabS
   ] as const)
     if (list && list.length !== fields.tokens.length)
       throw damaged(where, `has ${fields.tokens.length} tokens, but ${list.length} ${name}`);
+  for (const [name, id] of [
+    ["bos", fields.bos],
+    ["eos", fields.eos],
+    ["unknown", fields.unk],
+  ] as const)
+    if (id !== NONE_ID && !(id >= 0 && id < fields.tokens.length))
+      throw damaged(where, `names token ${id} as ${name}, but has only ${fields.tokens.length}`);
   if (fields.model === "gpt2") return byteLevel(where, fields, vocabSize);
   if (fields.model === "llama") return sentencePiece(where, fields, vocabSize);
   throw unsupported(where, `a ${JSON.stringify(fields.model)} tokenizer`);
 }
 
 function byteLevel(where: string, fields: GgufTokenizer, vocabSize: number): ImportedTokenizer {
-  const rule = fields.pre === null ? null : ruleOfName(fields.pre);
-  if (!rule)
-    throw unsupported(where, fields.pre === null ? "a word rule that it does not name" : `the word rule ${fields.pre}`);
+  const { rule, notes } = wordRule(where, fields);
   if (!fields.merges) throw damaged(where, "has no merges");
-  // Only normal tokens are spelled in GPT-2's alphabet.
-  const tokens = readTokens(where, fields, vocabSize, (text) => byteLevelBytes(where, text));
-  const ids = idsOf(fields.tokens);
+  const ids = idsOfTexts(fields.tokens);
+  const tokens: (Token | undefined)[] = new Array(vocabSize).fill(undefined);
+  for (const [id, text] of fields.tokens.entries()) tokens[id] = byteLevelToken(where, fields, id, text);
   const pairs = fields.merges.map((merge, rank): [string, string] => {
     const space = merge.indexOf(" ", 1);
     if (space < 0) throw damaged(where, `has the merge ${rank} of one token`);
     return [merge.slice(0, space), merge.slice(space + 1)];
   });
-  const style: Style = {
-    kind: TOK_BYTE_LEVEL,
-    flags: (rule.ignoreMerges ? TOK_IGNORE_MERGES : 0) | (fields.addSpacePrefix ? TOK_ADD_SPACE_PREFIX : 0),
-    pre: rule.pre,
-  };
+  const flags = (rule.ignoreMerges ? TOK_IGNORE_MERGES : 0) | (fields.addSpacePrefix ? TOK_ADD_SPACE_PREFIX : 0);
+  const style = { kind: TOK_BYTE_LEVEL, flags, pre: rule.pre };
   const tokenizer = buildTokenizer(style, tokens, mergesOfPairs(where, pairs, ids), fields.unk);
-  return { tokenizer, ids, addsFirst: fields.addBos };
+  return { tokenizer, ids, addsFirst: fields.addBos, notes };
 }
 
-function sentencePiece(where: string, fields: GgufTokenizer, vocabSize: number): ImportedTokenizer {
-  const { scores } = fields;
-  if (!scores) throw damaged(where, "has no scores of its tokens");
-  const tokens = readTokens(where, fields, vocabSize, sentencePieceBytes);
-  const pieces = fields.tokens.flatMap((text, id) =>
-    tokens[id]?.type === TOK_TYPE_TEXT ? [{ text, id, score: scores[id] }] : [],
-  );
-  if (pieces.some(({ score }) => Number.isNaN(score))) throw damaged(where, "has a score that is no number");
-  const fallback = tokens.some((token) => token?.type === TOK_TYPE_BYTE);
-  const flags = ((fields.addSpacePrefix ?? true) ? TOK_ADD_SPACE_PREFIX : 0) | (fallback ? TOK_BYTE_FALLBACK : 0);
-  const style: Style = { kind: TOK_SENTENCEPIECE, flags, pre: PRE_SENTENCEPIECE };
-  const tokenizer = buildTokenizer(style, tokens, mergesOfScores(pieces), fields.unk);
-  return { tokenizer, ids: idsOf(fields.tokens), addsFirst: fields.addBos ?? true };
+/** A file without a name of its rule is taken only when the vocabulary is Llama 3's, as in Microsoft's own files of BitNet 2B-4T. */
+function wordRule(where: string, { pre, tokens }: GgufTokenizer): { rule: WordRule; notes: string[] } {
+  if (pre === null || pre === "default") {
+    if (LLAMA3_MARKS.every(([id, text]) => tokens[id] === text))
+      return { rule: LLAMA3_RULE, notes: ["The file names no word rule; Llama 3's goes with its vocabulary."] };
+    throw unsupported(where, "a word rule that it does not name");
+  }
+  const rule = ruleOfName(pre);
+  if (!rule) throw unsupported(where, `the word rule ${pre}`);
+  return { rule, notes: [] };
 }
 
-function readTokens(
-  where: string,
-  fields: GgufTokenizer,
-  vocabSize: number,
-  bytesOf: (text: string) => Uint8Array,
-): (Token | undefined)[] {
-  for (const [name, id] of [
-    ["bos", fields.bos],
-    ["eos", fields.eos],
-    ["unknown", fields.unk],
-  ] as const)
-    if (id !== NONE_ID && (id < 0 || id >= fields.tokens.length))
-      throw damaged(where, `names token ${id} as ${name}, but has only ${fields.tokens.length}`);
-  const tokens: (Token | undefined)[] = new Array(vocabSize).fill(undefined);
-  for (const [id, text] of fields.tokens.entries()) tokens[id] = readToken(where, fields, id, text, bytesOf);
-  return tokens;
-}
-
-function readToken(
-  where: string,
-  fields: GgufTokenizer,
-  id: number,
-  text: string,
-  bytesOf: (text: string) => Uint8Array,
-): Token {
-  switch (fields.types?.[id]) {
+/** Only normal tokens are spelled in GPT-2's alphabet. */
+function byteLevelToken(where: string, fields: GgufTokenizer, id: number, text: string): Token {
+  switch (fields.types?.[id] ?? NORMAL) {
     case UNKNOWN:
     case CONTROL:
       return { text, bytes: utf8(text), type: TOK_TYPE_SPECIAL };
     case USER_DEFINED:
-      return { text, bytes: fields.model === "gpt2" ? utf8(text) : bytesOf(text), type: TOK_TYPE_TEXT };
+      return { text, bytes: utf8(text), type: TOK_TYPE_ADDED };
     case UNUSED:
       return { text, bytes: new Uint8Array(0), type: TOK_TYPE_UNUSED };
-    case BYTE: {
-      const byte = fallbackByte(text);
-      if (byte < 0) throw damaged(where, `has the byte ${JSON.stringify(text)}, which is not spelled <0x..>`);
-      return { text, bytes: Uint8Array.of(byte), type: TOK_TYPE_BYTE };
-    }
     default:
       if (id === fields.bos || id === fields.eos) return { text, bytes: utf8(text), type: TOK_TYPE_SPECIAL };
-      return { text, bytes: bytesOf(text), type: TOK_TYPE_TEXT };
+      return { text, bytes: byteLevelBytes(where, text), type: TOK_TYPE_TEXT };
   }
 }
 
-function idsOf(tokens: readonly string[]): Map<string, number> {
-  const ids = new Map<string, number>();
-  for (const [id, text] of tokens.entries()) if (!ids.has(text)) ids.set(text, id);
-  return ids;
+function sentencePiece(where: string, fields: GgufTokenizer, vocabSize: number): ImportedTokenizer {
+  const { scores, types } = fields;
+  if (!scores) throw damaged(where, "has no scores of its tokens");
+  const pieces = fields.tokens.map((text, id) => ({
+    text,
+    score: scores[id],
+    type: types?.[id] ?? guessedType(fields, id, text),
+  }));
+  const flags = (fields.addSpacePrefix ?? true) ? TOK_ADD_SPACE_PREFIX : 0;
+  const tokenizer = tokenizerOfPieces(where, pieces, { unigram: false, flags, unk: fields.unk, vocabSize });
+  return { tokenizer, ids: idsOfTexts(fields.tokens), addsFirst: fields.addBos ?? true, notes: [] };
+}
+
+/** For a file without types. */
+function guessedType({ bos, eos, unk }: GgufTokenizer, id: number, text: string): number {
+  if (id === unk) return UNKNOWN;
+  if (id === bos || id === eos) return CONTROL;
+  return fallbackByte(text) >= 0 ? BYTE : NORMAL;
 }

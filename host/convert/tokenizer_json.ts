@@ -1,18 +1,16 @@
 /**
- * tokenizer.json of Hugging Face -> TOKENIZER section: byte-level BPE (GPT-2, Llama 3, our own word rule) and SentencePiece-style BPE (Llama 2).
+ * tokenizer.json of Hugging Face -> TOKENIZER section: byte-level BPE (GPT-2, GPT-NeoX, Llama 3, Qwen 2, our own word rule), SentencePiece-style BPE
+ * (Llama 2) and unigram models.
  *
- * NOT IMPLEMENTED: WordPiece, and pre-tokenizers and normalisers that are not named below. They are refused by name: a tokenizer that nearly fits
- * gives a model that nearly works.
+ * NOT IMPLEMENTED: WordPiece, and pre-tokenizers and normalisers that tokenizer_style.ts does not name. They are refused by name: a tokenizer that
+ * nearly fits gives a model that nearly works.
  */
 import {
   NONE_ID,
-  PRE_GPT2,
-  PRE_SENTENCEPIECE,
   TOK_ADD_SPACE_PREFIX,
-  TOK_BYTE_FALLBACK,
   TOK_BYTE_LEVEL,
-  TOK_IGNORE_MERGES,
-  TOK_SENTENCEPIECE,
+  TOK_NFC,
+  TOK_TYPE_ADDED,
   TOK_TYPE_BYTE,
   TOK_TYPE_SPECIAL,
   TOK_TYPE_TEXT,
@@ -27,9 +25,10 @@ import {
   type Token,
   unsupported,
 } from "./tokenizer_build.ts";
-import { byteLevelBytes, fallbackByte, LOW_LINE, sentencePieceBytes, utf8 } from "./tokenizer_bytes.ts";
+import { byteLevelBytes, fallbackByte, sentencePieceBytes, utf8 } from "./tokenizer_bytes.ts";
 import { mergesOfPairs } from "./tokenizer_merges.ts";
-import { ruleOfRegex } from "./tokenizer_words.ts";
+import { costOf, UNKNOWN_PENALTY } from "./tokenizer_pieces.ts";
+import { flatten, styleOf } from "./tokenizer_style.ts";
 
 export type { ImportedTokenizer } from "./tokenizer_build.ts";
 export { PRE_BYTES_REGEX } from "./tokenizer_words.ts";
@@ -45,101 +44,48 @@ export function importTokenizer(where: string, text: string, vocabSize: number):
   const model = file.fields("model");
   if (!model) throw file.bad("model", "an object");
   const type = model.text("type", "BPE");
-  if (type !== "BPE") throw unsupported(where, `a ${type} model`);
+  if (type !== "BPE" && type !== "Unigram") throw unsupported(where, `a ${type} model`);
   for (const option of ["continuing_subword_prefix", "end_of_word_suffix"])
     if ((model.get(option) ?? "") !== "") throw unsupported(where, `the option ${option}`);
 
   const style = styleOf(where, file, model);
-  const vocabulary = readVocabulary(where, file, model, vocabSize);
+  const scored = type === "Unigram" ? readScores(where, model) : [];
+  const own = type === "Unigram" ? scored.map(({ text }, id) => [text, id] as const) : readVocab(model);
+  const vocabulary = collect(where, own, readAdded(where, file), vocabSize);
   const tokens = vocabulary.entries.map((entry) => entry && tokenOf(where, style, entry));
-  const merges = mergesOfPairs(where, readPairs(where, model), vocabulary.ids);
-  const unk = model.get("unk_token");
-  const unkId = typeof unk === "string" ? (vocabulary.ids.get(unk) ?? NONE_ID) : NONE_ID;
-  return { tokenizer: buildTokenizer(style, tokens, merges, unkId), ids: vocabulary.ids, addsFirst: addsFirst(file) };
+  const unk = type === "Unigram" ? readUnknown(where, model, scored.length) : unknownOf(model, vocabulary.ids);
+  const merges = type === "Unigram" ? [] : mergesOfPairs(where, readPairs(where, model), vocabulary.ids);
+  const tokenizer = buildTokenizer(style, tokens, merges, unk);
+  return {
+    tokenizer: type === "Unigram" ? { ...tokenizer, costs: costsOf(where, scored, unk, vocabSize) } : tokenizer,
+    ids: vocabulary.ids,
+    addsFirst: addsFirst(file),
+    notes: notesOf(style, tokens),
+  };
+}
+
+function notesOf(style: Style, tokens: readonly (Token | undefined)[]): string[] {
+  const notes: string[] = [];
+  if ((style.flags & TOK_NFC) !== 0)
+    notes.push(
+      "The tokenizer brings text into Unicode's form NFC: tritkit does so in Node, a board takes text as it comes.",
+    );
+  if ((style.flags & TOK_ADD_SPACE_PREFIX) !== 0 && tokens.some((token) => token?.type === TOK_TYPE_ADDED))
+    notes.push("The space in front of a text is not put behind added tokens.");
+  return notes;
 }
 
 function tokenOf(where: string, style: Style, { text, special, added }: Entry): Token {
-  const byte = style.kind === TOK_SENTENCEPIECE ? fallbackByte(text) : -1;
-  const type = special ? TOK_TYPE_SPECIAL : byte >= 0 ? TOK_TYPE_BYTE : TOK_TYPE_TEXT;
-  if (byte >= 0) return { text, bytes: Uint8Array.of(byte), type };
+  const byte = style.kind === TOK_BYTE_LEVEL ? -1 : fallbackByte(text);
+  if (special) return { text, bytes: byte >= 0 ? Uint8Array.of(byte) : utf8(text), type: TOK_TYPE_SPECIAL };
+  if (byte >= 0) return { text, bytes: Uint8Array.of(byte), type: TOK_TYPE_BYTE };
   // Added tokens are spelled as text, those of the model in its alphabet.
-  const decode = style.kind === TOK_BYTE_LEVEL ? (word: string) => byteLevelBytes(where, word) : sentencePieceBytes;
-  return { text, bytes: added ? utf8(text) : decode(text), type };
-}
-
-/** Which of the two families this is, decided by everything that touches the text before the merges. */
-function styleOf(where: string, file: JsonFields, model: JsonFields): Style {
-  const steps = flatten(file.fields("pre_tokenizer"), "pretokenizers");
-  const normal = flatten(file.fields("normalizer"), "normalizers");
-  const names = steps.map((step) => step.text("type"));
-  if (names.includes("ByteLevel")) {
-    if (normal.length > 0) throw unsupported(where, `the normalizer ${normal[0].text("type")}`);
-    const ignoreMerges = model.flag("ignore_merges", false);
-    return { kind: TOK_BYTE_LEVEL, flags: ignoreMerges ? TOK_IGNORE_MERGES : 0, pre: wordRule(where, steps) };
-  }
-  if (model.flag("ignore_merges", false)) throw unsupported(where, "the option ignore_merges without words");
-  const isReplace = (step: JsonFields) =>
-    step.text("type") === "Replace" &&
-    step.fields("pattern")?.get("String") === " " &&
-    step.get("content") === LOW_LINE;
-  const isPrepend = (step: JsonFields) => step.text("type") === "Prepend" && step.get("prepend") === LOW_LINE;
-  let prefix: boolean;
-  if (
-    steps.length === 0 &&
-    normal.length > 0 &&
-    normal.every((step) => isReplace(step) || isPrepend(step)) &&
-    normal.some(isReplace)
-  )
-    prefix = normal.some(isPrepend);
-  else if (normal.length === 0 && names.join() === "Metaspace" && isWholeText(steps[0]))
-    prefix = metaspacePrefix(steps[0]);
-  else if (normal.length > 0) throw unsupported(where, `the normalizer ${describeSteps(normal)}`);
-  else throw unsupported(where, `the pre-tokenizer ${describeSteps(steps) || "none"}`);
-  const fallback = model.flag("byte_fallback", false);
-  const flags = (prefix ? TOK_ADD_SPACE_PREFIX : 0) | (fallback ? TOK_BYTE_FALLBACK : 0);
-  return { kind: TOK_SENTENCEPIECE, flags, pre: PRE_SENTENCEPIECE };
-}
-
-/** PRE_* of ByteLevel with its own regular expression (GPT-2's), or of a Split before it. */
-function wordRule(where: string, steps: readonly JsonFields[]): number {
-  const bytes = steps[steps.length - 1];
-  const names = steps.map((step) => step.text("type")).join();
-  if (bytes.get("add_prefix_space") !== true) {
-    const own = bytes.flag("use_regex", true);
-    if (names === "ByteLevel" && own) return PRE_GPT2;
-    const [split] = steps;
-    const regex = split.fields("pattern")?.get("Regex");
-    const rule = typeof regex === "string" ? ruleOfRegex(regex) : null;
-    const isSplit = split.get("behavior") === "Isolated" && split.get("invert") !== true;
-    if (names === "Split,ByteLevel" && !own && isSplit && rule !== null) return rule;
-  }
-  throw unsupported(where, `the pre-tokenizer ${describeSteps(steps)}`);
-}
-
-function isWholeText(metaspace: JsonFields): boolean {
-  return metaspace.text("replacement") === LOW_LINE && metaspace.get("split") === false;
-}
-
-function metaspacePrefix(metaspace: JsonFields): boolean {
-  return metaspace.text("prepend_scheme", metaspace.flag("add_prefix_space", true) ? "first" : "never") !== "never";
-}
-
-/** A step, or the steps of a Sequence. */
-function flatten(step: JsonFields | null, list: string): JsonFields[] {
-  if (!step) return [];
-  if (step.text("type") !== "Sequence") return [step];
-  return step.list(list).map((inner, i) => new JsonFields(`${step.where} ${i}`, inner));
-}
-
-function describeSteps(steps: readonly JsonFields[]): string {
-  return steps
-    .map((step) => {
-      const regex = step.fields("pattern")?.get("Regex");
-      return typeof regex === "string"
-        ? `${step.text("type")} ${regex.slice(0, 60)}${regex.length > 60 ? "..." : ""}`
-        : step.text("type");
-    })
-    .join(" + ");
+  if (added && text !== "") return { text, bytes: utf8(text), type: TOK_TYPE_ADDED };
+  return {
+    text,
+    bytes: style.kind === TOK_BYTE_LEVEL ? byteLevelBytes(where, text) : sentencePieceBytes(text),
+    type: TOK_TYPE_TEXT,
+  };
 }
 
 interface Entry {
@@ -148,9 +94,36 @@ interface Entry {
   readonly added: boolean;
 }
 
-function readVocabulary(where: string, file: JsonFields, model: JsonFields, vocabSize: number) {
+function readVocab(model: JsonFields): (readonly [string, number])[] {
   const vocab = model.fields("vocab");
   if (!vocab) throw model.bad("vocab", "an object");
+  return vocab.keys().map((text) => [text, vocab.integer(text)] as const);
+}
+
+interface Added {
+  readonly id: number;
+  readonly text: string;
+  readonly special: boolean;
+}
+
+function readAdded(where: string, file: JsonFields): Added[] {
+  return file.list("added_tokens").map((value, i) => {
+    const token = new JsonFields(`${where}, added_tokens ${i}`, value);
+    const [text, special] = [token.text("content"), token.flag("special", false)];
+    // Special tokens are not made from text; what surrounds the others in a text counts.
+    for (const option of ["single_word", "lstrip", "rstrip"])
+      if (!special && token.get(option) === true)
+        throw unsupported(where, `the option ${option} of the added token ${JSON.stringify(text)}`);
+    return { id: token.integer("id"), text, special };
+  });
+}
+
+function collect(
+  where: string,
+  own: readonly (readonly [string, number])[],
+  added: readonly Added[],
+  vocabSize: number,
+) {
   const entries: (Entry | undefined)[] = new Array(vocabSize).fill(undefined);
   const ids = new Map<string, number>();
   const enter = (id: number, entry: Entry) => {
@@ -158,18 +131,11 @@ function readVocabulary(where: string, file: JsonFields, model: JsonFields, voca
     entries[id] = entry;
     ids.set(entry.text, id);
   };
-  for (const text of vocab.keys()) {
-    const id = vocab.integer(text);
+  for (const [text, id] of own) {
     if (entries[id]) throw damaged(where, `has two tokens with the id ${id}`);
     enter(id, { text, special: false, added: false });
   }
-  for (const [i, value] of file.list("added_tokens").entries()) {
-    const token = new JsonFields(`${where}, added_tokens ${i}`, value);
-    const [id, text] = [token.integer("id"), token.text("content")];
-    // <0x0A> and its like stand in added_tokens of some files, but are bytes of the model.
-    const added = entries[id]?.text !== text || token.flag("special", false);
-    enter(id, { text, special: token.flag("special", false), added });
-  }
+  for (const { id, text, special } of added) enter(id, { text, special, added: true });
   return { entries, ids };
 }
 
@@ -179,6 +145,44 @@ function readPairs(where: string, model: JsonFields): [string, string][] {
     if (!Array.isArray(pair) || pair.length !== 2) throw damaged(where, `has the merge ${rank} of not two tokens`);
     return [String(pair[0]), String(pair[1])];
   });
+}
+
+function unknownOf(model: JsonFields, ids: ReadonlyMap<string, number>): number {
+  const unk = model.get("unk_token");
+  return typeof unk === "string" ? (ids.get(unk) ?? NONE_ID) : NONE_ID;
+}
+
+function readUnknown(where: string, model: JsonFields, count: number): number {
+  if (model.get("unk_id") === undefined) return NONE_ID;
+  const unk = model.integer("unk_id");
+  if (unk >= count) throw damaged(where, `names token ${unk} as unknown, but has only ${count}`);
+  return unk;
+}
+
+interface Scored {
+  readonly text: string;
+  readonly score: number;
+}
+
+/** The vocabulary of a unigram model: a list of pairs. */
+function readScores(where: string, model: JsonFields): Scored[] {
+  const scored = model.list("vocab").map((entry, id) => {
+    const [text, score]: unknown[] = Array.isArray(entry) ? entry : [];
+    if (typeof text !== "string" || typeof score !== "number" || !Number.isFinite(score))
+      throw damaged(where, `has no text and score for token ${id}`);
+    return { text, score };
+  });
+  if (scored.length === 0) throw model.bad("vocab", "pieces with scores");
+  return scored;
+}
+
+/** tokenizers, models/unigram/model.rs: the unknown token costs ten more than the costliest one. */
+function costsOf(where: string, scored: readonly Scored[], unk: number, vocabSize: number): Uint32Array {
+  const costs = new Uint32Array(vocabSize);
+  for (const [id, { text, score }] of scored.entries()) costs[id] = costOf(where, text, score);
+  const least = scored.reduce((low, { score }) => Math.min(low, score), Number.POSITIVE_INFINITY);
+  if (unk >= 0) costs[unk] = costOf(where, "unknown", least - UNKNOWN_PENALTY);
+  return costs;
 }
 
 /** TemplateProcessing whose template for one text begins with a special token. */

@@ -1,5 +1,5 @@
 /** Which word rule of spec/IMAGE.md a tokenizer file means: by its regular expression (Hugging Face) or by its name (GGUF). */
-import { PRE_BYTES, PRE_GPT2, PRE_LLAMA3 } from "../../spec/image.ts";
+import { PRE_BYTES, PRE_DIGITS, PRE_GPT2, PRE_LLAMA3, PRE_QWEN2 } from "../../spec/image.ts";
 
 /** The six ASCII spaces and everything beyond ASCII, as examples/train/tokenizer.py writes them. */
 const SPACES = " \\t\\n\\r\\x0B\\x0C";
@@ -12,6 +12,9 @@ export const GPT2_REGEX = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\
 export const LLAMA3_REGEX =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+/** Qwen/Qwen2-7B, tokenizer.json: Llama 3's with one number at a time. */
+export const QWEN2_REGEX = LLAMA3_REGEX.replace("{1,3}", "");
+
 export interface WordRule {
   /** PRE_*. */
   readonly pre: number;
@@ -23,6 +26,7 @@ const BY_REGEX: ReadonlyMap<string, number> = new Map([
   [PRE_BYTES_REGEX, PRE_BYTES],
   [GPT2_REGEX, PRE_GPT2],
   [LLAMA3_REGEX, PRE_LLAMA3],
+  [QWEN2_REGEX, PRE_QWEN2],
 ]);
 
 /** PRE_* or null. */
@@ -30,11 +34,15 @@ export function ruleOfRegex(regex: string): number | null {
   return BY_REGEX.get(regex) ?? null;
 }
 
-/** tokenizer.ggml.pre -> rule, as llama.cpp's src/llama-vocab.cpp reads it. */
+export const LLAMA3_RULE: WordRule = { pre: PRE_LLAMA3, ignoreMerges: true };
+
+/** tokenizer.ggml.pre -> rule, as llama.cpp's src/llama-vocab.cpp reads it; falcon_e is bitnet.cpp's name for Falcon-E. */
 const BY_NAME: readonly [names: readonly string[], rule: WordRule][] = [
   [["gpt-2", "phi-2", "olmo", "mpt", "jais"], { pre: PRE_GPT2, ignoreMerges: false }],
-  [["llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1"], { pre: PRE_LLAMA3, ignoreMerges: true }],
+  [["llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "falcon_e"], LLAMA3_RULE],
   [["dbrx", "smaug-bpe"], { pre: PRE_LLAMA3, ignoreMerges: false }],
+  [["qwen2", "stablelm2", "hunyuan", "megrez"], { pre: PRE_QWEN2, ignoreMerges: false }],
+  [["starcoder", "refact", "command-r", "smollm", "codeshell", "exaone"], { pre: PRE_DIGITS, ignoreMerges: false }],
 ];
 
 export function ruleOfName(name: string): WordRule | null {

@@ -3,6 +3,7 @@ import { loadWasmSync } from "../assets.ts";
 import { TritkitError } from "../errors.ts";
 import { imageErrorOf } from "../image/errors.ts";
 import { encodeTokenizer, type Tokenizer } from "../image/tokenizer.ts";
+import { modelText } from "./model_text.ts";
 
 interface TokenizerExports {
   memory: WebAssembly.Memory;
@@ -19,6 +20,7 @@ let compiled: WebAssembly.Module | null = null;
 export class TextCodec {
   readonly vocabSize: number;
   readonly #exports: TokenizerExports;
+  readonly #flags: number;
   #room = { address: 0, bytes: 0 };
 
   /** @throws TritkitError E_IMAGE_TOKENIZER, E_IMAGE_UNSUPPORTED, E_NO_MEMORY */
@@ -26,6 +28,7 @@ export class TextCodec {
     compiled ??= new WebAssembly.Module(loadWasmSync("tokenizer.wasm"));
     this.#exports = new WebAssembly.Instance(compiled, {}).exports as unknown as TokenizerExports;
     this.vocabSize = tokenizer.tokens.length;
+    this.#flags = tokenizer.flags;
     const section = encodeTokenizer(tokenizer);
     const address = this.#reserve(section.length);
     new Uint8Array(this.#exports.memory.buffer).set(section, address);
@@ -35,7 +38,7 @@ export class TextCodec {
 
   /** Ids of a text, without BOS and template. Special tokens are never made from it. */
   encode(text: string | Uint8Array): number[] {
-    const bytes = typeof text === "string" ? Buffer.from(text, "utf8") : text;
+    const bytes = modelText(this.#flags, text);
     const scratch = this.#exports.scratch_bytes(bytes.length);
     const out = 4 * (bytes.length + 1);
     const at = this.#buffer(scratch + out + bytes.length);
