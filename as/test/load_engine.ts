@@ -12,6 +12,12 @@ export interface EngineExports {
   context(): number;
   config(i: number): number;
   forward(token: number, pos: number, wantLogits: number): number;
+  forward_batch(tokens: number, n: number, pos: number): number;
+  logits_of(i: number): number;
+  team_open(size: number): number;
+  team_size(): number;
+  team_dismiss(): void;
+  weights_address(): number;
   part_address(i: number): number;
   part_count(): number;
   part_name(i: number): number;
@@ -105,11 +111,16 @@ export function fromWord(word: number): [m: number, e: number] {
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
-/** A fresh instance of dist/wasm/engine.wasm with the memory that it imports: 4 GiB of addresses, which cost nothing until they are touched. */
-export async function engineInstance(): Promise<WebAssembly.Instance> {
+/** dist/wasm/engine.wasm. */
+export function engineModule(): Promise<WebAssembly.Module> {
   compiled ??= readFile(join(ROOT, "dist/wasm/engine.wasm")).then((bytes) => WebAssembly.compile(bytes));
+  return compiled;
+}
+
+/** A fresh instance with the memory that it imports: 4 GiB of addresses, which cost nothing until they are touched. */
+export async function engineInstance(): Promise<WebAssembly.Instance> {
   const memory = new WebAssembly.Memory({ initial: 4, maximum: 65536, shared: true });
-  return WebAssembly.instantiate(await compiled, { env: { memory } });
+  return WebAssembly.instantiate(await engineModule(), { env: { memory } });
 }
 
 /** The exports of a fresh instance. */
