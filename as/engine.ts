@@ -68,7 +68,6 @@ import { quantise } from "./model/quantise.ts";
 import { is_repacked, place_weights, repack_image, repack_section, repack_step, weights_bytes } from "./model/repack_model.ts";
 import { areas_bytes, set_areas, simd_kernel, use_kernel } from "./model/simd_engine.ts";
 import { TEAM_BYTES, team_dismiss, team_lead, team_size, team_work } from "./model/team.ts";
-import { embed } from "./model/weights.ts";
 
 // asc knows ".ts" in imports but not in re-exports.
 export {
@@ -146,11 +145,6 @@ export {
   unpack_trits_row,
   use_kernel,
 };
-
-/** Bit k: this build has ternary kernel k (kernels/simd.ts). */
-export function kernels(): i32 {
-  return KERNELS;
-}
 
 const PAGE: u64 = 65536;
 /** What wasm32 addresses, less a page, so that no address one past the last byte is 0. */
@@ -231,8 +225,17 @@ function open_arena(image: usize, bytes: u32, context: i32, engine: i32): i32 {
   if (error != IMAGE_OK || !simd) return error;
   set_areas(areas);
   place_weights(place);
+  store<usize>(first_weight, place);
   return IMAGE_OK;
 }
+
+/** Bit k: this build has kernel k of kernels/simd.ts. */
+export function kernels(): i32 {
+  return KERNELS;
+}
+
+/** usize: where the repacked weights begin. */
+const first_weight = memory.data(4, 4);
 
 /** Bytes and address of the repacked weights of the open model: what the host keeps in its cache. */
 export function weights_size(): u32 {
@@ -240,7 +243,7 @@ export function weights_size(): u32 {
 }
 
 export function weights_address(): usize {
-  return embed.data;
+  return load<usize>(first_weight);
 }
 
 /** Positions of the open model; 0: none is open. */

@@ -1,5 +1,5 @@
 // Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models,firmware}. The only place that knows.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,9 +63,19 @@ export async function loadWasm(file: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(join(assetsRoot(), "wasm", file)));
 }
 
+/** For small modules whose callers cannot wait. */
+export function loadWasmSync(file: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(join(assetsRoot(), "wasm", file)));
+}
+
 /** Where the firmware release of a board ships; the folder need not be there. */
 export function firmwareFolder(board: Board): string {
   return join(assetsRoot(), "firmware", board.name);
+}
+
+/** A program beside the command, for a process of its own. */
+export function programPath(file: string): string {
+  return join(assetsRoot(), file);
 }
 
 export function listModels(): Promise<string[]> {

@@ -17,7 +17,15 @@ import { openPort } from "./transports/open.ts";
 export { type Board, parseBoard } from "../boards/board.ts";
 export { listBoards, listModels as bundledModels, loadBoard, loadFirmware, modelPath } from "./assets.ts";
 export { type BoardCheck, checkBoardFiles } from "./board_check.ts";
-export { type ConvertOptions, type ConvertReport, convert } from "./convert/index.ts";
+export {
+  type ConvertOptions,
+  type ConvertReport,
+  convert,
+  type ModelConfig,
+  type ModelSource,
+  type OpenOptions as SourceOptions,
+  openModel,
+} from "./convert/index.ts";
 export { generateOnDevice } from "./device/chat.ts";
 export { type ConnectOptions, Device } from "./device/device.ts";
 export { type Esp32Options, flashEsp32 } from "./device/firmware/esp32.ts";
@@ -52,6 +60,7 @@ export { type ArenaPart, type ArenaPlan, arenaParts } from "./engine/arena.ts";
 export { Engine, type EngineKind, LOGIT_UNIT, type OpenOptions } from "./engine/engine.ts";
 export { type EvalOptions, type EvalResult, evaluate } from "./engine/eval.ts";
 export { TritkitError } from "./errors.ts";
+export { FloatEngine, type FloatOptions } from "./float/float_engine.ts";
 export type { Answer, GenerateOptions, StopReason } from "./generation.ts";
 export { describeImage, type ImageDescription } from "./image/describe.ts";
 export { type Image, readImage } from "./image/reader.ts";

@@ -33,6 +33,7 @@ const DIST = join(ROOT, "dist");
 const ENTRY_POINTS = {
   cli: "host/cli/main.ts",
   index: "host/index.ts",
+  bench_child: "host/cli/bench_child.ts",
 };
 
 /**

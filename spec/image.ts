@@ -116,24 +116,48 @@ export const TOK_TYPES = 40;
 export const TOK_MERGES = 44;
 export const TOK_BYTE_IDS = 48;
 export const TOK_SORTED = 52;
+export const TOK_CLASSES = 56;
+export const TOK_ADDED = 60;
 export const TOK_HEADER_BYTES = 64;
 export const TOK_BYTE_LEVEL = 1;
 export const TOK_SENTENCEPIECE = 2;
+export const TOK_UNIGRAM = 3;
 export const TOK_ADD_SPACE_PREFIX = 1;
 export const TOK_BYTE_FALLBACK = 2;
+export const TOK_IGNORE_MERGES = 4;
+export const TOK_FUSE_UNK = 8;
+export const TOK_NFC = 16;
+export const TOK_FLOAT_SUMS = 32;
 export const TOK_TYPE_TEXT = 0;
 export const TOK_TYPE_SPECIAL = 1;
 export const TOK_TYPE_BYTE = 2;
 export const TOK_TYPE_UNUSED = 3;
+export const TOK_TYPE_ADDED = 4;
 export const PRE_NONE = 0;
 export const PRE_SENTENCEPIECE = 1;
 export const PRE_BYTES = 2;
+export const PRE_GPT2 = 3;
+export const PRE_LLAMA3 = 4;
+export const PRE_QWEN2 = 5;
+export const PRE_DIGITS = 6;
+// Classes of characters
+export const CLASS_OTHER = 0;
+export const CLASS_LETTER = 1;
+export const CLASS_NUMBER = 2;
+export const CLASS_SPACE = 3;
+export const CLASS_BITS = 2;
+export const CLASS_BYTES = 3;
+export const SCORE_FRAC = 24;
 
 // CHAT
 export const CHAT_FIRST_COUNT = 0;
 export const CHAT_NEXT_COUNT = 4;
 export const CHAT_ITEMS = 8;
 export const CHAT_TEXT = -1;
+export const CHAT_JOINED = -2;
+// Words behind CHAT_JOINED
+export const CHAT_JOINED_WORDS = 5;
+export const CHAT_TRIM = 1;
 
 // Trailer
 export const TRAILER_BYTES = 128;

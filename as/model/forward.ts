@@ -26,6 +26,7 @@ import { head_logits } from "./head.ts";
 import { normed, sub_normed } from "./norms.ts";
 import { Scale, scale } from "./numeric.ts";
 import { rope_angles } from "./rope.ts";
+import { team_wake } from "./team.ts";
 import { embed, final_norm, head, layer_tensor, weights } from "./weights.ts";
 
 /** Accumulators of a matrix take whole blocks of rows. */
@@ -49,6 +50,7 @@ function begin(i: i32, token: i32, pos: i32): void {
 
 /** The layers, on the residual streams of n positions from `pos` on (one, but for the SIMD engine: batch.ts). */
 function layers(n: i32, pos: i32): void {
+  if (ASC_FEATURE_SIMD) team_wake();
   const dim = config.dim;
   const sx = residual_scale();
   const q = part(PART_QKV); // (n, n_heads, head_dim)

@@ -24,7 +24,7 @@ import { config } from "./config.ts";
 import { sections_end } from "./image.ts";
 import { JOB_REPACK } from "./jobs.ts";
 import { do_job, rows_of_chunk, simd_job, simd_kernel } from "./simd_engine.ts";
-import { team_size } from "./team.ts";
+import { team_size, team_wake } from "./team.ts";
 import { tensor_for } from "./tensors.ts";
 import { cols_of, embed, head, packing_of, rows_of, Tensor, weights } from "./weights.ts";
 
@@ -108,6 +108,7 @@ export function repack_section(section: i32, from: i32, rows: i32, packed: usize
   // A chunk's result has to fit into a thread's area.
   const room = <i32>((job.attention - job.result) / <u32>max<usize>(1, is_rows(kind) ? <usize>cols : repacked_bytes(simd_kernel(), block, cols) / <usize>block));
   job.step = max(block, (min(rows_of_chunk(block, cols, 1, rows), room) / block) * block);
+  team_wake();
   do_job(job, (rows + job.step - 1) / job.step, team_size() == 1);
   return true;
 }

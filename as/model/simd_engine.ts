@@ -12,8 +12,9 @@ import { Scale } from "./numeric.ts";
 import { CHUNKS_MAX, team_job, team_size, work_out } from "./team.ts";
 import { cols_of, rows_of, Tensor } from "./weights.ts";
 
-/** Weight bytes that a chunk reads, and below which the leader does a job alone. */
+/** Weight bytes that a chunk reads at most, and at least where that leaves each thread a few chunks; below which the leader does a job alone. */
 const CHUNK_BYTES = 131072;
+const CHUNK_BYTES_MIN = 16384;
 const ALONE_BYTES: u64 = 65536;
 /** Multiply-adds of attention below which it is not shared. */
 const ALONE_ATTENTION: u64 = 100000;
@@ -65,7 +66,9 @@ export function do_job(job: Job, chunks: i32, alone: bool): void {
 
 /** Rows of a chunk: a multiple of `block`, of rows of `row_bytes` each, `total` rows in all. */
 export function rows_of_chunk(block: i32, row_bytes: u32, n: i32, total: i32): i32 {
-  let rows = <i32>(CHUNK_BYTES / max<u32>(1, row_bytes * <u32>n));
+  const bytes = max<u32>(1, row_bytes * <u32>n);
+  let rows = max(<i32>(CHUNK_BYTES_MIN / bytes), total / (4 * team_size()));
+  rows = min(rows, <i32>(CHUNK_BYTES / bytes));
   rows = min(rows, CHUNK_RESULTS / n);
   rows = max(rows, total / (CHUNKS_MAX - 4) + 1);
   return max(1, (rows + block - 1) / block) * block;

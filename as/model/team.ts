@@ -12,7 +12,10 @@
  * is left to take, gives a chunk that is out a short time and then computes it itself; whoever comes late throws its result away. What the late one
  * reads may have changed meanwhile: it computes nonsense, from addresses that were copied before and stay valid, and nobody sees it.
  *
- * Workers spin for the next job (a notification costs more than most jobs take) and sleep when none comes for some milliseconds.
+ * Workers spin for the next job: a notification costs more than most jobs take. But a worker that spins may hold the core that the leader waits for, and
+ * a worker that is notified may be given it. So how long a worker spins is learned: twice as long after a wait that paid, half as long after one that did
+ * not; then it naps (a wait with a limit) and looks again by itself. The leader notifies once for each forward pass. Measured with six busy processes on
+ * two cores: spinning for milliseconds and notifying for each job made two threads take 1.6 times as long as one.
  */
 import { commit_chunk, Job, run_chunk } from "./jobs.ts";
 
@@ -32,9 +35,14 @@ const COMMIT: u32 = 2;
 const STOLEN: u32 = 3;
 const DONE: u32 = 4;
 
-/** Turns of the waiting loop, a nanosecond or two each: for a chunk that is out before it is stolen, and for a job before a worker sleeps. */
+/** Turns of the leader's loop, a nanosecond or two each, for a chunk that is out before it is stolen. */
 const PATIENCE = 30000;
-const SPINS = 2000000;
+/** Turns of a worker's loop for the next job, at least and at most: some 10 microseconds, and a millisecond. */
+const SPINS_MIN = 4096;
+const SPINS_MAX = 1 << 19;
+/** A nap in nanoseconds, and how many a worker takes before it sleeps until it is notified. */
+const NAP: i64 = 1000000;
+const NAPS = 200;
 
 /** Address of the team's memory, and how many threads there are; of each instance its own. */
 @lazy let team: usize = 0;
@@ -60,6 +68,11 @@ export function team_job(): Job {
   return changetype<Job>(team + JOB);
 }
 
+/** There will be work: wakes workers that nap. */
+export function team_wake(): void {
+  if (threads > 1 && atomic.load<u32>(team + SLEEPERS) != 0) atomic.notify(team + EPOCH, -1);
+}
+
 /** Computes all chunks of team_job(), with the team. */
 export function work_out(chunks: i32): void {
   const epoch = atomic.load<u32>(team + EPOCH) + 1;
@@ -68,7 +81,6 @@ export function work_out(chunks: i32): void {
   job.chunks = chunks;
   atomic.store<u32>(team + NEXT, 0);
   atomic.store<u32>(team + EPOCH, epoch);
-  if (atomic.load<u32>(team + SLEEPERS) != 0) atomic.notify(team + EPOCH, -1);
 
   for (;;) {
     const c = <i32>atomic.add<u32>(team + NEXT, 1);
@@ -118,19 +130,25 @@ export function team_work(at: usize, index: i32): void {
   }
 }
 
+/** How long this worker spins. */
+@lazy let spins: i32 = SPINS_MAX;
+
 function next_epoch(seen: u32): u32 {
-  let turns = 0;
-  let epoch = atomic.load<u32>(team + EPOCH);
-  while (epoch == seen) {
-    if (++turns > SPINS) {
-      atomic.add<u32>(team + SLEEPERS, 1);
-      atomic.wait<i32>(team + EPOCH, seen, -1);
-      atomic.sub<u32>(team + SLEEPERS, 1);
-      turns = 0;
+  let naps = 0;
+  while (true) {
+    for (let turns = 0; turns < spins; turns++) {
+      const epoch = atomic.load<u32>(team + EPOCH);
+      if (epoch != seen) {
+        if (naps == 0) spins = min(SPINS_MAX, spins << 1);
+        return epoch;
+      }
     }
-    epoch = atomic.load<u32>(team + EPOCH);
+    spins = max(SPINS_MIN, spins >> 1);
+    atomic.add<u32>(team + SLEEPERS, 1);
+    atomic.wait<i32>(team + EPOCH, seen, naps < NAPS ? NAP : -1);
+    atomic.sub<u32>(team + SLEEPERS, 1);
+    naps++;
   }
-  return epoch;
 }
 
 /** Takes chunks of the job `epoch` until none is left. The copy of the job is right if a chunk of it can still be taken. */

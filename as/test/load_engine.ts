@@ -12,6 +12,12 @@ export interface EngineExports {
   context(): number;
   config(i: number): number;
   forward(token: number, pos: number, wantLogits: number): number;
+  forward_batch(tokens: number, n: number, pos: number): number;
+  logits_of(i: number): number;
+  team_open(size: number): number;
+  team_size(): number;
+  team_dismiss(): void;
+  weights_address(): number;
   part_address(i: number): number;
   part_count(): number;
   part_name(i: number): number;
@@ -119,7 +125,7 @@ export function fromWord(word: number): [m: number, e: number] {
 
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
-function engineModule(file: string): Promise<WebAssembly.Module> {
+export function engineModule(file = "engine.wasm"): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known !== undefined) return known;
   const module = readFile(join(ROOT, "dist/wasm", file)).then((bytes) => WebAssembly.compile(bytes));

@@ -21,7 +21,7 @@ export interface TokenizerModule {
   /** Ids of a counting pass, and the common beginning found by a writing pass over `old`. */
   encodeOver(text: Uint8Array, old: number[]): { counted: number; written: number; same: number };
   openChat(section: Uint8Array, vocabSize: number): number;
-  wordEnd(pre: number, text: Uint8Array, prefix: number, at: number): number;
+  wordEnd(pre: number, text: Uint8Array, at: number): number;
 }
 
 export async function tokenizerModule(): Promise<TokenizerModule> {
@@ -29,6 +29,7 @@ export async function tokenizerModule(): Promise<TokenizerModule> {
     {
       "tokenizer/table.ts": ["tokenizer_open", "tokenizer_close"],
       "tokenizer/pretokenize.ts": ["word_end"],
+      "tokenizer/text.ts": ["text"],
       "tokenizer/encode.ts": ["encode"],
       "tokenizer/decode.ts": ["decode", "token_text", "token_text_len"],
       "tokenizer/chat.ts": ["chat_open", "encode_turn"],
@@ -83,9 +84,10 @@ export async function tokenizerModule(): Promise<TokenizerModule> {
       bytes.set(section, OUT);
       return call.chat_open(OUT, section.length, vocabSize);
     },
-    wordEnd(pre, text, prefix, at) {
+    wordEnd(pre, text, at) {
       bytes.set(text, TEXT);
-      return call.word_end(pre, TEXT, prefix, at, text.length + prefix);
+      u32.set([TEXT, text.length], as.address("text") / 4);
+      return call.word_end(pre, at);
     },
   };
   return module;

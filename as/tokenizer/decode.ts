@@ -1,5 +1,5 @@
 /** Ids to bytes: the joined texts of the tokens (spec/IMAGE.md). */
-import { TOK_ADD_SPACE_PREFIX, TOK_SENTENCEPIECE, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
+import { TOK_ADD_SPACE_PREFIX, TOK_BYTE_LEVEL, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
 import { token_bytes, token_start, token_type, tokenizer } from "./table.ts";
 
 /** Address of the bytes of a token; how many there are says token_text_len(). */
@@ -20,7 +20,7 @@ export function token_text_len(id: u32): u32 {
  * @returns bytes of the text, which may be more than `room`
  */
 export function decode(ids: usize, count: u32, out: usize, room: u32): u32 {
-  let drop = tokenizer.kind == TOK_SENTENCEPIECE && (tokenizer.flags & TOK_ADD_SPACE_PREFIX) != 0;
+  let drop = tokenizer.kind != TOK_BYTE_LEVEL && (tokenizer.flags & TOK_ADD_SPACE_PREFIX) != 0;
   let n: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const id = load<u32>(ids + ((<usize>i) << 2));

@@ -11,12 +11,32 @@
  *     rank    7  NO   3   .  NO               of the pair (this symbol, the next one)
  *     tree                                    node k holds the better of nodes 2k and 2k+1; node n + i is cell i
  */
-import { TOK_ADD_SPACE_PREFIX, TOK_BYTE_FALLBACK, TOK_BYTE_LEVEL } from "../../spec/image.ts";
+import {
+  TOK_ADD_SPACE_PREFIX,
+  TOK_BYTE_FALLBACK,
+  TOK_BYTE_LEVEL,
+  TOK_FUSE_UNK,
+  TOK_IGNORE_MERGES,
+  TOK_UNIGRAM,
+} from "../../spec/image.ts";
 import { ids, ids_add } from "./ids.ts";
-import { character_bytes, text_at, word_end } from "./pretokenize.ts";
-import { byte_id, find_merge, find_text, merge_rank, merge_result, NO_ID, NO_RANK, tokenizer } from "./table.ts";
+import { word_end } from "./pretokenize.ts";
+import {
+  byte_id,
+  find_added,
+  find_merge,
+  find_text,
+  merge_rank,
+  merge_result,
+  NO_ID,
+  NO_RANK,
+  token_bytes,
+  tokenizer,
+} from "./table.ts";
+import { decode_at, text_at, text as whole } from "./text.ts";
+import { unigram_word } from "./unigram.ts";
 
-/** Bytes of scratch for each byte of the longest word (its bytes are the most symbols it can have). */
+/** Bytes of scratch for each byte of the longest word and one more (its bytes are the most symbols it can have). */
 export const SCRATCH_BYTES_PER_BYTE: u32 = 16;
 
 /** One word's symbols, in the scratch. */
@@ -38,32 +58,95 @@ const blank: usize = memory.data<u8>([0x20]);
  * even the space of ADD_SPACE_PREFIX.
  * @param text `len` bytes, any bytes
  * @param scratch 4-byte aligned
- * @param scratch_bytes a word of more than scratch_bytes / SCRATCH_BYTES_PER_BYTE bytes is too long
+ * @param scratch_bytes a word of scratch_bytes / SCRATCH_BYTES_PER_BYTE bytes or more is too long
  * @returns false when a word was too long: each of its bytes is then counted as a token and none is written
  */
 export function encode(text: usize, len: u32, scratch: usize, scratch_bytes: u32): bool {
-  if (len == 0 || tokenizer.vocab_size == 0) return true;
-  const prefix: u32 = (tokenizer.flags & TOK_ADD_SPACE_PREFIX) != 0 ? 1 : 0;
-  const longest = scratch_bytes / SCRATCH_BYTES_PER_BYTE;
-  const end = len + prefix;
+  if (len == 0) return true;
+  if ((tokenizer.flags & TOK_ADD_SPACE_PREFIX) != 0)
+    return encode_joined(blank, 1, text, len, blank, 0, scratch, scratch_bytes);
+  whole.base = text;
+  whole.end = len;
+  return encode_whole(scratch, scratch_bytes);
+}
+
+/** Likewise for a text between two others, without a space in front: they are joined in the scratch, which has so much less for words. */
+export function encode_joined(
+  head: usize,
+  head_len: u32,
+  text: usize,
+  len: u32,
+  tail: usize,
+  tail_len: u32,
+  scratch: usize,
+  scratch_bytes: u32,
+): bool {
+  const end = head_len + len + tail_len;
+  if (end > scratch_bytes) {
+    ids.n += end;
+    ids.at = 0;
+    return false;
+  }
+  // At the end of the scratch.
+  const room = (scratch_bytes - end) & ~3;
+  const at = scratch + <usize>room;
+  memory.copy(at, head, <usize>head_len);
+  memory.copy(at + <usize>head_len, text, <usize>len);
+  memory.copy(at + <usize>(head_len + len), tail, <usize>tail_len);
+  whole.base = at;
+  whole.end = end;
+  return encode_whole(scratch, room);
+}
+
+function encode_whole(scratch: usize, scratch_bytes: u32): bool {
+  if (tokenizer.vocab_size == 0) return true;
+  const end = whole.end;
   let fits = true;
-  let i: u32 = 0;
-  while (i < end) {
-    const stop = word_end(tokenizer.pre, text, prefix, i, end);
-    if (stop - i > longest) {
+  let from: u32 = 0;
+  // Added tokens cut the text first; what lies between two of them is a text of its own.
+  for (let i: u32 = 0; i < end; ) {
+    const added = find_added(i);
+    if (added == NO_ID) {
+      i++;
+      continue;
+    }
+    whole.end = i;
+    fits = encode_words(from, scratch, scratch_bytes) && fits;
+    whole.end = end;
+    ids_add(added);
+    i += token_bytes(added);
+    from = i;
+  }
+  return encode_words(from, scratch, scratch_bytes) && fits;
+}
+
+/** Encodes the text from position i on. */
+function encode_words(i: u32, scratch: usize, scratch_bytes: u32): bool {
+  const longest = scratch_bytes / SCRATCH_BYTES_PER_BYTE;
+  let fits = true;
+  while (i < whole.end) {
+    const stop = word_end(tokenizer.pre, i);
+    if (stop - i >= longest) {
       ids.n += stop - i;
       ids.at = 0;
       fits = false;
-    } else {
-      word.n = 0;
-      word.id = scratch;
-      if (tokenizer.kind == TOK_BYTE_LEVEL) byte_symbols(text, prefix, i, stop);
-      else character_symbols(text, prefix, i, stop);
-      merge_word();
-    }
+    } else encode_word(i, stop, scratch);
     i = stop;
   }
   return fits;
+}
+
+function encode_word(i: u32, stop: u32, scratch: usize): void {
+  if (tokenizer.kind == TOK_UNIGRAM) return unigram_word(i, stop, scratch);
+  if ((tokenizer.flags & TOK_IGNORE_MERGES) != 0) {
+    const token = find_text(i, stop);
+    if (token != NO_ID) return ids_add(token);
+  }
+  word.n = 0;
+  word.id = scratch;
+  if (tokenizer.kind == TOK_BYTE_LEVEL) byte_symbols(i, stop);
+  else character_symbols(i, stop);
+  merge_word();
 }
 
 @inline
@@ -75,18 +158,22 @@ function add_symbol(id: u32): void {
   if (id != NO_ID) store<u32>(cell(word.id, word.n++), id);
 }
 
-function byte_symbols(text: usize, prefix: u32, i: u32, end: u32): void {
-  for (; i < end; i++) add_symbol(byte_id(text_at(text, prefix, i)));
+function byte_symbols(i: u32, end: u32): void {
+  for (; i < end; i++) add_symbol(byte_id(text_at(i)));
 }
 
-function character_symbols(text: usize, prefix: u32, i: u32, end: u32): void {
+function character_symbols(i: u32, end: u32): void {
   const fallback = (tokenizer.flags & TOK_BYTE_FALLBACK) != 0;
+  let after_unknown = false;
   while (i < end) {
-    const bytes = character_bytes(text, prefix, i, end);
-    const found = find_text(i < prefix ? blank : text + <usize>(i - prefix), bytes);
-    if (found != NO_ID || !fallback) add_symbol(found != NO_ID ? found : tokenizer.unk);
-    else byte_symbols(text, prefix, i, i + bytes);
-    i += bytes;
+    const next = decode_at(i);
+    const found = find_text(i, next);
+    const unknown = found == NO_ID;
+    if (!unknown) add_symbol(found);
+    else if (fallback) byte_symbols(i, next);
+    else if (!after_unknown || (tokenizer.flags & TOK_FUSE_UNK) == 0) add_symbol(tokenizer.unk);
+    after_unknown = unknown;
+    i = next;
   }
 }
 

@@ -15,9 +15,14 @@ export const GGML_TQ1_0 = 34;
 export const GGML_TQ2_0 = 35;
 
 /** What is used of koffi's surface; pointers are bigints or opaque objects. */
-interface Koffi {
+export interface Koffi {
   load(path: string, options?: { global?: boolean }): Library;
-  struct(name: string, members: Record<string, string>): unknown;
+  struct(name: string, members: Record<string, unknown>): unknown;
+  array(type: string, length: number): unknown;
+  pointer(type: unknown): unknown;
+  register(callback: (...args: unknown[]) => void, type: unknown): Pointer;
+  alloc(type: string, length: number): Pointer;
+  free(pointer: Pointer): void;
   proto(result: string, parameters: string[]): unknown;
   decode(pointer: unknown, offset: number, type: string): unknown;
   call(pointer: unknown, type: unknown, ...args: unknown[]): unknown;
@@ -204,7 +209,7 @@ export function loadGgml(variant = ggmlVariants()[0]?.variant): Ggml | null {
 }
 
 /** koffi and the folder of libggml-*.so: in this repository's scripts/bench/peer, or wherever the user has installed them. */
-function findPackages(): { koffi: Koffi; folder: string } | null {
+export function findPackages(): { koffi: Koffi; folder: string } | null {
   const here = fileURLToPath(import.meta.url);
   const roots = [join(process.cwd(), "package.json"), here];
   for (let folder = dirname(here); dirname(folder) !== folder; folder = dirname(folder))

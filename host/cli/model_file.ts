@@ -5,12 +5,15 @@ import { CONTEXT_MIN, IMAGE_MAGIC } from "../../spec/image.ts";
 import { listModels, modelPath } from "../assets.ts";
 import { openModel } from "../convert/convert.ts";
 import { ENGINE_KINDS, Engine, type EngineKind } from "../engine/engine.ts";
+import { THREADS_MAX } from "../engine/team.ts";
 import { TritkitError } from "../errors.ts";
 import { FloatEngine, type FloatOptions } from "../float/float_engine.ts";
 import { imageSource } from "../float/image_source.ts";
 import { readImage } from "../image/reader.ts";
 import { type Arguments, type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
+import { ProgressLine } from "./progress.ts";
+import { SOURCE_OPTIONS, sourceOptions } from "./source_options.ts";
 
 export const ENGINE_OPTION: OptionSpec = {
   type: "string",
@@ -24,16 +27,25 @@ export const CONTEXT_OPTION: OptionSpec = {
   help: "positions of the context, one a token (default: the model's longest)",
 };
 
+/** Of the SIMD engine alone. */
+const SIMD_OPTIONS: Record<string, OptionSpec> = {
+  threads: {
+    type: "string",
+    value: "N",
+    help: "threads that compute (default: the cores, at most 4; 1 for models below 64 MiB)",
+  },
+  cache: {
+    type: "boolean",
+    help: "keep the weights as the engine wants them in a file beside the model: the next start is faster",
+  },
+};
+
 /** What `run` and `eval` take to open a model. */
 export const RUNNER_OPTIONS: Record<string, OptionSpec> = {
   context: CONTEXT_OPTION,
   engine: ENGINE_OPTION,
-  quantize: {
-    type: "string",
-    value: "absmean",
-    help: "float engine: run a model's float weights rounded to -1, 0, +1, as convert would",
-  },
-  i2s: { type: "string", value: "x86|arm", help: "float engine: order of the weights in an I2_S file" },
+  ...SIMD_OPTIONS,
+  ...SOURCE_OPTIONS,
 };
 
 /** An engine that runs a model, whichever it is. */
@@ -45,12 +57,12 @@ export interface Runner {
 }
 
 /** @throws TritkitError */
-export async function openRunner({ args, out }: Context): Promise<Runner> {
+export async function openRunner({ args, out, signal }: Context): Promise<Runner> {
   const file = await existing(args.positionals[0]);
   const kind = engineKind(args.text("engine"));
   const isSource = await holdsSource(file);
   if (kind !== "float") {
-    for (const name of ["quantize", "i2s"])
+    for (const name of Object.keys(SOURCE_OPTIONS))
       if (args.given(name)) throw usage(`--${name} is for --engine float, which runs models that were not converted.`);
     if (isSource)
       throw new TritkitError(
@@ -58,13 +70,23 @@ export async function openRunner({ args, out }: Context): Promise<Runner> {
         `${file} is a model that was not converted.`,
         "Make an image of it with `tritkit convert`, or run it as it is with --engine float.",
       );
-    const bytes = await readModel(file);
-    const context = contextFrom(args, readImage(bytes).config.seqLen);
-    const engine = await Engine.open(bytes, { context, engine: kind });
-    return { engine, label: labelOf(engine, kind), close: async () => {} };
+    const given = Object.keys(SIMD_OPTIONS).find((name) => args.given(name));
+    if (kind !== "simd" && given !== undefined) throw usage(`--${given} is for the engine simd.`);
+    const progress = slowly(new ProgressLine(out, "load"));
+    const engine = await Engine.openFile(file, {
+      context: ({ seqLen }) => contextFrom(args, seqLen),
+      engine: kind,
+      threads: args.given("threads") ? args.integer("threads", 1, 1, THREADS_MAX) : undefined,
+      cache: args.flag("cache"),
+      signal,
+      onProgress: (done, total) => progress.update(done, total),
+      onNote: (note) => out.info(note),
+    }).catch((error: unknown) => explained(error, file));
+    out.clearStatus();
+    return { engine, label: labelOf(engine, engine.label), close: () => engine.close() };
   }
   const source = isSource
-    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize") })
+    ? await openModel(file, { ...sourceOptions(args), float: !args.given("quantize"), signal })
     : imageSource(readImage(await readModel(file)));
   try {
     const options = { context: contextFrom(args, source.config.seqLen), onLoad: loadProgress(out) };
@@ -74,6 +96,16 @@ export async function openRunner({ args, out }: Context): Promise<Runner> {
     await source.close();
     throw error;
   }
+}
+
+/** A line of progress that is not drawn for what takes less than a second. */
+function slowly(line: ProgressLine): Pick<ProgressLine, "update"> {
+  const started = performance.now();
+  return {
+    update: (done, total) => {
+      if (performance.now() - started > 1000) line.update(done, total);
+    },
+  };
 }
 
 function labelOf({ name, context }: Engine | FloatEngine, engine: string): string {
@@ -88,15 +120,6 @@ export function loadProgress(out: Output): NonNullable<FloatOptions["onLoad"]> {
     if (done === total) out.clearStatus();
     else out.status(`reading the weights, layer ${done} of ${total}`);
   };
-}
-
-/** @throws TritkitError E_USAGE */
-function sourceOptions(args: Arguments): { quantize?: "absmean"; i2s?: "x86" | "arm" } {
-  const quantize = args.text("quantize");
-  const i2s = args.text("i2s");
-  if (quantize !== undefined && quantize !== "absmean") throw usage(`--quantize knows absmean, not "${quantize}".`);
-  if (i2s !== undefined && i2s !== "x86" && i2s !== "arm") throw usage(`--i2s is x86 or arm, not "${i2s}".`);
-  return { quantize, i2s };
 }
 
 /** --context, 0 without it. @throws TritkitError E_USAGE for one that the model does not have */
@@ -142,19 +165,23 @@ async function existing(file: string): Promise<string> {
 /** A file, or the name of a bundled model. @throws TritkitError E_UNKNOWN_MODEL, E_FILE_NOT_FOUND, E_FILE_IS_FOLDER */
 export async function readModel(file: string): Promise<Uint8Array> {
   const path = /[./\\]/.test(file) ? file : await modelPath(file);
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const name = basename(file, ".trit");
-    if (code === "ENOENT" && (await listModels()).includes(name)) {
-      const hint = `${name} is bundled: give the name alone.`;
-      throw new TritkitError("E_FILE_NOT_FOUND", `There is no file ${file}.`, hint, 1, { cause });
-    }
-    if (code === "EISDIR") {
-      const hint = "`tritkit convert` makes a .trit file from a Hugging Face folder.";
-      throw new TritkitError("E_FILE_IS_FOLDER", `${file} is a folder, not a .trit file.`, hint, 1, { cause });
-    }
-    throw cause;
+  return readFile(path).then(
+    (bytes) => new Uint8Array(bytes),
+    (error: unknown) => explained(error, file),
+  );
+}
+
+/** Throws the error, in the words of somebody who was given a model's name. */
+async function explained(cause: unknown, file: string): Promise<never> {
+  const { code } = cause as NodeJS.ErrnoException;
+  const name = basename(file, ".trit");
+  if (code === "ENOENT" && (await listModels()).includes(name)) {
+    const hint = `${name} is bundled: give the name alone.`;
+    throw new TritkitError("E_FILE_NOT_FOUND", `There is no file ${file}.`, hint, 1, { cause });
   }
+  if (code === "EISDIR") {
+    const hint = "`tritkit convert` makes a .trit file from a Hugging Face folder.";
+    throw new TritkitError("E_FILE_IS_FOLDER", `${file} is a folder, not a .trit file.`, hint, 1, { cause });
+  }
+  throw cause;
 }

@@ -24,7 +24,10 @@ export class NpyRows {
   add(row: Float32Array): void {
     this.#rows++;
     this.#waiting.push(row);
-    if (this.#waiting.length >= 64) this.#writing = this.#writing.then(() => this.#flush());
+    if (this.#waiting.length < 64) return;
+    this.#writing = this.#writing.then(() => this.#flush());
+    // A full disk is finish()'s to tell.
+    this.#writing.catch(() => {});
   }
 
   async #flush(): Promise<void> {
@@ -45,9 +48,5 @@ export class NpyRows {
     header.write(shape, 10, "latin1");
     header[HEADER_BYTES - 1] = 0x0a;
     await this.#file.write(header, 0, HEADER_BYTES, 0);
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
   }
 }

@@ -149,18 +149,19 @@ function readingProgress(
 
 async function finish(work: Work, sink: ImageSink): Promise<ConvertReport> {
   const sha = await writeImage(sink, work.plans, work.write);
-  // Our own reader has the last word, while the file does not have its name yet.
-  const image = readImage(await sink.read(0, imageBytes(work.plans)), { verify: false });
+  const image = checkWritten(sink, sha);
   throwIfAborted(work.write.signal);
-  const { notes, quantised } = work;
-  const description = describeImage(image);
   await sink.finish();
-  return {
-    bytes: image.bytes.length,
-    sha256: hex(sha),
-    image: description,
-    dropped: work.model.dropped,
-    notes,
-    quantised,
-  };
+  const { notes, quantised, model } = work;
+  return { bytes: image.bytes, sha256: hex(sha), image, dropped: model.dropped, notes, quantised };
+}
+
+/** Our own reader has the last word, while the file does not have its name yet. Digests were made from the file, and are not looked at again. */
+function checkWritten(sink: ImageSink, sha: Uint8Array): ImageDescription {
+  const written = sink.open();
+  try {
+    return describeImage(readImage(written, { verify: false }), sha);
+  } finally {
+    written.close();
+  }
 }

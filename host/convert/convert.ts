@@ -2,6 +2,8 @@
 import { stat } from "node:fs/promises";
 import { TritkitError } from "../errors.ts";
 import { type BuildOptions, buildImageFile, type ConvertReport } from "./build.ts";
+import { hasGgufMagic } from "./gguf/file.ts";
+import { openGguf } from "./gguf/open_gguf.ts";
 import { openHf } from "./hf.ts";
 import { openLlama2c } from "./llama2c.ts";
 import type { ModelSource, OpenOptions } from "./model.ts";
@@ -9,7 +11,7 @@ import type { ModelSource, OpenOptions } from "./model.ts";
 export type ConvertOptions = BuildOptions & OpenOptions;
 
 /**
- * @param source a Hugging Face directory, the .safetensors file in one, or a llama2.c .bin file
+ * @param source a Hugging Face directory, the .safetensors file in one, a .gguf or a llama2.c .bin file
  * @param out the image; replaced only when the new one is whole
  * @throws TritkitError
  */
@@ -22,16 +24,14 @@ export async function convert(source: string, out: string, options: ConvertOptio
   }
 }
 
-/**
- * NOT IMPLEMENTED: GGUF; refused by name.
- * @throws TritkitError E_SOURCE_MISSING, E_UNSUPPORTED, and what the importer throws
- */
+/** @throws TritkitError E_SOURCE_MISSING, E_UNSUPPORTED, and what the importer throws */
 export async function openModel(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const found = await stat(source).catch(() => null);
   if (!found) throw new TritkitError("E_SOURCE_MISSING", `${source} is not there.`, SOURCES);
   if (found.isDirectory() || source.endsWith(".safetensors")) return openHf(source, options);
   if (source.endsWith(".bin")) return openLlama2c(source, options);
+  if (source.toLowerCase().endsWith(".gguf") || (await hasGgufMagic(source))) return openGguf(source, options);
   throw new TritkitError("E_UNSUPPORTED", `${source} is of a format that tritkit does not convert.`, SOURCES);
 }
 
-const SOURCES = "Give a Hugging Face directory, or a .safetensors or llama2.c .bin file.";
+const SOURCES = "Give a Hugging Face directory, or a .safetensors, .gguf or llama2.c .bin file.";

@@ -2,12 +2,14 @@
  * A Hugging Face directory (config.json, a tokenizer's file, safetensors) as a neutral model. Families are hf_families.ts, weights hf_linear.ts.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD } from "../../spec/image.ts";
+import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER, STOP_MAX } from "../../spec/image.ts";
 import { TritkitError } from "../errors.ts";
-import { tensorSlots } from "../image/layout.ts";
+import { eachSlot } from "../image/layout.ts";
+import { readChat } from "./hf_chat.ts";
 import { readSpecials } from "./hf_config.ts";
+import { valuesOf } from "./hf_experts.ts";
 import { familyOf } from "./hf_families.ts";
-import type { FamilyConfig, HfFamily } from "./hf_family.ts";
+import type { FamilyConfig, HfFamily, Specials } from "./hf_family.ts";
 import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
 import { HfTensors } from "./hf_tensors.ts";
 import { readJsonIfThere, readTokenizer } from "./hf_tokenizer.ts";
@@ -42,20 +44,26 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     if (saysBos === null && specials.bos >= 0)
       notes.push("A context starts with bos: the tokenizer's files do not say otherwise.");
     const addBos = specials.bos >= 0 && (typeof saysBos === "boolean" ? saysBos : true);
-    const config: ModelConfig = { ...shape, ...specials, addBos };
+    const chat = await readChat(directory, tokenizerConfig, imported);
+    const stop = withStops(specials, chat.stop);
+    const config: ModelConfig = { ...shape, ...specials, stop, addBos };
     const linears = new HfLinears(tensors, family, shape, rule, options);
     return {
       name: directoryName(directory),
       config,
       tokenizer: imported.tokenizer,
-      chat: null,
+      chat: chat.chat,
       meta: { source: "Hugging Face", model_type: json.text("model_type") },
-      dropped: listDropped(tensors, family, shape, tokenizerConfig),
-      notes,
+      dropped: listDropped(tensors, family, shape),
+      notes: [...notes, ...chat.notes],
       fakeQuant: family.fakeQuant,
-      linear: (kind, layer, at) => linears.open(kind, layer, at?.signal),
-      matrix: (kind) => floatMatrix(tensors, tensors.info(placedName(tensors, family, shape, kind, 0))),
-      gain: (kind, layer) => readGain(tensors, family, shape, kind, layer),
+      linear: (kind, layer, at) => linears.open(kind, layer, at),
+      async matrix(kind, layer = 0) {
+        const info = tensors.info(placedName(tensors, family, shape, kind, layer));
+        if (kind === KIND_ROUTER && info.dtype === "U8") return valuesOf(await linears.openPacked(kind, layer));
+        return floatMatrix(tensors, info);
+      },
+      gain: (kind, layer, expert) => readGain(tensors, family, shape, { kind, layer, expert }),
       close: () => tensors.close(),
     };
   } catch (error) {
@@ -70,8 +78,13 @@ function placedName(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, k
   return tensors.nameOf(place);
 }
 
-async function readGain(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, kind: number, layer: number) {
-  const place = family.place(kind, layer, shape);
+async function readGain(
+  tensors: HfTensors,
+  family: HfFamily,
+  shape: FamilyConfig,
+  { kind, layer, expert }: { readonly kind: number; readonly layer: number; readonly expert?: number },
+) {
+  const place = family.place(kind, layer, shape, expert);
   if (!place) return new Float32Array(gainLength(shape, kind)).fill(1);
   const info = tensors.info(tensors.nameOf(place));
   return tensors.floats(info.name, 0, shapeOf(info, 1)[0]);
@@ -82,18 +95,20 @@ function gainLength(shape: FamilyConfig, kind: number): number {
   return kind === KIND_FFN_SUB_NORM ? shape.hiddenDim : shape.dim;
 }
 
+/** The ids that end an answer, and those with which the template ends one. */
+function withStops({ eos, stop }: Specials, more: readonly number[]): number[] {
+  const ids = new Set([...stop, ...more.filter((id) => id !== eos)]);
+  return [...ids].slice(0, STOP_MAX);
+}
+
 /** What stays behind. Anything that would change the answers is refused instead. */
-function listDropped(
-  tensors: HfTensors,
-  family: HfFamily,
-  shape: FamilyConfig,
-  tokenizerConfig: JsonFields | null,
-): Dropped[] {
+function listDropped(tensors: HfTensors, family: HfFamily, shape: FamilyConfig): Dropped[] {
   const known = new Set<string>();
-  for (const { kind, layer } of tensorSlots(shape)) {
-    const place = family.place(kind, layer, shape);
+  for (const { kind, layer, expert } of eachSlot(shape)) {
+    const place = family.place(kind, layer, shape, expert ?? undefined);
     if (!place) continue;
-    const name = tensors.nameOf(place);
+    // Missing ones are told of at once: config.json may claim a million.
+    const { name } = tensors.info(tensors.nameOf(place));
     known.add(name).add(`${name}_scale`);
   }
   const dropped: Dropped[] = [];
@@ -109,8 +124,6 @@ function listDropped(
         `Its architecture differs from ${family.name}.`,
       );
   }
-  if (tokenizerConfig?.get("chat_template") !== undefined)
-    dropped.push({ name: "chat_template", why: "templates are not compiled yet; a turn is the text alone" });
   return dropped;
 }
 

@@ -11,7 +11,7 @@ import { readRope } from "./hf_rope.ts";
 import type { JsonFields } from "./json.ts";
 
 /** transformers/utils/quantization_config.py, BitNetQuantConfig. null: config.json does not call the model BitNet's. */
-export function readQuantization(config: JsonFields): WeightRule | null {
+export function readQuantization(config: JsonFields, floatModules = ["lm_head"]): WeightRule | null {
   const quantization = config.fields("quantization_config");
   if (!quantization) return null;
   const method = quantization.text("quant_method", "bitnet");
@@ -19,7 +19,7 @@ export function readQuantization(config: JsonFields): WeightRule | null {
   if (quantization.flag("use_rms_norm", false))
     throw unsupported(config, "a norm inside its linear layers (use_rms_norm)");
   // Only the head stays a matrix of floats; embeddings are no linear layers.
-  const floats = quantization.list("modules_to_not_convert").filter((name) => name !== "lm_head");
+  const floats = quantization.list("modules_to_not_convert").filter((name) => !floatModules.includes(String(name)));
   if (floats.length > 0) throw unsupported(config, `linear layers that stay floats (${floats.join(", ")})`);
   const linearClass = quantization.text("linear_class", "bitlinear");
   // Older 2B-4T files say offline_quantization instead of linear_class.
@@ -30,8 +30,12 @@ export function readQuantization(config: JsonFields): WeightRule | null {
 }
 
 /** What LlamaConfig and BitNetConfig have in common. */
-export function readTransformersConfig(config: JsonFields, found: { subNorm: boolean; head: boolean }): FamilyConfig {
+export function readTransformersConfig(
+  config: JsonFields,
+  found: { subNorm: boolean; head: boolean; experts: boolean },
+): FamilyConfig {
   refuseVariants(config);
+  if (!found.experts) refuseExperts(config);
   const dim = config.integer("hidden_size");
   const nHeads = config.integer("num_attention_heads");
   const headDim = config.integer("head_dim", dim / nHeads);
@@ -82,6 +86,9 @@ function refuseVariants(config: JsonFields): void {
     if (config.number(name, 1) !== 1) throw unsupported(config, "a partial rotary factor");
   if (config.get("sliding_window") !== undefined && config.flag("use_sliding_window", true))
     throw unsupported(config, "attention in a sliding window");
+}
+
+function refuseExperts(config: JsonFields): void {
   for (const name of ["num_local_experts", "num_experts", "n_routed_experts"])
     if (config.integer(name, 0) > 0) throw unsupported(config, "experts");
 }

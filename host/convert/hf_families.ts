@@ -1,10 +1,19 @@
 /** Which family a config.json belongs to: the first that says yes. */
+import { BITNET_EXPERTS, FLOAT_EXPERTS } from "./hf_experts.ts";
 import { type HfFamily, unsupported } from "./hf_family.ts";
 import { BITNET_2B_4T, FLOAT_LLAMA, ONE_BIT_LLM, PACKED_LLAMA } from "./hf_llama.ts";
 import { OLMO_BITNET } from "./hf_olmo.ts";
 import type { JsonFields } from "./json.ts";
 
-const FAMILIES: readonly HfFamily[] = [BITNET_2B_4T, ONE_BIT_LLM, PACKED_LLAMA, FLOAT_LLAMA, OLMO_BITNET];
+const FAMILIES: readonly HfFamily[] = [
+  BITNET_EXPERTS,
+  FLOAT_EXPERTS,
+  BITNET_2B_4T,
+  ONE_BIT_LLM,
+  PACKED_LLAMA,
+  FLOAT_LLAMA,
+  OLMO_BITNET,
+];
 
 /** @throws TritkitError E_UNSUPPORTED for a model that is of none */
 export function familyOf(config: JsonFields): HfFamily {

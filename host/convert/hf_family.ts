@@ -44,7 +44,7 @@ export interface HfFamily {
   /** As published, linear layers round their input to int8. */
   readonly fakeQuant: boolean;
   /** null: the family has no such tensor, its norm has no gain and counts as ones. */
-  place(kind: number, layer: number, shape: FamilyConfig): TensorPlace | null;
+  place(kind: number, layer: number, shape: FamilyConfig, expert?: number): TensorPlace | null;
 }
 
 export function unsupported(config: JsonFields, what: string): TritkitError {

@@ -10,7 +10,7 @@ import { absmeanLinear, signLinear, ternaryLinear } from "./absmean.ts";
 import { leadingLevel, scaleRows, upFactors, valueFactors } from "./column_scales.ts";
 import type { FamilyConfig, HfFamily, ScaleMeaning, TensorPlace, WeightRule } from "./hf_family.ts";
 import type { HfTensors } from "./hf_tensors.ts";
-import type { LinearSource, MatrixSource, OpenOptions } from "./model.ts";
+import type { LinearAt, LinearSource, MatrixSource, OpenOptions } from "./model.ts";
 import type { TensorInfo } from "./safetensors.ts";
 import { oneLevel, scanWeights, type WeightScan } from "./weight_scan.ts";
 
@@ -39,9 +39,10 @@ export class HfLinears {
   }
 
   /** @throws TritkitError E_QUANTIZE for float weights that nobody allowed to round, E_SOURCE_FORMAT, E_UNSUPPORTED */
-  async open(kind: number, layer: number, signal?: AbortSignal): Promise<LinearSource | MatrixSource> {
+  async open(kind: number, layer: number, at: LinearAt = {}): Promise<LinearSource | MatrixSource> {
+    const { signal, expert } = at;
     throwIfAborted(signal);
-    const place = this.placeOf(kind, layer);
+    const place = this.placeOf(kind, layer, expert);
     const info = this.tensors.info(this.tensors.nameOf(place));
     if (info.dtype === "U8") {
       if (this.options.quantize === "sign")
@@ -50,14 +51,19 @@ export class HfLinears {
           `${info.name} holds packed trits, which --quantize sign does not make binary.`,
           "Leave it out.",
         );
-      const packed = packedLinear(this.tensors, info, await readScale(this.tensors, info.name, this.rule.scale));
-      return sliceLinear(packed, place);
+      return sliceLinear(await this.openPacked(kind, layer, expert), place);
     }
     const real = floatMatrix(this.tensors, info);
     if (this.options.float && !this.rule.latent) return sliceMatrix(real, place);
     const linear = await this.ternary(kind, real, info, signal);
-    const factors = this.rule.latent ? null : await this.columnFactors(kind, layer, signal);
+    const factors = this.rule.latent ? null : await this.columnFactors(kind, layer, at);
     return sliceLinear(factors ? scaleRows(linear, factors) : linear, place);
+  }
+
+  /** The whole tensor, which holds packed trits. */
+  async openPacked(kind: number, layer: number, expert?: number): Promise<LinearSource> {
+    const info = this.tensors.info(this.tensors.nameOf(this.placeOf(kind, layer, expert)));
+    return packedLinear(this.tensors, info, await readScale(this.tensors, info.name, this.rule.scale));
   }
 
   private async ternary(
@@ -94,12 +100,12 @@ export class HfLinears {
   }
 
   /** Factors of the rows of v or up, where the columns of o or down have scales of their own. */
-  private async columnFactors(kind: number, layer: number, signal?: AbortSignal): Promise<Float64Array | null> {
+  private async columnFactors(kind: number, layer: number, at: LinearAt): Promise<Float64Array | null> {
     const giver = TAKES_COLUMNS_OF.get(kind);
     if (giver === undefined || this.options.quantize === "sign") return null;
-    const info = this.tensors.info(this.tensors.nameOf(this.placeOf(giver, layer)));
+    const info = this.tensors.info(this.tensors.nameOf(this.placeOf(giver, layer, at.expert)));
     if (info.dtype === "U8") return null;
-    const { rowLevels, columnLevels } = await this.scan(info, floatMatrix(this.tensors, info), signal);
+    const { rowLevels, columnLevels } = await this.scan(info, floatMatrix(this.tensors, info), at.signal);
     if (rowLevels || !columnLevels) return null;
     const wanted = giver === KIND_ATTN_O ? this.shape.nHeads * this.shape.headDim : this.shape.hiddenDim;
     // The shape is checked, and refused, when its own turn comes.
@@ -113,8 +119,8 @@ export class HfLinears {
     return known;
   }
 
-  private placeOf(kind: number, layer: number): TensorPlace {
-    const place = this.family.place(kind, layer, this.shape);
+  private placeOf(kind: number, layer: number, expert?: number): TensorPlace {
+    const place = this.family.place(kind, layer, this.shape, expert);
     if (!place) throw new RangeError(`${this.family.name} has no linear layer ${kind}`);
     return place;
   }

@@ -50,15 +50,16 @@ const GLOBAL_NAMES: ReadonlyMap<number, string> = new Map([
   [KIND_HEAD, "lm_head.weight"],
 ]);
 
-function place(kind: number, layer: number): TensorPlace {
+export function llamaPlace(kind: number, layer: number): TensorPlace {
   const global = GLOBAL_NAMES.get(kind);
   if (global !== undefined) return { names: [global] };
   return { names: (LAYER_NAMES.get(kind) ?? []).map((name) => `model.layers.${layer}.${name}.weight`) };
 }
 
-function readConfig(config: JsonFields, found: Found) {
-  const subNorm = place(KIND_ATTN_SUB_NORM, 0).names.some((name) => found.has(name));
-  return readTransformersConfig(config, { subNorm, head: found.has("lm_head.weight") });
+/** @param allowed experts: the caller reads what config.json says of them */
+export function readLlamaConfig(config: JsonFields, found: Found, allowed = { experts: false }) {
+  const subNorm = llamaPlace(KIND_ATTN_SUB_NORM, 0).names.some((name) => found.has(name));
+  return readTransformersConfig(config, { subNorm, head: found.has("lm_head.weight"), ...allowed });
 }
 
 const isType = (config: JsonFields, ...types: string[]) => types.includes(config.text("model_type", ""));
@@ -69,7 +70,10 @@ function quantizationOf(config: JsonFields): WeightRule {
   return rule;
 }
 
-const shared = { config: readConfig, place };
+const shared = {
+  config: (config: JsonFields, found: Found) => readLlamaConfig(config, found),
+  place: (kind: number, layer: number) => llamaPlace(kind, layer),
+};
 
 export const BITNET_2B_4T: HfFamily = {
   ...shared,

@@ -82,7 +82,7 @@ function readConfig(config: JsonFields): FamilyConfig {
     nExperts: 0,
     nExpertsUsed: 0,
     weights: "ternary",
-    inputNorm: config.flag("layer_norm_with_affine", true),
+    inputNorm: config.flag("layer_norm_with_affine", true) ? "gained" : "bare",
   };
 }
 
@@ -90,7 +90,7 @@ function place(kind: number, layer: number, shape: FamilyConfig): TensorPlace | 
   const { nHeads, nKvHeads, headDim, hiddenDim } = shape;
   const queries = nHeads * headDim;
   const keys = nKvHeads * headDim;
-  const affine = shape.inputNorm ?? false;
+  const affine = shape.inputNorm === "gained";
   const at = (name: string, start?: number, count = 0): TensorPlace => ({
     names: [`${ROOT}.blocks.${layer}.${name}.weight`],
     ...(start === undefined ? {} : { rows: { start, count } }),

@@ -69,8 +69,8 @@ export interface SectionPlan {
 }
 
 export interface WriteProgress {
-  /** read: the source is looked through for scales and choices; write: the sections; digest: hashes of what stands in the file; check: our own reader's. */
-  readonly phase: "read" | "write" | "digest" | "check";
+  /** read: the source is looked through for scales and choices; write: the sections; digest: hashes of what stands in the file. */
+  readonly phase: "read" | "write" | "digest";
   /** Of the image so far, and in all. While reading: weights of the source, and all that are looked at. */
   readonly bytes: number;
   readonly total: number;

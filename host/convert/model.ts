@@ -24,9 +24,10 @@ export interface ModelConfig {
   readonly ropeFrequencies?: Float64Array;
   readonly normEps: number;
   /**
-   * A BitLinear normalises its input once more by itself, without a gain (OLMo-Bitnet). Only the float engine can do that; an image of such a model is refused.
+   * A BitLinear normalises its input once more by itself, without a gain (OLMo-Bitnet). "bare": the norm before it has no gain either, so that the second one changes nothing
+   * but eps, which an image leaves out. "gained": only the float engine can do that, an image of such a model is refused.
    */
-  readonly inputNorm?: boolean;
+  readonly inputNorm?: "bare" | "gained";
   /** Token id, -1 for none. */
   readonly bos: number;
   readonly eos: number;

@@ -13,13 +13,14 @@ import {
   PACK_INT8,
   PACK_MAX,
   PACK_STRIDE,
+  PACK_TRITS_1,
   ROWS_PER_BLOCK,
   TRITS_PER_BYTE,
 } from "../../spec/packing.ts";
 import { levelsOf, packedBytes, planesOf } from "../image/sizes.ts";
 
 /** Digits of a group before they are weighed: value of each of the 5 trits in the byte. */
-const PLACE = [3 * PACK_STRIDE, PACK_STRIDE, 9, 3, 1];
+const PLACE: readonly number[] = [3 * PACK_STRIDE, PACK_STRIDE, 9, 3, 1];
 /** The byte of five trits is ZERO + the sum of trit * PLACE. */
 const ZERO = PLACE.reduce((sum, place) => sum + place, 0);
 
@@ -31,10 +32,16 @@ export function packRows(packing: number, weights: Int8Array, rows: number, cols
   const levels = levelsOf(packing);
   if (levels === 0) throw new RangeError(`packing ${packing} holds no weights`);
   if (weights.length !== rows * cols) throw new RangeError(`${weights.length} weights are not ${rows} x ${cols}`);
-  for (const weight of weights)
-    if (weight > levels || weight < -levels) throw new RangeError(`weight ${weight} is outside +-${levels}`);
+  // A sum without branches: negative as soon as one weight is too large.
+  let room = 0;
+  for (let i = 0; i < weights.length; i++) room |= (levels - weights[i]) | (levels + weights[i]);
+  if (room < 0) {
+    const weight = weights.find((value) => Math.abs(value) > levels);
+    throw new RangeError(`weight ${weight} is outside +-${levels}`);
+  }
   if (packing === PACK_INT8) return new Uint8Array(weights.buffer, weights.byteOffset, weights.length).slice();
-  return packing === PACK_INT4 ? packInt4(weights, rows, cols) : packPlanes(planesOf(packing), weights, rows, cols);
+  if (packing === PACK_INT4) return packInt4(weights, rows, cols);
+  return packing === PACK_TRITS_1 ? packTrits(weights, rows, cols) : packPlanes(planesOf(packing), weights, rows, cols);
 }
 
 /**
@@ -73,20 +80,45 @@ for (let weight = -WIDEST; weight <= WIDEST; weight++) {
   }
 }
 
+/** One plane, where a weight is its digit: most weights of a model go this way. */
+function packTrits(weights: Int8Array, rows: number, cols: number): Uint8Array {
+  const groups = Math.ceil(cols / TRITS_PER_BYTE);
+  const out = new Uint8Array(packedBytes(PACK_TRITS_1, rows, cols)).fill(ZERO);
+  const whole = cols - (cols % TRITS_PER_BYTE);
+  const [p0, p1, p2, p3, p4] = PLACE;
+  for (let row = 0; row < rows; row++) {
+    let at = (row >> 2) * groups * ROWS_PER_BLOCK + (row & 3);
+    let i = row * cols;
+    for (const end = i + whole; i < end; i += TRITS_PER_BYTE) {
+      out[at] =
+        ZERO + weights[i] * p0 + weights[i + 1] * p1 + weights[i + 2] * p2 + weights[i + 3] * p3 + weights[i + 4] * p4;
+      at += ROWS_PER_BLOCK;
+    }
+    for (let col = whole; col < cols; col++) out[at] += weights[row * cols + col] * PLACE[col - whole];
+  }
+  return out;
+}
+
 function packPlanes(planes: number, weights: Int8Array, rows: number, cols: number): Uint8Array {
   const groups = Math.ceil(cols / TRITS_PER_BYTE);
   const out = new Uint8Array(packedBytes(planes, rows, cols)).fill(ZERO);
+  const [p0, p1, p2, p3, p4] = PLACE;
   for (let row = 0; row < rows; row++) {
     for (let plane = 0; plane < planes; plane++) {
       let at = ((row >> 2) * planes + plane) * groups * ROWS_PER_BLOCK + (row & 3);
       const digit = WIDEST * 5 + planes - 1 - plane;
-      for (let col = 0; col < cols; col += TRITS_PER_BYTE) {
-        const end = Math.min(TRITS_PER_BYTE, cols - col);
-        let byte = ZERO;
-        for (let i = 0; i < end; i++) byte += DIGITS[weights[row * cols + col + i] * 5 + digit] * PLACE[i];
-        out[at] = byte;
+      let col = 0;
+      for (let i = row * cols; col + TRITS_PER_BYTE <= cols; col += TRITS_PER_BYTE, i += TRITS_PER_BYTE) {
+        out[at] =
+          ZERO +
+          DIGITS[weights[i] * 5 + digit] * p0 +
+          DIGITS[weights[i + 1] * 5 + digit] * p1 +
+          DIGITS[weights[i + 2] * 5 + digit] * p2 +
+          DIGITS[weights[i + 3] * 5 + digit] * p3 +
+          DIGITS[weights[i + 4] * 5 + digit] * p4;
         at += ROWS_PER_BLOCK;
       }
+      for (let i = 0; col + i < cols; i++) out[at] += DIGITS[weights[row * cols + col + i] * 5 + digit] * PLACE[i];
     }
   }
   return out;

@@ -2,9 +2,6 @@
 import {
   ACTIVATION_RELU2,
   ACTIVATION_SILU,
-  CHAT_FIRST_COUNT,
-  CHAT_ITEMS,
-  CHAT_NEXT_COUNT,
   KIND_CHAT,
   KIND_CONFIG,
   KIND_META,
@@ -18,9 +15,9 @@ import {
 import { ACT_MAX, RESIDUAL_FRAC_DEFAULT, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_GAIN, PACK_INT8, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
+import { encodeChat } from "../image/chat.ts";
 import { checkConfig, encodeConfig, type ImageConfig } from "../image/config.ts";
 import { sectionName, type TensorSlot, tensorSlots } from "../image/layout.ts";
-import type { Chat } from "../image/reader.ts";
 import { exponentOf, type Scale, scaleOf } from "../image/scale.ts";
 import { levelsOf, packedBytes } from "../image/sizes.ts";
 import { encodeTokenizer } from "../image/tokenizer.ts";
@@ -83,7 +80,7 @@ export function checkModelConfig(config: ModelConfig): void {
 
 /** @throws TritkitError E_UNSUPPORTED for what only the float engine does */
 export function refuseFloatOnly(config: ModelConfig): void {
-  if (config.inputNorm)
+  if (config.inputNorm === "gained")
     throw new TritkitError(
       "E_UNSUPPORTED",
       "The model normalises the input of its linear layers a second time, behind a norm with a gain, which an image cannot express.",
@@ -173,6 +170,12 @@ function matrixSection(model: ModelSource, slot: TensorSlot, options: PlanOption
           error += quantised.error;
           energy += quantised.energy;
         }
+        if (!Number.isFinite(energy))
+          throw new TritkitError(
+            "E_SOURCE_FORMAT",
+            `${sectionName(kind, layer)} holds a value that is no number.`,
+            "Download the model again.",
+          );
         await write(packRows(packing, weights, count, cols));
       }
       if (kind !== KIND_ROUTER) options.onQuantised?.(kind, energy > 0 ? Math.sqrt(error / energy) : 0);
@@ -217,15 +220,6 @@ export function quantiseGains(gains: Float32Array): { values: Int16Array; expone
   let exponent = exponentOf(largest) - 14;
   if (Math.round(largest * 2 ** -exponent) > GAIN_MAX) exponent++;
   return { values: Int16Array.from(gains, (gain) => Math.round(gain * 2 ** -exponent)), exponent };
-}
-
-/** The CHAT section. */
-export function encodeChat(chat: Chat): Uint8Array {
-  const out = new DataView(new ArrayBuffer(CHAT_ITEMS + (chat.first.length + chat.next.length) * 4));
-  out.setUint32(CHAT_FIRST_COUNT, chat.first.length, true);
-  out.setUint32(CHAT_NEXT_COUNT, chat.next.length, true);
-  for (const [i, item] of [...chat.first, ...chat.next].entries()) out.setInt32(CHAT_ITEMS + i * 4, item, true);
-  return new Uint8Array(out.buffer);
 }
 
 /** @throws TritkitError E_SOURCE_FORMAT */

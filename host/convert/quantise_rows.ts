@@ -30,9 +30,9 @@ const WORTHWHILE = 1e-9;
 export function quantiseRow(row: Float32Array, levels: number, out: Int8Array): QuantisedRow {
   let energy = 0;
   let absmax = 0;
-  for (const value of row) {
-    energy += value * value;
-    absmax = Math.max(absmax, Math.abs(value));
+  for (let i = 0; i < row.length; i++) {
+    energy += row[i] * row[i];
+    absmax = Math.max(absmax, Math.abs(row[i]));
   }
   if (absmax === 0) {
     out.fill(0);
@@ -51,7 +51,8 @@ export function quantiseRow(row: Float32Array, levels: number, out: Int8Array): 
       consider((absmax / levels) * factor);
     consider(best.scale);
   }
-  for (const [i, value] of row.entries()) out[i] = level(value * (1 / best.step), levels);
+  const inverse = 1 / best.step;
+  for (let i = 0; i < row.length; i++) out[i] = level(row[i] * inverse, levels);
   return { scale: best.scale, error: Math.max(0, energy - best.kept), energy };
 }
 

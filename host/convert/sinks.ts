@@ -2,10 +2,13 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TritkitError } from "../errors.ts";
+import { FilePositions, inMemory, type Positions } from "../image/positions.ts";
 
 export interface ImageSink {
   write(bytes: Uint8Array, position: number): Promise<void>;
   read(position: number, length: number): Promise<Uint8Array>;
+  /** What has been written, for our own reader; to be closed before the image appears. */
+  open(): Positions & { close(): void };
   /** The image is whole: make it appear. */
   finish(): Promise<void>;
   /** Leave nothing behind. */
@@ -25,6 +28,10 @@ export class MemorySink implements ImageSink {
 
   async read(position: number, length: number): Promise<Uint8Array> {
     return this.bytes.subarray(position, position + length);
+  }
+
+  open(): Positions & { close(): void } {
+    return { ...inMemory(this.bytes), close() {} };
   }
 
   async finish(): Promise<void> {}
@@ -73,6 +80,10 @@ export class FileSink implements ImageSink {
       done += bytesRead;
     }
     return bytes;
+  }
+
+  open(): FilePositions {
+    return new FilePositions(this.temporary);
   }
 
   async finish(): Promise<void> {

@@ -1,41 +1,37 @@
 /**
- * tokenizer.json of Hugging Face -> TOKENIZER section: byte-level BPE with our word rule, and SentencePiece-style BPE (Llama 2).
+ * tokenizer.json of Hugging Face -> TOKENIZER section: byte-level BPE (GPT-2, GPT-NeoX, Llama 3, Qwen 2, our own word rule), SentencePiece-style BPE
+ * (Llama 2) and unigram models.
  *
- * NOT IMPLEMENTED: the word rules of GPT-2 and Llama 3 (PRE 3 and 4 of spec/IMAGE.md are reserved), WordPiece, Unigram, normalisers. They are refused by name:
- * a tokenizer that nearly fits gives a model that nearly works.
+ * NOT IMPLEMENTED: WordPiece, and pre-tokenizers and normalisers that tokenizer_style.ts does not name. They are refused by name: a tokenizer that
+ * nearly fits gives a model that nearly works.
  */
 import {
   NONE_ID,
-  PRE_BYTES,
-  PRE_SENTENCEPIECE,
   TOK_ADD_SPACE_PREFIX,
-  TOK_BYTE_FALLBACK,
   TOK_BYTE_LEVEL,
-  TOK_SENTENCEPIECE,
+  TOK_NFC,
+  TOK_TYPE_ADDED,
   TOK_TYPE_BYTE,
   TOK_TYPE_SPECIAL,
   TOK_TYPE_TEXT,
-  TOK_TYPE_UNUSED,
 } from "../../spec/image.ts";
-import { VOCAB_MAX, VOCAB_MIN } from "../../spec/numerics.ts";
-import { TritkitError } from "../errors.ts";
-import type { Merge, Tokenizer } from "../image/tokenizer.ts";
 import { JsonFields } from "./json.ts";
+import {
+  buildTokenizer,
+  checkVocabSize,
+  damaged,
+  type ImportedTokenizer,
+  type Style,
+  type Token,
+  unsupported,
+} from "./tokenizer_build.ts";
+import { byteLevelBytes, fallbackByte, sentencePieceBytes, utf8 } from "./tokenizer_bytes.ts";
+import { mergesOfPairs } from "./tokenizer_merges.ts";
+import { costOf, UNKNOWN_PENALTY } from "./tokenizer_pieces.ts";
+import { flatten, styleOf } from "./tokenizer_style.ts";
 
-export interface ImportedTokenizer {
-  readonly tokenizer: Tokenizer;
-  /** Token text as the file spells it -> id, special tokens included. */
-  readonly ids: ReadonlyMap<string, number>;
-  /** Does the post-processor put a special token first? null: the file does not say. */
-  readonly addsFirst: boolean | null;
-}
-
-/** The six ASCII spaces and everything beyond ASCII, as examples/train/tokenizer.py writes them. */
-const SPACES = " \\t\\n\\r\\x0B\\x0C";
-const HIGH = "\u0080-\u{10ffff}";
-/** PRE_BYTES of spec/IMAGE.md, over characters. */
-export const PRE_BYTES_REGEX = ` ?[A-Za-z${HIGH}]+| ?[0-9]| ?[^${SPACES}A-Za-z0-9${HIGH}]+|[${SPACES}]+(?![^${SPACES}])|[${SPACES}]+`;
-const LOW_LINE = "\u2581";
+export type { ImportedTokenizer } from "./tokenizer_build.ts";
+export { PRE_BYTES_REGEX } from "./tokenizer_words.ts";
 
 /**
  * @param where the file, for messages
@@ -43,124 +39,53 @@ const LOW_LINE = "\u2581";
  * @throws TritkitError E_SOURCE_FORMAT, E_UNSUPPORTED
  */
 export function importTokenizer(where: string, text: string, vocabSize: number): ImportedTokenizer {
-  if (vocabSize < VOCAB_MIN || vocabSize > VOCAB_MAX) throw unsupported(where, `a vocabulary of ${vocabSize} tokens`);
+  checkVocabSize(where, vocabSize);
   const file = JsonFields.parse(where, text);
   const model = file.fields("model");
   if (!model) throw file.bad("model", "an object");
   const type = model.text("type", "BPE");
-  if (type !== "BPE") throw unsupported(where, `a ${type} model`);
+  if (type !== "BPE" && type !== "Unigram") throw unsupported(where, `a ${type} model`);
   for (const option of ["continuing_subword_prefix", "end_of_word_suffix"])
     if ((model.get(option) ?? "") !== "") throw unsupported(where, `the option ${option}`);
-  if (model.get("ignore_merges") === true) throw unsupported(where, "the option ignore_merges");
 
   const style = styleOf(where, file, model);
-  const vocabulary = readVocabulary(where, file, model, vocabSize);
-  const decode = style.kind === TOK_BYTE_LEVEL ? byteLevelDecoder(where) : sentencePieceBytes;
-  const tokens: Uint8Array[] = [];
-  const types = new Uint8Array(vocabSize);
-  for (const [id, entry] of vocabulary.entries.entries()) {
-    const byte = style.kind === TOK_SENTENCEPIECE && entry ? fallbackByte(entry.text) : -1;
-    types[id] = !entry ? TOK_TYPE_UNUSED : entry.special ? TOK_TYPE_SPECIAL : byte >= 0 ? TOK_TYPE_BYTE : TOK_TYPE_TEXT;
-    // Added tokens are spelled as text, those of the model in its alphabet.
-    tokens.push(
-      !entry
-        ? new Uint8Array(0)
-        : byte >= 0
-          ? Uint8Array.of(byte)
-          : entry.added
-            ? utf8(entry.text)
-            : decode(entry.text),
-    );
-  }
-  const byteIds = new Int32Array(256).fill(NONE_ID);
-  for (const [id, token] of tokens.entries()) {
-    const isByte =
-      style.kind === TOK_BYTE_LEVEL ? types[id] === TOK_TYPE_TEXT && token.length === 1 : types[id] === TOK_TYPE_BYTE;
-    if (isByte && byteIds[token[0]] === NONE_ID) byteIds[token[0]] = id;
-  }
-  const unk = model.get("unk_token");
-  const tokenizer = {
-    ...style,
-    tokens,
-    types,
-    byteIds,
-    merges: readMerges(where, model, vocabulary.ids),
-    unk: typeof unk === "string" ? (vocabulary.ids.get(unk) ?? NONE_ID) : NONE_ID,
+  const scored = type === "Unigram" ? readScores(where, model) : [];
+  const own = type === "Unigram" ? scored.map(({ text }, id) => [text, id] as const) : readVocab(model);
+  const vocabulary = collect(where, own, readAdded(where, file), vocabSize);
+  const tokens = vocabulary.entries.map((entry) => entry && tokenOf(where, style, entry));
+  const unk = type === "Unigram" ? readUnknown(where, model, scored.length) : unknownOf(model, vocabulary.ids);
+  const merges = type === "Unigram" ? [] : mergesOfPairs(where, readPairs(where, model), vocabulary.ids);
+  const tokenizer = buildTokenizer(style, tokens, merges, unk);
+  return {
+    tokenizer: type === "Unigram" ? { ...tokenizer, costs: costsOf(where, scored, unk, vocabSize) } : tokenizer,
+    ids: vocabulary.ids,
+    addsFirst: addsFirst(file),
+    notes: notesOf(style, tokens),
   };
-  return { tokenizer, ids: vocabulary.ids, addsFirst: addsFirst(file) };
 }
 
-interface Style {
-  readonly kind: number;
-  readonly flags: number;
-  readonly pre: number;
+function notesOf(style: Style, tokens: readonly (Token | undefined)[]): string[] {
+  const notes: string[] = [];
+  if ((style.flags & TOK_NFC) !== 0)
+    notes.push(
+      "The tokenizer brings text into Unicode's form NFC: tritkit does so in Node, a board takes text as it comes.",
+    );
+  if ((style.flags & TOK_ADD_SPACE_PREFIX) !== 0 && tokens.some((token) => token?.type === TOK_TYPE_ADDED))
+    notes.push("The space in front of a text is not put behind added tokens.");
+  return notes;
 }
 
-/** Which of the two families this is, decided by everything that touches the text before the merges. */
-function styleOf(where: string, file: JsonFields, model: JsonFields): Style {
-  const steps = flatten(file.fields("pre_tokenizer"), "pretokenizers");
-  const normal = flatten(file.fields("normalizer"), "normalizers");
-  const names = steps.map((step) => step.text("type"));
-  if (names.includes("ByteLevel")) {
-    if (normal.length > 0) throw unsupported(where, `the normalizer ${normal[0].text("type")}`);
-    const [split, bytes] = steps;
-    const regex = split.fields("pattern")?.get("Regex");
-    const isOurs =
-      names.join() === "Split,ByteLevel" &&
-      regex === PRE_BYTES_REGEX &&
-      split.get("behavior") === "Isolated" &&
-      split.get("invert") !== true &&
-      bytes.get("add_prefix_space") !== true &&
-      bytes.get("use_regex") === false;
-    if (!isOurs) throw unsupported(where, `the pre-tokenizer ${describeSteps(steps)}`);
-    return { kind: TOK_BYTE_LEVEL, flags: 0, pre: PRE_BYTES };
-  }
-  const isReplace = (step: JsonFields) =>
-    step.text("type") === "Replace" &&
-    step.fields("pattern")?.get("String") === " " &&
-    step.get("content") === LOW_LINE;
-  const isPrepend = (step: JsonFields) => step.text("type") === "Prepend" && step.get("prepend") === LOW_LINE;
-  let prefix: boolean;
-  if (
-    steps.length === 0 &&
-    normal.length > 0 &&
-    normal.every((step) => isReplace(step) || isPrepend(step)) &&
-    normal.some(isReplace)
-  )
-    prefix = normal.some(isPrepend);
-  else if (normal.length === 0 && names.join() === "Metaspace" && isWholeText(steps[0]))
-    prefix = metaspacePrefix(steps[0]);
-  else if (normal.length > 0) throw unsupported(where, `the normalizer ${describeSteps(normal)}`);
-  else throw unsupported(where, `the pre-tokenizer ${describeSteps(steps) || "none"}`);
-  const fallback = model.flag("byte_fallback", false);
-  const flags = (prefix ? TOK_ADD_SPACE_PREFIX : 0) | (fallback ? TOK_BYTE_FALLBACK : 0);
-  return { kind: TOK_SENTENCEPIECE, flags, pre: PRE_SENTENCEPIECE };
-}
-
-function isWholeText(metaspace: JsonFields): boolean {
-  return metaspace.text("replacement") === LOW_LINE && metaspace.get("split") === false;
-}
-
-function metaspacePrefix(metaspace: JsonFields): boolean {
-  return metaspace.text("prepend_scheme", metaspace.flag("add_prefix_space", true) ? "first" : "never") !== "never";
-}
-
-/** A step, or the steps of a Sequence. */
-function flatten(step: JsonFields | null, list: string): JsonFields[] {
-  if (!step) return [];
-  if (step.text("type") !== "Sequence") return [step];
-  return step.list(list).map((inner, i) => new JsonFields(`${step.where} ${i}`, inner));
-}
-
-function describeSteps(steps: readonly JsonFields[]): string {
-  return steps
-    .map((step) => {
-      const regex = step.fields("pattern")?.get("Regex");
-      return typeof regex === "string"
-        ? `${step.text("type")} ${regex.slice(0, 60)}${regex.length > 60 ? "..." : ""}`
-        : step.text("type");
-    })
-    .join(" + ");
+function tokenOf(where: string, style: Style, { text, special, added }: Entry): Token {
+  const byte = style.kind === TOK_BYTE_LEVEL ? -1 : fallbackByte(text);
+  if (special) return { text, bytes: byte >= 0 ? Uint8Array.of(byte) : utf8(text), type: TOK_TYPE_SPECIAL };
+  if (byte >= 0) return { text, bytes: Uint8Array.of(byte), type: TOK_TYPE_BYTE };
+  // Added tokens are spelled as text, those of the model in its alphabet.
+  if (added && text !== "") return { text, bytes: utf8(text), type: TOK_TYPE_ADDED };
+  return {
+    text,
+    bytes: style.kind === TOK_BYTE_LEVEL ? byteLevelBytes(where, text) : sentencePieceBytes(text),
+    type: TOK_TYPE_TEXT,
+  };
 }
 
 interface Entry {
@@ -169,91 +94,95 @@ interface Entry {
   readonly added: boolean;
 }
 
-function readVocabulary(where: string, file: JsonFields, model: JsonFields, vocabSize: number) {
+function readVocab(model: JsonFields): (readonly [string, number])[] {
   const vocab = model.fields("vocab");
   if (!vocab) throw model.bad("vocab", "an object");
+  return vocab.keys().map((text) => [text, vocab.integer(text)] as const);
+}
+
+interface Added {
+  readonly id: number;
+  readonly text: string;
+  readonly special: boolean;
+}
+
+function readAdded(where: string, file: JsonFields): Added[] {
+  return file.list("added_tokens").map((value, i) => {
+    const token = new JsonFields(`${where}, added_tokens ${i}`, value);
+    const [text, special] = [token.text("content"), token.flag("special", false)];
+    // Special tokens are not made from text; what surrounds the others in a text counts.
+    for (const option of ["single_word", "lstrip", "rstrip"])
+      if (!special && token.get(option) === true)
+        throw unsupported(where, `the option ${option} of the added token ${JSON.stringify(text)}`);
+    return { id: token.integer("id"), text, special };
+  });
+}
+
+function collect(
+  where: string,
+  own: readonly (readonly [string, number])[],
+  added: readonly Added[],
+  vocabSize: number,
+) {
   const entries: (Entry | undefined)[] = new Array(vocabSize).fill(undefined);
   const ids = new Map<string, number>();
   const enter = (id: number, entry: Entry) => {
-    if (id >= vocabSize)
-      throw new TritkitError(
-        "E_SOURCE_FORMAT",
-        `${where} has token ${id}, the model only ${vocabSize}.`,
-        "Take the tokenizer of this model.",
-      );
+    if (id >= vocabSize) throw damaged(where, `has token ${id}, the model only ${vocabSize}`);
     entries[id] = entry;
     ids.set(entry.text, id);
   };
-  for (const text of vocab.keys()) {
-    const id = vocab.integer(text);
-    if (entries[id])
-      throw new TritkitError(
-        "E_SOURCE_FORMAT",
-        `${where} has two tokens with the id ${id}.`,
-        "Download the model again.",
-      );
+  for (const [text, id] of own) {
+    if (entries[id]) throw damaged(where, `has two tokens with the id ${id}`);
     enter(id, { text, special: false, added: false });
   }
-  for (const [i, value] of file.list("added_tokens").entries()) {
-    const token = new JsonFields(`${where}, added_tokens ${i}`, value);
-    const [id, text] = [token.integer("id"), token.text("content")];
-    // <0x0A> and its like stand in added_tokens of some files, but are bytes of the model.
-    const added = entries[id]?.text !== text || token.flag("special", false);
-    enter(id, { text, special: token.flag("special", false), added });
-  }
+  for (const { id, text, special } of added) enter(id, { text, special, added: true });
   return { entries, ids };
 }
 
-function readMerges(where: string, model: JsonFields, ids: ReadonlyMap<string, number>): Merge[] {
-  const merges = new Map<string, Merge>();
-  for (const [rank, value] of model.list("merges").entries()) {
+function readPairs(where: string, model: JsonFields): [string, string][] {
+  return model.list("merges").map((value, rank) => {
     const pair: unknown = typeof value === "string" ? value.split(" ") : value;
-    const [left, right] = Array.isArray(pair) && pair.length === 2 ? pair.map(String) : ["", ""];
-    const [l, r, result] = [ids.get(left), ids.get(right), ids.get(left + right)];
-    if (l === undefined || r === undefined || result === undefined)
-      throw new TritkitError(
-        "E_SOURCE_FORMAT",
-        `${where} has the merge ${rank} of tokens that it does not have.`,
-        "Download the model again.",
-      );
-    const key = `${l} ${r}`;
-    if (!merges.has(key)) merges.set(key, { left: l, right: r, result, rank });
-  }
-  return [...merges.values()].sort((a, b) => a.left - b.left || a.right - b.right);
+    if (!Array.isArray(pair) || pair.length !== 2) throw damaged(where, `has the merge ${rank} of not two tokens`);
+    return [String(pair[0]), String(pair[1])];
+  });
 }
 
-/** GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes for U+0100 and on. */
-function byteLevelDecoder(where: string): (text: string) => Uint8Array {
-  const bytes = new Map<string, number>();
-  let next = 256;
-  for (let byte = 0; byte < 256; byte++) {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    bytes.set(String.fromCodePoint(printable ? byte : next++), byte);
-  }
-  return (text) =>
-    Uint8Array.from(text, (character) => {
-      const byte = bytes.get(character);
-      if (byte === undefined)
-        throw new TritkitError(
-          "E_SOURCE_FORMAT",
-          `${where} has the token ${JSON.stringify(text)}, which spells no bytes.`,
-          "Download the model again.",
-        );
-      return byte;
-    });
+function unknownOf(model: JsonFields, ids: ReadonlyMap<string, number>): number {
+  const unk = model.get("unk_token");
+  return typeof unk === "string" ? (ids.get(unk) ?? NONE_ID) : NONE_ID;
 }
 
-function sentencePieceBytes(text: string): Uint8Array {
-  return utf8(text.replaceAll(LOW_LINE, " "));
+function readUnknown(where: string, model: JsonFields, count: number): number {
+  if (model.get("unk_id") === undefined) return NONE_ID;
+  const unk = model.integer("unk_id");
+  if (unk >= count) throw damaged(where, `names token ${unk} as unknown, but has only ${count}`);
+  return unk;
 }
 
-/** 10 for "<0x0A>", -1 for other texts. */
-function fallbackByte(text: string): number {
-  return /^<0x[0-9A-Fa-f]{2}>$/.test(text) ? Number.parseInt(text.slice(3, 5), 16) : -1;
+interface Scored {
+  readonly text: string;
+  readonly score: number;
 }
 
-function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+/** The vocabulary of a unigram model: a list of pairs. */
+function readScores(where: string, model: JsonFields): Scored[] {
+  const scored = model.list("vocab").map((entry, id) => {
+    const [text, score]: unknown[] = Array.isArray(entry) ? entry : [];
+    if (typeof text !== "string" || typeof score !== "number" || !Number.isFinite(score))
+      throw damaged(where, `has no text and score for token ${id}`);
+    return { text, score };
+  });
+  if (scored.length === 0) throw model.bad("vocab", "pieces with scores");
+  return scored;
+}
+
+/** tokenizers, models/unigram/model.rs: the unknown token costs ten more than the costliest one. */
+function costsOf(where: string, scored: readonly Scored[], unk: number, vocabSize: number): Uint32Array {
+  const costs = new Uint32Array(vocabSize);
+  for (const [id, { text, score }] of scored.entries()) costs[id] = costOf(where, text, score);
+  const least = scored.reduce((low, { score }) => Math.min(low, score), Number.POSITIVE_INFINITY);
+  if (unk >= 0) costs[unk] = costOf(where, "unknown", least - UNKNOWN_PENALTY);
+  return costs;
 }
 
 /** TemplateProcessing whose template for one text begins with a special token. */
@@ -263,12 +192,4 @@ function addsFirst(file: JsonFields): boolean | null {
   if (!template) return null;
   const [first] = template.list("single");
   return typeof first === "object" && first !== null && "SpecialToken" in first;
-}
-
-function unsupported(where: string, what: string): TritkitError {
-  return new TritkitError(
-    "E_UNSUPPORTED",
-    `${where} uses ${what}, which tritkit cannot run on a device yet.`,
-    "Take a model with the byte-level word rule of examples/train or a Llama 2 tokenizer.",
-  );
 }

@@ -7,9 +7,9 @@
 import { TritkitError, throwIfAborted } from "../errors.ts";
 import type { MatrixSource } from "./model.ts";
 
-const CHUNK_WEIGHTS = 1 << 22;
+const CHUNK_WEIGHTS = 1 << 20;
 
-/** Rows that are read at once: a multiple of 4, about 4 million weights. */
+/** Rows that are read at once: a multiple of 4, about a million weights. */
 export function chunkRows(cols: number): number {
   return Math.max(4, Math.floor(CHUNK_WEIGHTS / cols / 4) * 4);
 }

@@ -1,22 +1,43 @@
 // A model in Node: the same core as on a board, built with SIMD. Same ids for the same prompt and seed, whatever engine runs it.
+import { TRAILER_BYTES } from "../../spec/image.ts";
 import { LOGIT_FRAC } from "../../spec/numerics.ts";
 import { GEN_DONE, GEN_PREFILL, TK_RC_TOO_LONG } from "../../spec/wire.ts";
-import { TritkitError } from "../errors.ts";
+import { EXIT_USAGE, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
+import type { ImageConfig } from "../image/config.ts";
+import { checkDigests } from "../image/digest.ts";
 import { imageErrorOf } from "../image/errors.ts";
+import { FilePositions, inMemory, type Positions } from "../image/positions.ts";
 import { type Image, readImage } from "../image/reader.ts";
-import { type EngineExports, engineInstance, place } from "./module.ts";
+import { cacheKey, cachePath, readCache, writeCache } from "./cache.ts";
+import { chooseKernel, type KernelName, kernelNumber } from "./kernel_choice.ts";
+import { type LoadOptions, skeletonOf, streamWeights } from "./load.ts";
+import { type EngineExports, type EngineInstance, instantiate, place } from "./module.ts";
+import { defaultThreads, Team, THREADS_MAX } from "./team.ts";
 
 /** How ternary products are computed. All give the same integers. */
 export const ENGINE_KINDS = { ref: 0, scalar: 1, simd: 2 } as const;
 export type EngineKind = keyof typeof ENGINE_KINDS;
 
-export interface OpenOptions {
+export interface OpenOptions extends LoadOptions {
   /** Positions; 0: the image's default, else its longest. */
-  context?: number;
+  context?: number | ((config: ImageConfig) => number);
   /** Default "simd". */
   engine?: EngineKind;
+  /** Threads of the SIMD engine, 1 to 64. Default: the machine's cores, at most 4, for models of some size; else 1. */
+  threads?: number;
+  /** The ternary kernel of the SIMD engine. Default: TRITKIT_KERNEL, else the fastest here. */
+  kernel?: KernelName;
+  /** openFile, SIMD engine: keep the repacked weights in a file beside the image, and read them from there. */
+  cache?: boolean;
+  /** Something that went otherwise than asked, and does not matter: one sentence. */
+  onNote?: (note: string) => void;
 }
+
+/** BATCH_MAX of as/kernels/simd.ts. */
+const BATCH = 16;
+/** An image from which on the default is more than one thread: below it a thread takes longer to start than an answer. */
+const LARGE_BYTES = 64 * 2 ** 20;
 
 /** Prompts of any length are copied to a buffer of their own; it grows in steps. */
 const PROMPT_ROOM = 65536;
@@ -26,28 +47,119 @@ const TURN_MS = 8;
 export class Engine {
   readonly image: Image;
   readonly kind: EngineKind;
+  /** Of the SIMD engine. */
+  readonly kernel: KernelName | null;
   /** Value of a unit of a logit. */
   readonly logitUnit = LOGIT_UNIT;
   readonly #exports: EngineExports;
   #prompt = { address: 0, room: 0 };
   #busy = false;
 
-  private constructor(image: Image, kind: EngineKind, exports: EngineExports) {
+  readonly #team: Team | null;
+
+  private constructor(
+    image: Image,
+    kind: EngineKind,
+    { exports }: EngineInstance,
+    team: Team | null,
+    kernel: KernelName | null,
+  ) {
     this.image = image;
     this.kind = kind;
+    this.kernel = kernel;
     this.#exports = exports;
+    this.#team = team;
   }
 
-  /** @throws TritkitError E_IMAGE_*, E_NO_MEMORY */
-  static async open(bytes: Uint8Array, { context = 0, engine = "simd" }: OpenOptions = {}): Promise<Engine> {
-    const image = readImage(bytes);
-    const exports = await engineInstance();
+  /** @throws TritkitError E_IMAGE_*, E_NO_MEMORY, E_THREADS, E_INTERRUPTED */
+  static open(bytes: Uint8Array, options: OpenOptions = {}): Promise<Engine> {
+    return Engine.#open(inMemory(bytes), null, options);
+  }
+
+  /**
+   * The same from a file, of any size: it is read in pieces.
+   * @throws TritkitError as open; Node's errors for a file that cannot be read
+   */
+  static async openFile(path: string, options: OpenOptions = {}): Promise<Engine> {
+    const file = new FilePositions(path);
+    try {
+      return await Engine.#open(file, path, options);
+    } finally {
+      file.close();
+    }
+  }
+
+  static async #open(file: Positions, path: string | null, options: OpenOptions): Promise<Engine> {
+    const { engine = "simd" } = options;
+    const image = describedBy(file);
+    const asked = options.context ?? 0;
+    const context = typeof asked === "number" ? asked : asked(image.config);
+    const instance = await instantiate();
+    if (engine === "simd") return Engine.#openSimd(instance, file, path, image, context, options);
+    checkDigests({ size: image.header.imageBytes, read: file.read.bind(file) }, image.header.digestOffset);
+    const { exports } = instance;
     const address = place(exports, image.bytes);
-    const error = exports.open(address, image.bytes.length, context, ENGINE_KINDS[engine]);
-    if (error !== 0) throw imageErrorOf(error);
-    const tokenizer = exports.gen_reset();
-    if (tokenizer !== 0) throw imageErrorOf(tokenizer);
-    return new Engine(image, engine, exports);
+    opened(exports.open(address, image.header.imageBytes, context, ENGINE_KINDS[engine]), exports);
+    return new Engine(image, engine, instance, null, null);
+  }
+
+  static async #openSimd(
+    instance: EngineInstance,
+    file: Positions,
+    path: string | null,
+    image: Image,
+    context: number,
+    options: OpenOptions,
+  ): Promise<Engine> {
+    const { exports } = instance;
+    const { imageBytes } = image.header;
+    const threads = options.threads ?? (imageBytes >= LARGE_BYTES ? defaultThreads() : 1);
+    if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX)
+      throw new TritkitError("E_USAGE", `The engine runs with 1 to ${THREADS_MAX} threads.`, "", EXIT_USAGE);
+    const kernel = await chooseKernel(instance, imageBytes >= LARGE_BYTES, options.kernel);
+    const team = await Team.start(instance, threads);
+    try {
+      exports.use_kernel(kernelNumber(kernel));
+      const skeleton = skeletonOf(file, image);
+      const address = place(exports, skeleton, imageBytes);
+      // The module finds the trailer where the image ends; this memory is used again right after.
+      new Uint8Array(exports.memory.buffer, address + imageBytes - TRAILER_BYTES, TRAILER_BYTES).set(
+        file.read(imageBytes - TRAILER_BYTES, TRAILER_BYTES),
+      );
+      opened(exports.open_streamed(address, imageBytes, skeleton.length, context), exports);
+      const made = { build: instance.build.digest, kernel, bytes: exports.weights_size() >>> 0 };
+      const cached = options.cache && path !== null ? cachePath(path, kernel) : null;
+      const key = cacheKey(file, image, skeleton, made);
+      if (cached === null || !(await readCache(cached, key, exports, options))) {
+        await streamWeights(exports, file, image, true, options);
+        if (cached !== null)
+          await writeCache(cached, key, exports, options.signal).catch((error: unknown) => {
+            throwIfAborted(options.signal);
+            options.onNote?.(`The repacked weights were not kept: ${(error as Error).message}.`);
+          });
+      }
+      team.check();
+      return new Engine(image, "simd", instance, team, kernel);
+    } catch (error) {
+      await team.close();
+      throw error;
+    }
+  }
+
+  /** Threads that compute. */
+  get threads(): number {
+    return this.#team?.size ?? 1;
+  }
+
+  /** "simd, kernel A3, 2 threads" */
+  get label(): string {
+    if (this.kernel === null) return this.kind;
+    return `${this.kind}, kernel ${this.kernel.toUpperCase()}, ${this.threads === 1 ? "1 thread" : `${this.threads} threads`}`;
+  }
+
+  /** Ends the engine's threads; it goes on with one. Without threads there is nothing to end. */
+  async close(): Promise<void> {
+    await this.#team?.close();
   }
 
   get name(): string {
@@ -68,7 +180,7 @@ export class Engine {
     const bytes = typeof text === "string" ? Buffer.from(text, "utf8") : text;
     const room = Math.max(bytes.length, 1) * 4;
     const from = this.#text(bytes, bytes.length + 4 + room);
-    const out = (from + bytes.length + 3) & ~3;
+    const out = Math.ceil((from + bytes.length) / 4) * 4;
     const count = this.#exports.text_encode(from, bytes.length, out, bytes.length + 1);
     if (count < 0) {
       throw new TritkitError("E_TEXT_TOO_LONG", "The text has a word that is too long.", "Encode it in pieces.");
@@ -90,6 +202,26 @@ export class Engine {
   forward(token: number, position: number): Int32Array {
     const address = this.#exports.forward(token, position, 1) >>> 0;
     return new Int32Array(this.#exports.memory.buffer, address, this.image.config.vocabSize);
+  }
+
+  /** Positions that are computed together at best (forwardAll). */
+  get batch(): number {
+    return this.kind === "simd" ? BATCH : 1;
+  }
+
+  /**
+   * Several positions at once, at most `batch`: logits behind each of them, (tokens, vocab_size). Otherwise as forward.
+   */
+  async forwardAll(tokens: readonly number[], position: number): Promise<Int32Array> {
+    const engine = this.#exports;
+    const { vocabSize } = this.image.config;
+    const ids = Uint32Array.from(tokens);
+    if (engine.forward_batch(this.#text(new Uint8Array(ids.buffer)), tokens.length, position) === 0)
+      throw new RangeError("no such batch of positions");
+    const all = new Int32Array(tokens.length * vocabSize);
+    for (let i = 0; i < tokens.length; i++)
+      all.set(new Int32Array(engine.memory.buffer, engine.logits_of(i) >>> 0, vocabSize), i * vocabSize);
+    return all;
   }
 
   /**
@@ -131,6 +263,7 @@ export class Engine {
       if (engine.gen_state() !== GEN_DONE) engine.gen_stop();
       this.#busy = false;
     }
+    this.#team?.check();
     joiner.end();
     return {
       text: joiner.text,
@@ -164,6 +297,26 @@ export class Engine {
     }
     return new TritkitError("E_GENERATE", `The engine refused the prompt (rc ${rc}).`, "");
   }
+}
+
+/**
+ * What the image says of itself. A damaged image is called damaged, whatever nonsense it says.
+ * @throws TritkitError E_IMAGE_*
+ */
+function describedBy(file: Positions): Image {
+  try {
+    return readImage(file, { verify: false });
+  } catch (error) {
+    readImage(file);
+    throw error;
+  }
+}
+
+/** @throws TritkitError when the module refused the image, or its texts */
+function opened(error: number, exports: EngineExports): void {
+  if (error !== 0) throw imageErrorOf(error);
+  const tokenizer = exports.gen_reset();
+  if (tokenizer !== 0) throw imageErrorOf(tokenizer);
 }
 
 /** A logit as the engine gives it -> its value. */

@@ -1,4 +1,5 @@
 // The engine build of the device core as a WebAssembly instance with an image in its memory.
+import { createHash } from "node:crypto";
 import { loadWasm } from "../assets.ts";
 import { TritkitError } from "../errors.ts";
 
@@ -7,9 +8,39 @@ export interface EngineExports {
   memory: WebAssembly.Memory;
   reserve(bytes: number): number;
   open(image: number, bytes: number, context: number, engine: number): number;
+  open_streamed(image: number, bytes: number, kept: number, context: number): number;
+  block_rows(kernel: number): number;
+  repacked_bytes(kernel: number, rows: number, cols: number): number;
+  prepared_bytes(kernel: number, cols: number): number;
+  prepare(kernel: number, x: number, xStride: number, cols: number, n: number, prepared: number): void;
+  product_rows(
+    kernel: number,
+    w: number,
+    cols: number,
+    from: number,
+    to: number,
+    prepared: number,
+    n: number,
+    acc: number,
+    accStride: number,
+    scratch: number,
+  ): void;
+  use_kernel(kernel: number): void;
+  simd_kernel(): number;
+  kernels(): number;
+  is_repacked(section: number): number;
+  repack_step(): number;
+  repack_section(section: number, from: number, rows: number, packed: number): number;
+  weights_address(): number;
+  weights_size(): number;
+  team_open(size: number): number;
+  team_size(): number;
+  team_dismiss(): void;
   read(image: number, bytes: number): number;
   context(): number;
   forward(token: number, position: number, wantLogits: number): number;
+  forward_batch(tokens: number, n: number, position: number): number;
+  logits_of(i: number): number;
   plan_device(arenaBytes: number, context: number, rxBytes: number, txBytes: number): number;
   plan_needed(): number;
   plan_context(): number;
@@ -66,14 +97,39 @@ export interface EngineExports {
 const INITIAL_PAGES = 4;
 const MAXIMUM_PAGES = 65536;
 
-let compiled: Promise<WebAssembly.Module> | null = null;
+/** A build of the engine, compiled. */
+export interface EngineBuild {
+  readonly module: WebAssembly.Module;
+  /** SHA-256 of its bytes, hexadecimal. */
+  readonly digest: string;
+}
+
+/** An instance, and what its workers need to make theirs. */
+export interface EngineInstance {
+  readonly build: EngineBuild;
+  readonly memory: WebAssembly.Memory;
+  readonly exports: EngineExports;
+}
+
+let compiled: Promise<EngineBuild> | null = null;
+
+async function compile(): Promise<EngineBuild> {
+  const bytes = await loadWasm("engine.wasm");
+  return { module: await WebAssembly.compile(bytes), digest: createHash("sha256").update(bytes).digest("hex") };
+}
 
 /** A fresh instance; the module is compiled once a process. */
-export async function engineInstance(): Promise<EngineExports> {
-  compiled ??= loadWasm("engine.wasm").then((bytes) => WebAssembly.compile(bytes));
+export async function instantiate(): Promise<EngineInstance> {
+  compiled ??= compile();
+  const build = await compiled;
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
-  const { exports } = await WebAssembly.instantiate(await compiled, { env: { memory } });
-  return exports as unknown as EngineExports;
+  const { exports } = await WebAssembly.instantiate(build.module, { env: { memory } });
+  return { build, memory, exports: exports as unknown as EngineExports };
+}
+
+/** The exports of a fresh instance. */
+export async function engineInstance(): Promise<EngineExports> {
+  return (await instantiate()).exports;
 }
 
 /** Copies `bytes` into new memory of the instance and returns their address. @throws TritkitError E_NO_MEMORY */

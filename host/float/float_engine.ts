@@ -2,9 +2,10 @@
  * A model in the semantics it was published with, in float64: the yardstick for what integers cost, and the float baseline. Runs any source that tritkit
  * can open as it is, and what an image holds.
  *
- * Weights stay in memory up to `memory` bytes (default 1 GiB: 5 billion trits, or 268 million real weights) and are read again for every step beyond that:
- * a large model runs slowly, but it runs.
+ * Weights stay in memory up to `memory` bytes, trits at 1.6 bits and real weights as float32, and are read again for every step beyond that: a large model runs
+ * slowly, but it runs. (BitNet 2B-4T takes 0.4 GB for its trits and 1.3 GB for its head.)
  */
+import { totalmem } from "node:os";
 import type { ModelConfig, ModelSource } from "../convert/model.ts";
 import { TritkitError } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, TextJoiner } from "../generation.ts";
@@ -24,13 +25,8 @@ export interface FloatOptions {
   onLoad?: (done: number, total: number) => void;
 }
 
-/** A source whose RoPE is a table. */
-export interface FloatSource extends ModelSource {
-  /** Radians of a position, (head_dim / 2); default theta^(-2j / head_dim). */
-  readonly frequencies?: Float64Array;
-}
-
-const MEMORY = 2 ** 30;
+/** A quarter of the machine's memory, at most 4 GiB: the rest of the machine goes on, and no model of 2B parameters needs more. */
+const MEMORY = Math.min(2 ** 32, totalmem() / 4);
 /** Positions that are computed at once: weights that are not kept are read once for all of them. */
 const BATCH = 32;
 
@@ -49,22 +45,19 @@ export class FloatEngine {
   readonly #history: History;
   #busy = false;
 
-  private constructor(source: FloatSource, texts: Texts, { context = 0, memory = MEMORY, onLoad }: FloatOptions) {
+  private constructor(source: ModelSource, texts: Texts, { context = 0, memory = MEMORY, onLoad }: FloatOptions) {
     const { config } = source;
     this.name = source.name;
     this.config = config;
     this.context = context === 0 ? config.seqLen : context;
     this.#source = source;
     this.#texts = texts;
-    const { headDim, ropeTheta } = config;
-    const frequencies =
-      source.frequencies ?? Float64Array.from({ length: headDim / 2 }, (_, j) => ropeTheta ** ((-2 * j) / headDim));
-    this.#forward = new Forward(config, new FloatWeights(source, memory), frequencies, this.context, onLoad);
+    this.#forward = new Forward(config, new FloatWeights(source, memory), this.context, onLoad);
     this.#history = new History(this.context, config.addBos ? config.bos : -1);
   }
 
   /** @param source opened with OpenOptions.float; close() closes it */
-  static async open(source: FloatSource, options: FloatOptions = {}): Promise<FloatEngine> {
+  static async open(source: ModelSource, options: FloatOptions = {}): Promise<FloatEngine> {
     return new FloatEngine(source, await Texts.open(source.tokenizer, source.chat), options);
   }
 

@@ -26,6 +26,7 @@ import {
   KIND_ROUTER,
 } from "../../spec/image.ts";
 import type { ModelConfig } from "../convert/model.ts";
+import { ropeFrequencies } from "../convert/tables.ts";
 import { throwIfAborted } from "../errors.ts";
 import { KvCache } from "./kv.ts";
 import { gated, rmsNorm, rotate, softmax } from "./vectors.ts";
@@ -47,14 +48,13 @@ export class Forward {
   constructor(
     config: ModelConfig,
     weights: FloatWeights,
-    frequencies: Float64Array,
     context: number,
     onLoad?: (done: number, total: number) => void,
   ) {
     this.#onLoad = onLoad;
     this.#config = config;
     this.#weights = weights;
-    this.#frequencies = frequencies;
+    this.#frequencies = config.ropeFrequencies ?? ropeFrequencies(config.ropeTheta, config.headDim);
     this.#cache = new KvCache(config.nLayers, config.nKvHeads * config.headDim, context);
   }
 
@@ -87,15 +87,27 @@ export class Forward {
   }
 
   /** The norm of each of `count` vectors, in new memory. */
-  async #norm(kind: number, layer: number, x: Float64Array, count: number): Promise<Float64Array> {
+  async #norm(kind: number, layer: number, x: Float64Array, count: number, expert?: number): Promise<Float64Array> {
     const width = x.length / count;
-    const gain = await this.#weights.gain(kind, layer, width);
+    const gain = await this.#weights.gain(kind, layer, width, expert);
     const y = x.slice();
     for (let t = 0; t < count; t++) rmsNorm(y, t * width, gain, this.#config.normEps, y);
     return y;
   }
 
-  async #linear(kind: number, layer: number, x: Float64Array, count: number, rows: number, expert?: number) {
+  /** The norm that a BitLinear makes of its input by itself, without a gain (OLMo-Bitnet); behind a block's inner vector it is the sub-norm. */
+  #plainNorm(x: Float64Array, count: number): Float64Array {
+    const width = x.length / count;
+    const ones = new Float32Array(width).fill(1);
+    const y = x.slice();
+    for (let t = 0; t < count; t++) rmsNorm(y, t * width, ones, this.#config.normEps, y);
+    return y;
+  }
+
+  async #linear(kind: number, layer: number, input: Float64Array, count: number, rows: number, expert?: number) {
+    const { inputNorm, subNorm } = this.#config;
+    const isNormed = subNorm && (kind === KIND_ATTN_O || kind === KIND_FFN_DOWN);
+    const x = inputNorm !== undefined && !isNormed ? this.#plainNorm(input, count) : input;
     const y = new Float64Array(count * rows);
     await this.#weights.linear(kind, layer, { count, x, y }, expert);
     return y;
@@ -158,7 +170,7 @@ export class Forward {
     const gate = await this.#linear(KIND_FFN_GATE, layer, h, count, hiddenDim, expert);
     const up = await this.#linear(KIND_FFN_UP, layer, h, count, hiddenDim, expert);
     gated(activation, gate, up, gate.length);
-    const f = subNorm ? await this.#norm(KIND_FFN_SUB_NORM, layer, gate, count) : gate;
+    const f = subNorm ? await this.#norm(KIND_FFN_SUB_NORM, layer, gate, count, expert) : gate;
     return this.#linear(KIND_FFN_DOWN, layer, f, count, dim, expert);
   }
 

@@ -3,7 +3,7 @@
  * table. The difference to the integer engine is then the arithmetic alone.
  */
 import { ACTIVATION_SILU, TAB_ROPE_INC } from "../../spec/image.ts";
-import type { LinearSource, MatrixSource, ModelConfig } from "../convert/model.ts";
+import type { LinearSource, MatrixSource, ModelConfig, ModelSource } from "../convert/model.ts";
 import { unpackGains, unpackRows } from "../convert/packing.ts";
 import type { ImageConfig } from "../image/config.ts";
 import type { Image } from "../image/reader.ts";
@@ -11,14 +11,12 @@ import { scaleValue } from "../image/scale.ts";
 import type { Tensor } from "../image/section.ts";
 import { packedBytes } from "../image/sizes.ts";
 import { rowScale } from "../image/tensor.ts";
-import type { FloatSource } from "./float_engine.ts";
 import type { PackedLinear } from "./weights.ts";
 
-export function imageSource(image: Image): FloatSource {
-  const config = modelConfig(image.config);
+export function imageSource(image: Image): ModelSource {
   return {
     name: image.header.name,
-    config,
+    config: { ...modelConfig(image.config), ropeFrequencies: ropeFrequencies(image.tables, image.config.headDim) },
     tokenizer: image.tokenizer,
     chat: image.chat,
     meta: {},
@@ -26,10 +24,9 @@ export function imageSource(image: Image): FloatSource {
     notes: [],
     // An image is made for integers: every linear layer rounds its input (spec/NUMERICS.md, BitLinear).
     fakeQuant: true,
-    frequencies: ropeFrequencies(image.tables, config.headDim),
-    linear: (kind, layer) => linear(image.tensor(kind, layer)),
+    linear: (kind, layer, at) => linear(image.tensor(kind, layer, at?.expert)),
     matrix: (kind, layer = 0) => matrix(image.tensor(kind, layer)),
-    gain: (kind, layer) => gain(image.tensor(kind, layer)),
+    gain: (kind, layer, expert) => gain(image.tensor(kind, layer, expert)),
     close: async () => {},
   };
 }

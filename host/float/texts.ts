@@ -2,15 +2,14 @@
  * Texts and draws of the float engine, made by the core's own tokenizer and sampler: an instance of the engine build that holds no weights
  * (as/engine_float.ts). Logits go in rounded to 1/65536, so that a seed means the same draw as on every other engine.
  */
-import { NONE_ID, TAB_EXP2, TAB_SIGMOID } from "../../spec/image.ts";
+import { CHAT_TEXT, NONE_ID, TAB_EXP2, TAB_SIGMOID } from "../../spec/image.ts";
 import { LOGIT_FRAC } from "../../spec/numerics.ts";
-import { encodeChat } from "../convert/plan.ts";
 import { tablesSection } from "../convert/tables.ts";
 import { type EngineExports, engineInstance, place } from "../engine/module.ts";
 import { TritkitError } from "../errors.ts";
 import type { SamplerIntegers } from "../generation.ts";
+import { type Chat, type ChatItem, encodeChat, type JoinedText } from "../image/chat.ts";
 import { imageErrorOf } from "../image/errors.ts";
-import type { Chat } from "../image/reader.ts";
 import { encodeTokenizer, type Tokenizer } from "../image/tokenizer.ts";
 
 /** Buffers grow in such steps. */
@@ -30,7 +29,7 @@ export class Texts {
   private constructor(exports: EngineExports, vocabSize: number) {
     this.#exports = exports;
     this.#vocabSize = vocabSize;
-    const exp2 = tablesSection(1, 2).subarray(TAB_EXP2, TAB_SIGMOID);
+    const exp2 = tablesSection(new Float64Array(1)).subarray(TAB_EXP2, TAB_SIGMOID);
     const bytes = vocabSize * 4;
     const address = place(exports, exp2, exp2.length + 2 * bytes + PENALISED * 4);
     const order = address + exp2.length;
@@ -53,7 +52,7 @@ export class Texts {
   /** Ids of a text, without BOS and template. */
   encode(text: string | Uint8Array): number[] {
     const bytes = bytesOf(text);
-    const { from, out, room } = this.#place(bytes, 1);
+    const { from, out, room } = this.#place(bytes, BOS_AND_TEXT);
     return this.#ids(out, this.#exports.text_encode(from, bytes.length, out, room));
   }
 
@@ -64,9 +63,7 @@ export class Texts {
    */
   turn(first: boolean, bos: number, text: string | Uint8Array, chat: Chat | null): number[] {
     const bytes = bytesOf(text);
-    const items = chat === null ? 1 : Math.max(chat.first.length, chat.next.length);
-    const times = chat === null ? 1 : [...chat.first, ...chat.next].filter((item) => item === -1).length;
-    const { from, out, room } = this.#place(bytes, Math.max(1, times), items);
+    const { from, out, room } = this.#place(bytes, chat === null ? BOS_AND_TEXT : first ? chat.first : chat.next);
     const count = this.#exports.texts_turn(Number(first), bos >= 0 ? bos : NONE_ID, from, bytes.length, out, room);
     return this.#ids(out, count);
   }
@@ -95,11 +92,12 @@ export class Texts {
   }
 
   /** The text in the instance's memory, room for its ids behind it and scratch behind them. */
-  #place(bytes: Uint8Array, times: number, items = 0): { from: number; out: number; room: number } {
+  #place(bytes: Uint8Array, turn: readonly ChatItem[]): { from: number; out: number; room: number } {
     const text = (bytes.length + 3) & ~3;
     // Each byte is at most one token, and so is the space before a text.
-    const room = times * (bytes.length + 1) + items;
-    const scratch = (bytes.length + 1) * SCRATCH_PER_BYTE;
+    const longest = turn.map((item) => bytes.length + 1 + (typeof item === "number" ? 0 : literalBytes(item)));
+    const room = longest.reduce((sum, length) => sum + length, 0);
+    const scratch = Math.max(...longest, 0) * SCRATCH_PER_BYTE;
     const wanted = text + room * 4 + scratch;
     if (this.#room.bytes < wanted) {
       // The old buffer is lost to the instance: doubling bounds what is lost by what is used.
@@ -118,6 +116,13 @@ export class Texts {
       throw new TritkitError("E_TEXT_TOO_LONG", "The text has a word that is too long.", "Encode it in pieces.");
     return Array.from(new Uint32Array(this.#exports.memory.buffer, out, count));
   }
+}
+
+/** What text without a template becomes at most. */
+const BOS_AND_TEXT: readonly ChatItem[] = [0, CHAT_TEXT];
+
+function literalBytes({ before, after }: JoinedText): number {
+  return Buffer.byteLength(before) + Buffer.byteLength(after);
 }
 
 function bytesOf(text: string | Uint8Array): Uint8Array {

@@ -41,7 +41,7 @@ export class FloatWeights {
 
   /** y = W x of a linear layer; as published, its input is rounded to int8 when the model was trained so. @param expert of a feed-forward layer */
   async linear(kind: number, layer: number, at: Vectors, expert?: number): Promise<void> {
-    const matrix = await this.#matrix(`${kind} ${layer} ${expert ?? 0}`, sectionName(kind, layer), () =>
+    const matrix = await this.#matrix(`${kind} ${layer} ${expert ?? 0}`, sectionName(kind, layer, expert), () =>
       this.#source.linear(kind, layer, expert === undefined ? undefined : { expert }),
     );
     await matrix.multiply(at, this.#source.fakeQuant);
@@ -71,15 +71,15 @@ export class FloatWeights {
     }
   }
 
-  async gain(kind: number, layer: number, length: number): Promise<Float32Array> {
-    const name = `${kind} ${layer}`;
+  async gain(kind: number, layer: number, length: number, expert?: number): Promise<Float32Array> {
+    const name = `${kind} ${layer} ${expert ?? 0}`;
     const known = this.#gains.get(name);
     if (known !== undefined) return known;
-    const gain = await this.#source.gain(kind, layer);
+    const gain = await this.#source.gain(kind, layer, expert);
     if (gain.length !== length)
       throw new TritkitError(
         "E_SOURCE_FORMAT",
-        `${sectionName(kind, layer)} has ${gain.length} gains instead of ${length}.`,
+        `${sectionName(kind, layer, expert)} has ${gain.length} gains instead of ${length}.`,
         "The model's files contradict its configuration.",
       );
     this.#gains.set(name, gain);

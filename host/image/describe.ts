@@ -20,6 +20,7 @@ import {
   TRL_SIGNATURE_KIND,
 } from "../../spec/image.ts";
 import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import type { Chat } from "./chat.ts";
 import { hex, uploadSha } from "./digest.ts";
 import { sectionName } from "./layout.ts";
 import type { Image } from "./reader.ts";
@@ -94,7 +95,7 @@ export interface ImageDescription {
     readonly byte_fallback: boolean;
     readonly bytes: number;
   };
-  readonly chat: { readonly first: readonly number[]; readonly next: readonly number[] } | null;
+  readonly chat: Chat | null;
   /** The META section as JSON, or as text when it is none. */
   readonly meta: unknown;
   readonly digests: {
@@ -109,8 +110,9 @@ export interface ImageDescription {
   readonly parts: readonly PartDescription[];
 }
 
-export function describeImage(image: Image): ImageDescription {
-  const { config, header, bytes } = image;
+/** @param sha of the upload, where it is known: it takes reading all of the image */
+export function describeImage(image: Image, sha?: Uint8Array): ImageDescription {
+  const { config, header } = image;
   const ternary = image.tensors.filter((tensor) => tensor.packing === PACK_TRITS_1);
   const weights = image.tensors.filter((tensor) => tensor.packing !== PACK_GAIN);
   const activation = config.activation === ACTIVATION_SILU ? "silu" : "relu2";
@@ -118,7 +120,7 @@ export function describeImage(image: Image): ImageDescription {
     name: header.name,
     board: header.board,
     version: `${header.major}.${header.minor}`,
-    bytes: bytes.length,
+    bytes: header.imageBytes,
     architecture: [
       `${config.nLayers} layers`,
       `dim ${config.dim}`,
@@ -162,7 +164,7 @@ export function describeImage(image: Image): ImageDescription {
     tokenizer: describeTokenizer(image),
     chat: image.chat,
     meta: parseMeta(image.meta),
-    digests: describeDigests(image),
+    digests: describeDigests(image, sha ?? uploadSha(image.source)),
     parts: describeParts(image, ternary),
   };
 }
@@ -192,22 +194,19 @@ function describeTokenizer({ tokenizer, sections }: Image): ImageDescription["to
   };
 }
 
-function describeDigests({ bytes, header }: Image): ImageDescription["digests"] {
-  const trailer = bytes.length - TRAILER_BYTES;
-  const signature = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(
-    trailer + TRL_SIGNATURE_KIND,
-    true,
-  );
+function describeDigests({ source, header }: Image, sha: Uint8Array): ImageDescription["digests"] {
+  const trailer = source.read(source.size - TRAILER_BYTES, TRAILER_BYTES);
+  const signature = new DataView(trailer.buffer, trailer.byteOffset).getUint32(TRL_SIGNATURE_KIND, true);
   return {
-    upload_sha256: hex(uploadSha(bytes)),
-    sha256: hex(bytes.subarray(trailer + TRL_SHA256, trailer + TRL_SHA256 + 32)),
+    upload_sha256: hex(sha),
+    sha256: hex(trailer.subarray(TRL_SHA256, TRL_SHA256 + 32)),
     blocks: header.digestOffset / IMAGE_BLOCK_BYTES,
     signature: signature === 0 ? "none" : signature === 1 ? "ed25519, not verified" : "unknown",
   };
 }
 
 function describeParts(image: Image, ternary: readonly Tensor[]): PartDescription[] {
-  const total = image.bytes.length;
+  const total = image.header.imageBytes;
   const sum = (tensors: readonly Tensor[]) => tensors.reduce((bytes, tensor) => bytes + tensorBytes(tensor), 0);
   const of = (kind: number) => image.tensors.filter((tensor) => tensor.kind === kind);
   const rest = image.sections.filter((section) => !image.tensors.some((t) => t.offset === section.offset));

@@ -84,6 +84,11 @@ export function sectionName(kind: number, layer: number, expert: number | null =
 }
 
 export function tensorSlots(shape: Shape): TensorSlot[] {
+  return [...eachSlot(shape)];
+}
+
+/** One after the other: a configuration that nobody has compared with the tensors yet may ask for a million. */
+export function* eachSlot(shape: Shape): Generator<TensorSlot, void> {
   const { dim, hiddenDim, vocabSize, nExperts = 0 } = shape;
   const queries = shape.nHeads * shape.headDim;
   const keys = shape.nKvHeads * shape.headDim;
@@ -98,22 +103,19 @@ export function tensorSlots(shape: Shape): TensorSlot[] {
     ...(shape.subNorm ? [gain(KIND_FFN_SUB_NORM, layer, hiddenDim)] : []),
     linear(KIND_FFN_DOWN, layer, dim, hiddenDim),
   ];
-  const slots = [slot("rows", KIND_EMBED, 0, vocabSize, dim)];
+  yield slot("rows", KIND_EMBED, 0, vocabSize, dim);
   for (let layer = 0; layer < shape.nLayers; layer++) {
-    slots.push(
-      gain(KIND_ATTN_NORM, layer, dim),
-      linear(KIND_ATTN_Q, layer, queries, dim),
-      linear(KIND_ATTN_K, layer, keys, dim),
-      linear(KIND_ATTN_V, layer, keys, dim),
-    );
-    if (shape.subNorm) slots.push(gain(KIND_ATTN_SUB_NORM, layer, queries));
-    slots.push(linear(KIND_ATTN_O, layer, dim, queries), gain(KIND_FFN_NORM, layer, dim));
-    if (nExperts === 0) slots.push(...feedForward(layer));
-    else slots.push(slot("router", KIND_ROUTER, layer, nExperts, dim));
-    for (let expert = 0; expert < nExperts; expert++)
-      for (const part of feedForward(layer)) slots.push({ ...part, expert });
+    yield gain(KIND_ATTN_NORM, layer, dim);
+    yield linear(KIND_ATTN_Q, layer, queries, dim);
+    yield linear(KIND_ATTN_K, layer, keys, dim);
+    yield linear(KIND_ATTN_V, layer, keys, dim);
+    if (shape.subNorm) yield gain(KIND_ATTN_SUB_NORM, layer, queries);
+    yield linear(KIND_ATTN_O, layer, dim, queries);
+    yield gain(KIND_FFN_NORM, layer, dim);
+    if (nExperts === 0) yield* feedForward(layer);
+    else yield slot("router", KIND_ROUTER, layer, nExperts, dim);
+    for (let expert = 0; expert < nExperts; expert++) for (const part of feedForward(layer)) yield { ...part, expert };
   }
-  slots.push(gain(KIND_FINAL_NORM, 0, dim));
-  if (!shape.tied) slots.push(slot("rows", KIND_HEAD, 0, vocabSize, dim));
-  return slots;
+  yield gain(KIND_FINAL_NORM, 0, dim);
+  if (!shape.tied) yield slot("rows", KIND_HEAD, 0, vocabSize, dim);
 }

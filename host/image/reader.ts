@@ -1,13 +1,11 @@
 /**
- * A model image (spec/IMAGE.md), read from memory. Nothing is copied: tensors are windows of the bytes.
+ * A model image (spec/IMAGE.md), read from memory or from a file. Of bytes in memory nothing is copied: tensors are windows of them. Of a file only what
+ * describes the model is read, with row scales and gains; a tensor's weights when they are asked for.
  *
  * Everything that the specification lists under "What a reader must refuse" is refused here, but for `NO_MEMORY` (the engine's) and
  * `BAD_CODE` (verify_codes.ts, which has to look at every weight).
  */
 import {
-  CHAT_FIRST_COUNT,
-  CHAT_ITEMS,
-  CHAT_NEXT_COUNT,
   HDR_BOARD,
   HDR_BYTES,
   HDR_DIGEST_COUNT,
@@ -48,13 +46,17 @@ import {
   TRAILER_BYTES,
   TRAILER_MAGIC,
 } from "../../spec/image.ts";
+import { type Chat, parseChat } from "./chat.ts";
 import { type ImageConfig, parseConfig } from "./config.ts";
 import { checkDigests } from "./digest.ts";
 import { imageError } from "./errors.ts";
-import { isKnownKind, sectionName, tensorSlots } from "./layout.ts";
+import { eachSlot, isKnownKind, sectionName } from "./layout.ts";
+import { inMemory, type Positions } from "./positions.ts";
 import type { Section, Tensor } from "./section.ts";
 import { checkTensor } from "./tensor.ts";
 import { parseTokenizer, type Tokenizer } from "./tokenizer.ts";
+
+export type { Chat } from "./chat.ts";
 
 export interface ImageHeader {
   readonly major: number;
@@ -68,15 +70,11 @@ export interface ImageHeader {
   readonly board: string;
 }
 
-/** Token ids of a turn; -1 stands for the user's text. */
-export interface Chat {
-  readonly first: readonly number[];
-  readonly next: readonly number[];
-}
-
 export interface Image {
-  /** Exactly the image, without what follows it. */
+  /** Exactly the image, without what follows it. Of a file: all of it is read each time. */
   readonly bytes: Uint8Array;
+  /** The same by position, for who takes it piece by piece. */
+  readonly source: Positions;
   readonly header: ImageHeader;
   /** All sections, those of unknown kind included. */
   readonly sections: readonly Section[];
@@ -101,13 +99,13 @@ export interface ReadOptions {
 }
 
 /**
- * @param bytes an image from its first byte; what follows it (erased flash) is ignored
+ * @param source an image from its first byte; what follows it (erased flash) is ignored
  * @throws TritkitError E_IMAGE_*
  */
-export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
-  const header = readHeader(bytes);
-  // A plain Uint8Array even of a Buffer, whose slice() would not copy.
-  const image = new Uint8Array(bytes.buffer, bytes.byteOffset, header.imageBytes);
+export function readImage(source: Uint8Array | Positions, options: ReadOptions = {}): Image {
+  const file = source instanceof Uint8Array ? inMemory(source) : source;
+  const header = readHeader(file);
+  const image: Positions = { size: header.imageBytes, read: (offset, length) => file.read(offset, length) };
   if (options.verify ?? true) checkDigests(image, header.digestOffset);
   if (options.board !== undefined && header.board !== "" && header.board !== options.board)
     throw imageError("E_IMAGE_BOARD", `The image was made for the board ${header.board}, not for ${options.board}.`);
@@ -132,13 +130,16 @@ export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
 
   const tensors = new Map(collectTensors(image, sections, config).map((tensor) => [key(tensor), tensor]));
   return {
-    bytes: image,
+    get bytes() {
+      return image.read(0, image.size);
+    },
+    source: image,
     header,
     sections,
     config,
     tokenizer,
     tables,
-    chat: chat && readChat(chat, config.vocabSize),
+    chat: chat && parseChat(chat, config.vocabSize),
     meta: meta && new TextDecoder().decode(meta),
     tensors: [...tensors.values()],
     tensor(kind, layer = 0, expert = 0) {
@@ -150,8 +151,9 @@ export function readImage(bytes: Uint8Array, options: ReadOptions = {}): Image {
   };
 }
 
-function readHeader(bytes: Uint8Array): ImageHeader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+function readHeader(file: Positions): ImageHeader {
+  const bytes = file.read(0, Math.min(file.size, IMAGE_BLOCK_BYTES));
+  const view = viewOf(bytes);
   if (bytes.length < 4 || view.getUint32(HDR_MAGIC, true) !== IMAGE_MAGIC)
     throw imageError("E_IMAGE_MAGIC", "This is no tritkit model image.");
   if (bytes.length < IMAGE_BLOCK_BYTES)
@@ -169,8 +171,8 @@ function readHeader(bytes: Uint8Array): ImageHeader {
     name: text(bytes, HDR_NAME),
     board: text(bytes, HDR_BOARD),
   };
-  if (header.imageBytes > bytes.length)
-    throw truncated(`The image says it has ${header.imageBytes} bytes, but only ${bytes.length} are there.`);
+  if (header.imageBytes > file.size)
+    throw truncated(`The image says it has ${header.imageBytes} bytes, but only ${file.size} are there.`);
   const blocks = header.digestOffset / IMAGE_BLOCK_BYTES;
   if (header.digestOffset % IMAGE_BLOCK_BYTES !== 0 || word(HDR_DIGEST_COUNT) !== blocks)
     throw truncated(
@@ -178,10 +180,8 @@ function readHeader(bytes: Uint8Array): ImageHeader {
     );
   if (header.digestOffset + blocks * 8 + TRAILER_BYTES !== header.imageBytes)
     throw truncated(`The image of ${header.imageBytes} bytes does not end with its digests and trailer.`);
-  if (
-    word(header.imageBytes - TRAILER_BYTES) !== TRAILER_MAGIC ||
-    word(header.imageBytes - TRAILER_BYTES + 4) !== TRAILER_BYTES
-  )
+  const trailer = viewOf(file.read(header.imageBytes - TRAILER_BYTES, TRAILER_BYTES));
+  if (trailer.getUint32(0, true) !== TRAILER_MAGIC || trailer.getUint32(4, true) !== TRAILER_BYTES)
     throw truncated("The image has no trailer at its end.");
   const table = HDR_TABLE + word(HDR_SECTIONS) * SECTION_ENTRY_BYTES;
   if (
@@ -193,8 +193,8 @@ function readHeader(bytes: Uint8Array): ImageHeader {
   return header;
 }
 
-function readSections(image: Uint8Array, header: ImageHeader): Section[] {
-  const view = new DataView(image.buffer, image.byteOffset, image.length);
+function readSections(image: Positions, header: ImageHeader): Section[] {
+  const view = viewOf(image.read(0, header.headerBytes));
   const sections: Section[] = [];
   const seen = new Set<string>();
   for (let i = 0; i < view.getUint32(HDR_SECTIONS, true); i++) {
@@ -205,8 +205,8 @@ function readSections(image: Uint8Array, header: ImageHeader): Section[] {
       kind: half(SEC_KIND),
       layer: half(SEC_LAYER),
       expert: half(SEC_EXPERT),
-      packing: image[at + SEC_PACKING],
-      scaleKind: image[at + SEC_SCALE_KIND],
+      packing: view.getUint8(at + SEC_PACKING),
+      scaleKind: view.getUint8(at + SEC_SCALE_KIND),
       offset: word(SEC_OFFSET),
       bytes: word(SEC_BYTES),
       rows: word(SEC_ROWS),
@@ -232,55 +232,40 @@ function readSections(image: Uint8Array, header: ImageHeader): Section[] {
   return sections;
 }
 
-function collectTensors(image: Uint8Array, sections: readonly Section[], config: ImageConfig): Tensor[] {
+function collectTensors(image: Positions, sections: readonly Section[], config: ImageConfig): Tensor[] {
   const byKey = new Map(sections.map((section) => [key(section), section]));
-  const slots = tensorSlots(config);
-  const wanted = new Set(slots.map(key));
-  for (const section of sections)
-    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
-      throw imageError(
-        "E_IMAGE_TENSOR",
-        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
-      );
-  return slots.map((slot) => {
+  const tensors: Tensor[] = [];
+  for (const slot of eachSlot(config)) {
     const name = sectionName(slot.kind, slot.layer, slot.expert);
     const section = byKey.get(key(slot));
     if (!section) throw imageError("E_IMAGE_TENSOR", `${name} is missing.`);
     const tensor = {
       ...section,
       name,
-      data: image.subarray(section.offset, section.offset + section.bytes),
-      rowScales:
-        section.scales === 0
-          ? new Uint8Array(0)
-          : image.subarray(section.scales, section.scales + section.rows * ROW_SCALE_BYTES),
+      get data() {
+        return image.read(section.offset, section.bytes);
+      },
+      rowScales: section.scales === 0 ? new Uint8Array(0) : image.read(section.scales, section.rows * ROW_SCALE_BYTES),
     };
     checkTensor(tensor, slot);
-    return tensor;
-  });
+    tensors.push(tensor);
+  }
+  const wanted = new Set(tensors.map(key));
+  for (const section of sections)
+    if (section.kind >= KIND_EMBED && isKnownKind(section.kind) && !wanted.has(key(section)))
+      throw imageError(
+        "E_IMAGE_TENSOR",
+        `The image holds ${sectionName(section.kind, section.layer, section.expert || null)}, for which its architecture has no place.`,
+      );
+  return tensors;
 }
 
-function readChat(section: Uint8Array, vocabSize: number): Chat {
-  const view = new DataView(section.buffer, section.byteOffset, section.length);
-  const counts =
-    section.length >= CHAT_ITEMS
-      ? [view.getUint32(CHAT_FIRST_COUNT, true), view.getUint32(CHAT_NEXT_COUNT, true)]
-      : [0, 0];
-  if (section.length < CHAT_ITEMS + (counts[0] + counts[1]) * 4)
-    throw imageError("E_IMAGE_CONFIG", "The chat turns do not fit their section.");
-  const items = Array.from({ length: counts[0] + counts[1] }, (_, i) => view.getInt32(CHAT_ITEMS + i * 4, true));
-  for (const id of items)
-    if (id < -1 || id >= vocabSize)
-      throw imageError("E_IMAGE_CONFIG", `The chat turns name token ${id} of ${vocabSize}.`);
-  return { first: items.slice(0, counts[0]), next: items.slice(counts[0]) };
-}
-
-function optional(image: Uint8Array, sections: readonly Section[], kind: number): Uint8Array | null {
+function optional(image: Positions, sections: readonly Section[], kind: number): Uint8Array | null {
   const section = sections.find((candidate) => candidate.kind === kind);
-  return section ? image.subarray(section.offset, section.offset + section.bytes) : null;
+  return section ? image.read(section.offset, section.bytes) : null;
 }
 
-function only(image: Uint8Array, sections: readonly Section[], kind: number): Uint8Array {
+function only(image: Positions, sections: readonly Section[], kind: number): Uint8Array {
   const section = optional(image, sections, kind);
   if (!section) throw imageError("E_IMAGE_TENSOR", `The section ${sectionName(kind, 0)} is missing.`);
   return section;
@@ -299,6 +284,10 @@ function text(bytes: Uint8Array, at: number): string {
   const field = bytes.subarray(at, at + IMAGE_NAME_BYTES);
   const end = field.indexOf(0);
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function truncated(message: string) {

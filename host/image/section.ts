@@ -21,7 +21,7 @@ export interface Section {
 export interface Tensor extends Section {
   /** "embed", "layer 0 attn_q", "layer 0 expert 5 ffn_up". */
   readonly name: string;
-  /** Packed weights or gains. */
+  /** Packed weights or gains; of a file they are read each time. */
   readonly data: Uint8Array;
   /** Row scales, rows x {u16 m, i16 e}; empty without. */
   readonly rowScales: Uint8Array;

@@ -1,28 +1,34 @@
 /** The TOKENIZER section of spec/IMAGE.md: written from and read back into one plain description. */
 import {
+  CLASS_BYTES,
   NONE_ID,
-  PRE_BYTES,
+  PRE_DIGITS,
+  PRE_GPT2,
+  TOK_ADDED,
   TOK_BYTE_IDS,
   TOK_BYTE_LEVEL,
   TOK_BYTES,
+  TOK_CLASSES,
   TOK_FLAGS,
   TOK_HEADER_BYTES,
+  TOK_IGNORE_MERGES,
   TOK_KIND,
   TOK_LONGEST,
   TOK_MERGES,
   TOK_N_MERGES,
   TOK_PRE,
-  TOK_SENTENCEPIECE,
   TOK_SORTED,
   TOK_STARTS,
+  TOK_TYPE_ADDED,
   TOK_TYPE_TEXT,
-  TOK_TYPE_UNUSED,
   TOK_TYPES,
+  TOK_UNIGRAM,
   TOK_UNK,
   TOK_VOCAB,
   TOK_WIDTH,
 } from "../../spec/image.ts";
 import { VOCAB_MAX } from "../../spec/numerics.ts";
+import { encodeClasses } from "./classes.ts";
 import { imageError } from "./errors.ts";
 
 export interface Merge {
@@ -34,11 +40,11 @@ export interface Merge {
 }
 
 export interface Tokenizer {
-  /** TOK_BYTE_LEVEL or TOK_SENTENCEPIECE. */
+  /** TOK_BYTE_LEVEL, TOK_SENTENCEPIECE or TOK_UNIGRAM. */
   readonly kind: number;
-  /** TOK_ADD_SPACE_PREFIX | TOK_BYTE_FALLBACK. */
+  /** TOK_ADD_SPACE_PREFIX and its like, together. */
   readonly flags: number;
-  /** PRE_NONE, PRE_SENTENCEPIECE or PRE_BYTES. */
+  /** PRE_*. */
   readonly pre: number;
   /** Raw bytes of every token, (vocab_size). */
   readonly tokens: readonly Uint8Array[];
@@ -50,26 +56,39 @@ export interface Tokenizer {
   readonly byteIds: Int32Array;
   /** Id of what cannot be said, -1 for none. */
   readonly unk: number;
+  /** Kind TOK_UNIGRAM: -log probability of every token in 2^-SCORE_FRAC, that of the unknown one included, (vocab_size). */
+  readonly costs?: Uint32Array;
 }
 
 const WIDE_FROM = 65536;
 const BYTES = 256;
 
 export function encodeTokenizer(tokenizer: Tokenizer): Uint8Array {
-  const { tokens, merges } = tokenizer;
-  const width = tokens.length < WIDE_FROM && merges.length < WIDE_FROM ? 2 : 4;
-  const textBytes = tokens.reduce((sum, token) => sum + token.length, 0);
-  const sorted = tokenizer.kind === TOK_SENTENCEPIECE ? sortedIds(tokenizer) : [];
-  const starts = TOK_HEADER_BYTES;
-  const bytes = starts + (tokens.length + 1) * 4;
-  const types = align4(bytes + textBytes);
-  const mergesAt = align4(types + tokens.length);
-  const byteIds = mergesAt + merges.length * 4 * width;
-  const sortedAt = byteIds + BYTES * 4;
-  const out = new Uint8Array(align4(sortedAt + sorted.length * width));
-  const view = new DataView(out.buffer);
-  const put = (at: number, id: number) => (width === 2 ? view.setUint16(at, id, true) : view.setUint32(at, id, true));
+  const { tokens, costs } = tokenizer;
+  const merges = [...tokenizer.merges].sort((a, b) => a.left - b.left || a.right - b.right);
+  const ranks = merges.reduce((most, { rank }) => Math.max(most, rank + 1), merges.length);
+  const width = tokens.length < WIDE_FROM && ranks < WIDE_FROM ? 2 : 4;
+  const starts = new Uint32Array(tokens.length + 1);
+  for (const [id, token] of tokens.entries()) starts[id + 1] = starts[id] + token.length;
+  const texts = new Uint8Array(starts[tokens.length]);
+  for (const [id, token] of tokens.entries()) texts.set(token, starts[id]);
+  const records = merges.flatMap(({ left, right, result, rank }) => [left, right, result, rank]);
+  const added = addedIds(tokenizer);
 
+  const parts: [field: number, part: Uint8Array][] = [
+    [TOK_STARTS, words(starts, 4)],
+    [TOK_BYTES, texts],
+    [TOK_TYPES, tokenizer.types],
+    [TOK_MERGES, costs ? words(costs, 4) : words(records, width)],
+    [TOK_BYTE_IDS, words(tokenizer.byteIds, 4)],
+    [TOK_SORTED, words(hasSorted(tokenizer) ? sortedIds(tokenizer) : [], width)],
+  ];
+  if (tokenizer.pre >= PRE_GPT2) parts.push([TOK_CLASSES, encodeClasses()]);
+  if (added.length > 0) parts.push([TOK_ADDED, Buffer.concat([words([added.length], 4), words(added, width)])]);
+
+  const size = parts.reduce((at, [, part]) => align4(at + part.length), TOK_HEADER_BYTES);
+  const out = new Uint8Array(size);
+  const view = new DataView(out.buffer);
   const header: [number, number][] = [
     [TOK_KIND, tokenizer.kind],
     [TOK_FLAGS, tokenizer.flags],
@@ -79,28 +98,24 @@ export function encodeTokenizer(tokenizer: Tokenizer): Uint8Array {
     [TOK_WIDTH, width],
     [TOK_UNK, tokenizer.unk],
     [TOK_LONGEST, tokens.reduce((longest, token) => Math.max(longest, token.length), 0)],
-    [TOK_STARTS, starts],
-    [TOK_BYTES, bytes],
-    [TOK_TYPES, types],
-    [TOK_MERGES, mergesAt],
-    [TOK_BYTE_IDS, byteIds],
-    [TOK_SORTED, sortedAt],
   ];
   for (const [at, value] of header) view.setUint32(at, value, true);
-  let start = 0;
-  for (const [id, token] of tokens.entries()) {
-    view.setUint32(starts + id * 4, start, true);
-    out.set(token, bytes + start);
-    start += token.length;
+  let at = TOK_HEADER_BYTES;
+  for (const [field, part] of parts) {
+    view.setUint32(field, at, true);
+    out.set(part, at);
+    at = align4(at + part.length);
   }
-  view.setUint32(starts + tokens.length * 4, start, true);
-  out.set(tokenizer.types, types);
-  const ordered = [...merges].sort((a, b) => a.left - b.left || a.right - b.right);
-  for (const [i, merge] of ordered.entries())
-    for (const [field, value] of [merge.left, merge.right, merge.result, merge.rank].entries())
-      put(mergesAt + (i * 4 + field) * width, value);
-  for (const [byte, id] of tokenizer.byteIds.entries()) view.setUint32(byteIds + byte * 4, id, true);
-  for (const [i, id] of sorted.entries()) put(sortedAt + i * width, id);
+  return out;
+}
+
+/** Little-endian numbers of 2 or 4 bytes; -1 is 0xFFFFFFFF. */
+function words(values: ArrayLike<number>, width: number): Uint8Array {
+  const out = new Uint8Array(values.length * width);
+  const view = new DataView(out.buffer);
+  for (let i = 0; i < values.length; i++)
+    if (width === 2) view.setUint16(2 * i, values[i], true);
+    else view.setUint32(4 * i, values[i], true);
   return out;
 }
 
@@ -112,9 +127,9 @@ export function parseTokenizer(section: Uint8Array): Tokenizer {
   const word = (at: number) => view.getUint32(at, true);
   const kind = word(TOK_KIND);
   const pre = word(TOK_PRE);
-  if (kind !== TOK_BYTE_LEVEL && kind !== TOK_SENTENCEPIECE)
+  if (kind < TOK_BYTE_LEVEL || kind > TOK_UNIGRAM)
     throw imageError("E_IMAGE_UNSUPPORTED", `The tokenizer is of kind ${kind}, which this version does not know.`);
-  if (pre > PRE_BYTES)
+  if (pre > PRE_DIGITS)
     throw imageError(
       "E_IMAGE_UNSUPPORTED",
       `The tokenizer cuts words by rule ${pre}, which this version does not know.`,
@@ -155,9 +170,11 @@ export function parseTokenizer(section: Uint8Array): Tokenizer {
     throw bad(`names ${word(TOK_LONGEST)} as its longest token's bytes, not ${longest}`);
   const typesAt = part("types", TOK_TYPES, vocabSize);
   const types = section.subarray(typesAt, typesAt + vocabSize);
-  for (const type of types) if (type > TOK_TYPE_UNUSED) throw bad(`has a token of type ${type}`);
+  for (const type of types) if (type > TOK_TYPE_ADDED) throw bad(`has a token of type ${type}`);
 
-  const mergesAt = part("merges", TOK_MERGES, nMerges * 4 * width);
+  const unigram = kind === TOK_UNIGRAM;
+  if (unigram && nMerges !== 0) throw bad("has costs and merges");
+  const mergesAt = part("merges", TOK_MERGES, unigram ? vocabSize * 4 : nMerges * 4 * width);
   let before = -1;
   const merges = Array.from({ length: nMerges }, (_, i) => {
     const at = mergesAt + i * 4 * width;
@@ -170,7 +187,7 @@ export function parseTokenizer(section: Uint8Array): Tokenizer {
   });
   const byteIdsAt = part("byte ids", TOK_BYTE_IDS, BYTES * 4);
   const byteIds = Int32Array.from({ length: BYTES }, (_, byte) => optional("byte ids", word(byteIdsAt + byte * 4)));
-  const tokenizer = {
+  const tokenizer: Tokenizer = {
     kind,
     flags: word(TOK_FLAGS),
     pre,
@@ -179,8 +196,9 @@ export function parseTokenizer(section: Uint8Array): Tokenizer {
     merges,
     byteIds,
     unk: optional("header", word(TOK_UNK)),
+    ...(unigram ? { costs: Uint32Array.from({ length: vocabSize }, (_, i) => word(mergesAt + i * 4)) } : {}),
   };
-  if (kind === TOK_SENTENCEPIECE) {
+  if (hasSorted(tokenizer)) {
     const expected = sortedIds(tokenizer);
     const sortedAt = part("sorted ids", TOK_SORTED, expected.length * width);
     let last = -1;
@@ -191,7 +209,40 @@ export function parseTokenizer(section: Uint8Array): Tokenizer {
       last = token;
     }
   }
+  if (pre >= PRE_GPT2) {
+    const count = word(part("classes", TOK_CLASSES, 4));
+    const at = part("classes", TOK_CLASSES, 4 + count * CLASS_BYTES) + 4;
+    for (let i = 0, last = -1; i < count; i++) {
+      const entry = word(at + i * CLASS_BYTES - 1) >>> 8;
+      if (entry <= last) throw bad(`has classes out of order at ${i}`);
+      last = entry;
+    }
+  }
+  const expected = addedIds(tokenizer);
+  const addedAt = word(TOK_ADDED) === 0 ? -1 : part("added tokens", TOK_ADDED, 4 + expected.length * width);
+  if ((addedAt < 0 ? 0 : word(addedAt)) !== expected.length)
+    throw bad(`has not ${expected.length} added tokens listed`);
+  for (let i = 0, last = Number.POSITIVE_INFINITY; i < expected.length; i++) {
+    const token = known("added tokens", id(addedAt + 4 + i * width));
+    const { length } = tokens[token];
+    if (types[token] !== TOK_TYPE_ADDED || length === 0 || length > last)
+      throw bad(`has added tokens out of order at ${i}`);
+    last = length;
+  }
   return tokenizer;
+}
+
+/** Is there a list of the texts in order? Symbols of characters, unigram pieces and whole words are found in it. */
+function hasSorted({ kind, flags }: Tokenizer): boolean {
+  return kind !== TOK_BYTE_LEVEL || (flags & TOK_IGNORE_MERGES) !== 0;
+}
+
+/** Added tokens, the longest first, equal ones by id. */
+function addedIds({ tokens, types }: Tokenizer): number[] {
+  return tokens
+    .map((_, id) => id)
+    .filter((id) => types[id] === TOK_TYPE_ADDED)
+    .sort((a, b) => tokens[b].length - tokens[a].length || a - b);
 }
 
 /** Text tokens, ascending by bytes, equal ones by id. */

@@ -202,8 +202,8 @@ for (const [what, code, changes] of REFUSED)
 
 test("other sources are refused by name", async () => {
   await assert.rejects(convert(join(folder, "nothing"), join(folder, "x.trit")), { code: "E_SOURCE_MISSING" });
-  await writeFile(join(folder, "model.gguf"), "GGUF");
-  await assert.rejects(convert(join(folder, "model.gguf"), join(folder, "x.trit")), { code: "E_UNSUPPORTED" });
+  await writeFile(join(folder, "model.onnx"), "ONNX");
+  await assert.rejects(convert(join(folder, "model.onnx"), join(folder, "x.trit")), { code: "E_UNSUPPORTED" });
 });
 
 test("an interrupted conversion leaves the old file as it was and nothing else, wherever it stops", async () => {

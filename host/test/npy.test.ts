@@ -13,10 +13,11 @@ describe("logits for NumPy", () => {
       try {
         const path = join(folder, "out.npy");
         const cols = 7;
-        const npy = await NpyRows.create(await open(path, "w"), cols);
+        const file = await open(path, "w");
+        const npy = await NpyRows.create(file, cols);
         for (let row = 0; row < rows; row++) npy.add(Float32Array.from({ length: cols }, (_, col) => row * cols + col));
         await npy.finish();
-        await npy.close();
+        await file.close();
 
         const bytes = await readFile(path);
         assert.equal(bytes.toString("latin1", 0, 8), "\x93NUMPY\x01\x00");

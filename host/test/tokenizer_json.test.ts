@@ -9,6 +9,7 @@ import {
   TOK_ADD_SPACE_PREFIX,
   TOK_BYTE_FALLBACK,
   TOK_BYTE_LEVEL,
+  TOK_FUSE_UNK,
   TOK_SENTENCEPIECE,
 } from "../../spec/image.ts";
 import { importTokenizer, PRE_BYTES_REGEX } from "../convert/tokenizer_json.ts";
@@ -125,7 +126,7 @@ test("a Llama 2 tokenizer becomes kind 2, with the ids of Hugging Face's tokeniz
   const { tokenizer, addsFirst, ids } = importTokenizer("tokenizer.json", JSON.stringify(json), 272);
   assert.deepEqual(
     [tokenizer.kind, tokenizer.pre, tokenizer.flags],
-    [TOK_SENTENCEPIECE, PRE_SENTENCEPIECE, TOK_ADD_SPACE_PREFIX | TOK_BYTE_FALLBACK],
+    [TOK_SENTENCEPIECE, PRE_SENTENCEPIECE, TOK_ADD_SPACE_PREFIX | TOK_BYTE_FALLBACK | TOK_FUSE_UNK],
   );
   assert.deepEqual([tokenizer.unk, addsFirst, ids.get("</s>")], [0, true, 2]);
   assert.deepEqual([...tokenizer.types.subarray(0, 4)], [1, 1, 1, 2]);
@@ -148,7 +149,7 @@ test("Metaspace over the whole text is the same tokenizer", () => {
   assert.deepEqual(import_(llamaTokenizer(steps)), import_(llamaTokenizer()));
   assert.equal(
     import_(llamaTokenizer({ ...steps, pre_tokenizer: { ...steps.pre_tokenizer, prepend_scheme: "never" } })).flags,
-    TOK_BYTE_FALLBACK,
+    TOK_BYTE_FALLBACK | TOK_FUSE_UNK,
   );
 });
 
@@ -161,17 +162,9 @@ const withModel = (change: object) => ({
 });
 const UNSUPPORTED: [string, RegExp, object][] = [
   [
-    "GPT-2's word rule",
-    /pre-tokenizer ByteLevel/,
-    pre({ type: "ByteLevel", add_prefix_space: false, use_regex: true }),
-  ],
-  [
-    "Llama 3's word rule",
-    /pre-tokenizer Split \(\?i:'s/,
-    pre({
-      type: "Sequence",
-      pretokenizers: [split("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"), byteLevel],
-    }),
+    "another word rule",
+    /pre-tokenizer Split \\p\{L\}/,
+    pre({ type: "Sequence", pretokenizers: [split("\\p{L}+|\\p{N}+"), byteLevel] }),
   ],
   ["no word rule at all", /pre-tokenizer none/, pre({ type: "Sequence", pretokenizers: [] })],
   [
@@ -179,7 +172,7 @@ const UNSUPPORTED: [string, RegExp, object][] = [
     /pre-tokenizer/,
     pre({ type: "Sequence", pretokenizers: [split(PRE_BYTES_REGEX), { ...byteLevel, add_prefix_space: true }] }),
   ],
-  ["a normalizer", /normalizer NFC/, { ...byteTokenizer(), normalizer: { type: "NFC" } }],
+  ["a normalizer", /normalizer NFKC/, { ...byteTokenizer(), normalizer: { type: "NFKC" } }],
   [
     "Metaspace that splits",
     /pre-tokenizer Metaspace/,
@@ -187,7 +180,7 @@ const UNSUPPORTED: [string, RegExp, object][] = [
   ],
   ["WordPiece", /a WordPiece model/, withModel({ type: "WordPiece" })],
   ["a continuing prefix", /continuing_subword_prefix/, withModel({ continuing_subword_prefix: "##" })],
-  ["ignore_merges", /ignore_merges/, withModel({ ignore_merges: true })],
+  ["ignore_merges without words", /ignore_merges/, llamaTokenizer({ model: { type: "BPE", ignore_merges: true } })],
 ];
 
 for (const [what, message, json] of UNSUPPORTED)

@@ -211,6 +211,7 @@ function compiler(name, folder, toolchain, flags, root) {
       const object = `${folder}/${file.replace(/\.\w$/, ".o")}`;
       const level = [...(OPTIMISE[file] ?? OPTIMISE.rest)];
       if (file === "inner.kernels.c") level.push(...unroll(toolchain.unroll));
+      if (file === "device.c") level.push(...toolchain.small);
       // What wasm2c writes has unused variables, labels and parameters by design.
       const quiet = path.startsWith(folder) ? ["-Wno-unused", "-Wno-unused-parameter"] : [];
       await cc([...level, ...quiet, "-c", path, "-o", object]);

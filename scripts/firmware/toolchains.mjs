@@ -1,6 +1,9 @@
 /** Compilers and flags: one entry for each core of boards/*.json that Debian has a compiler for. */
 
-/** @typedef {{ prefix: string, flags: string[], start: string[], packages: string[], unroll: number }} Toolchain unroll: steps a round of the table kernel's inner loop */
+/**
+ * @typedef {{ prefix: string, flags: string[], start: string[], packages: string[], unroll: number, small: string[] }} Toolchain
+ *   unroll: steps a round of the table kernel's inner loop; small: more flags for what wasm2c made and is compiled for size
+ */
 
 const COMMON = [
   "-std=gnu11",
@@ -22,6 +25,7 @@ const arm = (...flags) => ({
   link: ["-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs"],
   start: ["start_cortex_m.c", "mpu.c"],
   unroll: 4,
+  small: /** @type {string[]} */ ([]),
   packages: ["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"],
 });
 
@@ -36,6 +40,8 @@ const riscv = (...flags) => ({
   link: ["-nostartfiles", "-Wl,--strip-debug"],
   start: ["start_riscv.c", "pmp.c"],
   unroll: 4,
+  // Registers are saved by routines that functions share, 3.7 % of device.c: only there, because a shim's functions may have to run while flash is busy.
+  small: ["-msave-restore"],
   packages: ["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"],
 });
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 import files
 import modules as m
+from family import Family
 
 # No size is a multiple of another by accident, so that a mixed-up axis cannot pass.
 SHAPE = dict(dim=48, hidden=80, layers=3, heads=4, kv=2, head_dim=12, vocab=272, seq=64)
@@ -51,6 +52,16 @@ def latent(weights, name, rows, cols):
 
 def dense(weights, name, rows, cols):
     return m.Linear(weights.real(f"{name}.weight", rows, cols, spread=1 / np.sqrt(cols)))
+
+
+def rounded(quantiser):
+    """Float weights that --quantize rounds when the model is opened; activations stay floats."""
+
+    def linear(weights, name, rows, cols):
+        # Not around zero, so that the mean that binary weights are taken from matters.
+        return m.Linear(quantiser(weights.real(f"{name}.weight", rows, cols, spread=1 / np.sqrt(cols), around=0.2 / np.sqrt(cols))))
+
+    return linear
 
 
 def ternary_floats(weights, name, rows, cols):
@@ -153,6 +164,68 @@ def llama(folder, seed):
     return model
 
 
+def llama_absmean(folder, seed):
+    """The same with --quantize absmean (arXiv 2402.17764)."""
+    weights = Weights(seed, "F16")
+    model = llama_model(weights, rounded(lambda w: torch.mul(*m.weight_quant(w))), F.silu, tied=False)
+    write_hf(folder, weights, llama_config("silu", False, model_type="llama"))
+    return model
+
+
+def llama_sign(folder, seed):
+    """And with --quantize sign: BitNet b1's Sign(W - mean W) * mean |W| (arXiv 2310.11453, equations 1 to 3)."""
+    weights = Weights(seed, "F16")
+    model = llama_model(weights, rounded(lambda w: torch.sign(w - w.mean()) * w.abs().mean()), F.silu, tied=False)
+    write_hf(folder, weights, llama_config("silu", False, model_type="llama"))
+    return model
+
+
+EXPERTS, USED = 6, 2
+
+
+def mixture(linear, act, router, names, sub_norm=None):
+    """Experts in place of a layer's feed-forward. names: of the router, and of an expert's gate, up and down."""
+    s = SHAPE
+
+    def ffn(weights, at):
+        def expert(e):
+            gate, up = (linear(weights, f"{at}.{names[1 + i].format(e)}", s["hidden"], s["dim"]) for i in range(2))
+            down = linear(weights, f"{at}.{names[3].format(e)}", s["dim"], s["hidden"])
+            return m.MLP(gate, up, down, act, sub_norm and weights.gain(f"{at}.{sub_norm.format(e)}.weight", s["hidden"]))
+
+        return m.SparseMoe(router(weights, f"{at}.{names[0]}", EXPERTS, s["dim"]), [expert(e) for e in range(EXPERTS)], USED)
+
+    return ffn
+
+
+def spread_router(weights, name, rows, cols):
+    """Logits that lie apart, so that int8 rarely chooses otherwise."""
+    return m.Linear(weights.real(f"{name}.weight", rows, cols, spread=3 / np.sqrt(cols)))
+
+
+def mixtral(folder, seed):
+    """mistralai/Mixtral-8x7B: w1, w3, w2 of block_sparse_moe, all floats."""
+    weights = Weights(seed, "BF16")
+    names = ("block_sparse_moe.gate", *(f"block_sparse_moe.experts.{{}}.w{i}" for i in (1, 3, 2)))
+    model = llama_model(weights, dense, F.silu, tied=False, ffn=mixture(dense, F.silu, dense, names))
+    config = llama_config("silu", False, model_type="mixtral", num_local_experts=EXPERTS, num_experts_per_tok=USED)
+    write_hf(folder, weights, config)
+    return model
+
+
+def bitnet_experts(folder, seed):
+    """A BitNet 2B-4T whose feed-forwards are experts with sub-norms of their own: packed, the router a float32 matrix as in MoTE."""
+    weights = Weights(seed, "F32")
+    linear = lambda *a: packed(*a, multiply=True)
+    names = ("mlp.gate", *(f"mlp.experts.{{}}.{n}_proj" for n in ("gate", "up", "down")))
+    ffn = mixture(linear, m.relu2, spread_router, names, "mlp.experts.{}.ffn_sub_norm")
+    model = llama_model(weights, linear, m.relu2, ("attn_sub_norm", "ffn_sub_norm"), ffn=ffn)
+    quantization = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "offline"}
+    more = dict(num_experts=EXPERTS, num_experts_per_tok=USED, norm_topk_prob=True, quantization_config=quantization)
+    write_hf(folder, weights, llama_config("relu2", True, model_type="bitnet", **more))
+    return model
+
+
 def trilm(folder, seed):
     """SpectraSuite/TriLM: a Llama whose floats are ternary; its activations are not quantised."""
     weights = Weights(seed, "F16")
@@ -161,9 +234,10 @@ def trilm(folder, seed):
     return model
 
 
-def olmo(folder, seed):
-    """NousResearch/OLMo-Bitnet-1B: fused projections, one absmean for each, BitLinear158 with a norm of its own in front."""
+def olmo(folder, seed, affine=False):
+    """NousResearch/OLMo-Bitnet-1B: fused projections, one absmean for each, BitLinear158 with a norm of its own in front. affine: block norms with gains."""
     weights, s = Weights(seed, "F32"), SHAPE
+    block_norm = lambda name: weights.gain(f"{at}.{name}.weight", s["dim"]) if affine else norm
     width = s["heads"] * s["head_dim"]
     norm = m.RMSNorm(None, EPS)
     at = "model.transformer"
@@ -185,15 +259,16 @@ def olmo(folder, seed):
         attention = m.Attention(q, k, v, fused["attn_out"], s["heads"], s["heads"], THETA)
         # SwiGLU: x, gate = ff_proj(x).chunk(2)
         up, gate = (rows(fused["ff_proj"], j * s["hidden"], s["hidden"]) for j in range(2))
-        blocks.append(m.Block(norm, attention, norm, m.MLP(gate, up, fused["ff_out"], F.silu)))
+        blocks.append(m.Block(block_norm(f"blocks.{i}.attn_norm"), attention, block_norm(f"blocks.{i}.ff_norm"), m.MLP(gate, up, fused["ff_out"], F.silu)))
     config = dict(
         model_type="olmo", d_model=s["dim"], n_heads=s["heads"], n_layers=s["layers"], mlp_hidden_size=2 * s["hidden"], mlp_ratio=4, max_sequence_length=s["seq"],
         vocab_size=s["vocab"], embedding_size=s["vocab"], weight_tying=True, rope=True, alibi=False, ternary=True, activation_type="swiglu", layer_norm_type="rms",
-        layer_norm_with_affine=False, attention_layer_norm=False, include_bias=False, bias_for_layer_norm=False, block_type="sequential", multi_query_attention=False,
+        layer_norm_with_affine=affine, attention_layer_norm=False, include_bias=False, bias_for_layer_norm=False, block_type="sequential", multi_query_attention=False,
         bos_token_id=1, eos_token_id=2,
     )
+    final = block_norm("ln_f")
     write_hf(folder, weights, config)
-    return m.Model(embed, blocks, norm, embed)
+    return m.Model(embed, blocks, final, embed)
 
 
 def llama2c(folder, seed):
@@ -216,6 +291,7 @@ def llama2c(folder, seed):
     header = struct.pack("<7i", s["dim"], s["hidden"], s["layers"], s["heads"], s["kv"], s["vocab"], s["seq"])
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    files.write_tokenizer(folder, s["vocab"])
     (folder / "model.bin").write_bytes(header + b"".join(np.asarray(t, "<f4").tobytes() for t in tensors))
     # tokenizer.py's export(): the longest token, then score, length and bytes of each
     tokens = ["<unk>", "\n<s>\n", "\n</s>\n", *(f"<0x{b:02X}>" for b in range(256)), *(f" w{i}" for i in range(s["vocab"] - 259))]
@@ -225,14 +301,41 @@ def llama2c(folder, seed):
     return m.Model(embed, blocks, norm, embed)
 
 
-# name -> (what makes it, the path below its folder that tritkit is given)
+def experts(folder, seed):
+    """Mixtral's names (transformers, MixtralSparseMoeBlock) with packed ternary experts and attention, as MoE-BitNet158's: the router stays a float matrix."""
+    weights, s = Weights(seed, "F16"), SHAPE
+    count, used = 5, 2
+    linear = lambda *a: packed(*a, multiply=False)
+
+    def ffn(weights, at):
+        router = dense(weights, f"{at}.block_sparse_moe.gate", count, s["dim"])
+        mlps = []
+        for e in range(count):
+            gate, up = (linear(weights, f"{at}.block_sparse_moe.experts.{e}.{n}", s["hidden"], s["dim"]) for n in ("w1", "w3"))
+            mlps.append(m.MLP(gate, up, linear(weights, f"{at}.block_sparse_moe.experts.{e}.w2", s["dim"], s["hidden"]), F.silu))
+        return m.SparseMoe(router, mlps, used)
+
+    model = llama_model(weights, linear, F.silu, tied=False, ffn=ffn)
+    quantization = {"quant_method": "bitnet", "modules_to_not_convert": ["lm_head", "gate"]}
+    more = dict(model_type="mixtral", num_local_experts=count, num_experts_per_tok=used, quantization_config=quantization)
+    write_hf(folder, weights, llama_config("silu", False, **more))
+    return model
+
+
+FLOATS = "its weights are floats"
 FAMILIES = {
-    "bitnet": (bitnet, ""),
-    "bitnet-bf16": (bitnet_bf16, ""),
-    "llama-packed": (llama_packed, ""),
-    "1bitllm": (onebit, ""),
-    "llama": (llama, ""),
-    "trilm": (trilm, ""),
-    "olmo": (olmo, ""),
-    "llama2c": (llama2c, "model.bin"),
+    "bitnet": Family(bitnet),
+    "bitnet-bf16": Family(bitnet_bf16),
+    "llama-packed": Family(llama_packed),
+    "1bitllm": Family(onebit),
+    "llama": Family(llama, no_image=FLOATS),
+    "llama-absmean": Family(llama_absmean, options=("--quantize", "absmean")),
+    "llama-sign": Family(llama_sign, options=("--quantize", "sign")),
+    "trilm": Family(trilm),
+    "olmo": Family(olmo),
+    "olmo-affine": Family(lambda folder, seed: olmo(folder, seed, affine=True), no_image="its BitLinear divides by the norm of what a gain has changed"),
+    "experts": Family(experts, mixture=True),
+    "mixtral": Family(mixtral, no_image=FLOATS),
+    "bitnet-experts": Family(bitnet_experts, mixture=True),
+    "llama2c": Family(llama2c, "model.bin", no_image=FLOATS),
 }

@@ -1,11 +1,10 @@
 import { loadBoard } from "../../assets.ts";
 import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
 import { type Command, usage } from "../command.ts";
+import { measureFidelity, readFidelityText } from "../fidelity.ts";
 import type { Output } from "../output.ts";
 import { bytesText, ProgressLine } from "../progress.ts";
-
-const QUANTIZERS = { absmean: true, sign: true } as const;
-const I2S_ORDERS = { x86: true, arm: true } as const;
+import { SOURCE_OPTIONS, sourceOptions } from "../source_options.ts";
 
 export const convert: Command = {
   name: "convert",
@@ -20,50 +19,39 @@ export const convert: Command = {
       value: "N",
       help: "context the board uses unless told otherwise, in positions, one a token",
     },
-    quantize: {
-      type: "string",
-      value: Object.keys(QUANTIZERS).join("|"),
-      help: "round float weights: absmean to -1, 0, +1 (b1.58), sign to -1, +1 (b1); costs quality",
-    },
-    i2s: {
-      type: "string",
-      value: Object.keys(I2S_ORDERS).join("|"),
-      help: "machine on which a GGUF file's I2_S tensors were made, which the file does not say",
-    },
-    tokenizer: {
-      type: "string",
-      value: "FILE",
-      help: "tokenizer.json, tokenizer.model or tokenizer.bin (default: what lies beside the weights)",
-    },
+    ...SOURCE_OPTIONS,
     embed: {
       type: "string",
       value: "PACKING",
       help: `how embedding and output head are stored: ${Object.keys(EMBED_PACKINGS).join(", ")}`,
     },
+    text: {
+      type: "string",
+      value: "FILE",
+      help: "then tell the loss on a text's start: of the model as published, and of the image",
+    },
   },
-  examples: ["tritkit convert my-model/hf -o my-model.trit"],
+  examples: [
+    "tritkit convert my-model/hf -o my-model.trit",
+    "tritkit convert llama/hf -o llama.trit --quantize absmean --text story.txt",
+  ],
   positionals: [1, 1],
   async run({ args, out, signal }) {
     const embed = args.text("embed");
     if (embed !== undefined && !Object.hasOwn(EMBED_PACKINGS, embed)) throw usage(`--embed does not know "${embed}".`);
-    const quantize = args.text("quantize");
-    if (quantize !== undefined && !Object.hasOwn(QUANTIZERS, quantize))
-      throw usage(`--quantize knows ${Object.keys(QUANTIZERS).join(" and ")}, not "${quantize}".`);
-    const i2s = args.text("i2s");
-    if (i2s !== undefined && !Object.hasOwn(I2S_ORDERS, i2s))
-      throw usage(`--i2s knows ${Object.keys(I2S_ORDERS).join(" and ")}, not "${i2s}".`);
+    const source = sourceOptions(args);
     const target = args.required("out");
     const board = args.text("board");
     // An image for a board that nobody has could never be flashed.
     if (board !== undefined) await loadBoard(board);
+    const textPath = args.text("text");
+    const text = textPath === undefined ? null : await readFidelityText(textPath);
     const lines = new PhaseLines(out);
     const report = await convertModel(args.positionals[0], target, {
       name: args.text("name"),
       board,
       context: args.text("context") === undefined ? undefined : args.integer("context", 16, 16),
-      quantize: quantize as keyof typeof QUANTIZERS | undefined,
-      i2s: i2s as keyof typeof I2S_ORDERS | undefined,
-      tokenizer: args.text("tokenizer"),
+      ...source,
       embedPacking: embed as EmbedPacking | undefined,
       signal,
       onProgress: (progress) => lines.update(progress),
@@ -78,7 +66,8 @@ export const convert: Command = {
     }
     for (const { name, why } of report.dropped) out.info(`dropped  ${name}: ${why}`);
     for (const note of report.notes) out.info(`note  ${note}`);
-    out.event({ event: "convert", file: target, ...report });
+    const fidelity = text && (await measureFidelity(args.positionals[0], source, target, text, out, signal));
+    out.event({ event: "convert", file: target, ...report, ...(fidelity ? { text: fidelity } : {}) });
     return 0;
   },
 };

@@ -1,9 +1,10 @@
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { type EvalOptions, evaluate } from "../../engine/eval.ts";
 import { type Command, type Context, usage } from "../command.ts";
 import { openRunner, RUNNER_OPTIONS, type Runner } from "../model_file.ts";
 import { NpyRows } from "../npy.ts";
 import { secondsText } from "../progress.ts";
+import { growWhole } from "../whole_file.ts";
 
 export const evaluateCommand: Command = {
   name: "eval",
@@ -45,25 +46,25 @@ async function evaluateWith({ engine }: Runner, { args, out, signal }: Context):
   const ids = text === undefined ? await readIds(args.required("tokens")) : engine.encode(await readFile(text));
   const window = args.integer("window", engine.context, 2, engine.context);
   const logitsPath = args.text("logits");
-  const { vocabSize } = engine.config;
-  const npy = logitsPath === undefined ? null : await NpyRows.create(await open(logitsPath, "w"), vocabSize);
-  const started = performance.now();
-  const options: EvalOptions = {
-    window,
-    signal,
-    onProgress: (done, total) => {
-      const seconds = (performance.now() - started) / 1000;
-      const left = secondsText((seconds / done) * (total - done));
-      out.status(`eval   ${done} of ${total} tokens  ${Math.round(done / seconds)} tok/s  ETA ${left}`);
-    },
-    onToken:
-      npy === null
-        ? undefined
-        : ({ logits }) => npy.add(Float32Array.from(logits, (value) => value * engine.logitUnit)),
-  };
+  const target = logitsPath === undefined ? null : await growWhole(logitsPath);
   try {
+    const npy = target && (await NpyRows.create(target.file, engine.config.vocabSize));
+    const started = performance.now();
+    const options: EvalOptions = {
+      window,
+      signal,
+      onProgress: (done, total) => {
+        const seconds = (performance.now() - started) / 1000;
+        const left = secondsText((seconds / done) * (total - done));
+        out.status(`eval   ${done} of ${total} tokens  ${Math.round(done / seconds)} tok/s  ETA ${left}`);
+      },
+      onToken: npy
+        ? ({ logits }) => npy.add(Float32Array.from(logits, (value) => value * engine.logitUnit))
+        : undefined,
+    };
     const result = await evaluate(engine, ids, options);
     await npy?.finish();
+    await target?.finish();
     out.clearStatus();
     out.event({
       event: "eval",
@@ -87,7 +88,7 @@ async function evaluateWith({ engine }: Runner, { args, out, signal }: Context):
       `${result.tokens} tokens, ${result.bytes} bytes, in ${result.windows} ${result.windows === 1 ? "window" : "windows"} of ${window}, not overlapping (stride ${withBos ? window - 1 : window}), ${start}`,
     );
   } finally {
-    await npy?.close();
+    await target?.close();
   }
 }
 

@@ -4,6 +4,7 @@ import re
 
 from . import small_tokenizers as small
 from . import tokenizer as tk
+from . import words
 from .golden import b64, document
 from .sampler import Pcg32
 
@@ -55,8 +56,8 @@ def check_words(rng):
     alphabet = b" \t\n\v\f\r  \n" + b"abZ019,.\x80\xc3\xff_" + bytes(range(0, 256, 7))
     for _ in range(5000):
         text = bytes(rng.choice(alphabet) for _ in range(rng.below(30)))
-        assert tk.pre_bytes(text) == WORDS.findall(text), text
-        assert b"".join(tk.pre_bytes(text)) == text
+        assert words.pre_bytes(text) == WORDS.findall(text), text
+        assert b"".join(words.pre_bytes(text)) == text
 
 
 def check_utf8(rng):
@@ -104,7 +105,8 @@ def tokenizer_sets(rng):
         assert byte_level.decode(byte_level.encode(text)) == text
     fallback = small.sentencepiece(pieces, both, [*characters, *extra])
     for text in texts:
-        assert fallback.decode(fallback.encode(text)) == text
+        # SentencePiece takes U+2581 for the space that it writes so.
+        assert fallback.decode(fallback.encode(text)) == text.replace(tk.LOW_LINE, b" ")
     # A text token of one byte that is no UTF-8 is found like a character.
     odd = small.sentencepiece(pieces[:40], tk.BYTE_FALLBACK, [*small.piece_list(40)[1], b"\x80", b"\xe2"])
     # Pairs of one rank overlap, and a piece of three is made in two ways: the leftmost pair wins.
@@ -123,21 +125,61 @@ def tokenizer_sets(rng):
         ),
         case_set("SentencePiece, prefix and byte fallback", fallback, texts),
         case_set("SentencePiece, no prefix, lone bytes as text tokens", odd, texts),
+        *(case_set(f"byte-level, {name}", tokenizer, texts + WORDY) for name, tokenizer in unicode_word_sets()),
+        *(case_set(f"unigram, {name}", tokenizer, texts) for name, tokenizer in unigram_sets(pieces, characters)),
         case_set("SentencePiece, unknown id", small.sentencepiece(pieces, tk.ADD_SPACE_PREFIX, characters), texts),
     ]
+
+
+# What the rules of GPT-2 and Llama 3 tell apart.
+WORDY = [
+    text.encode()
+    for text in (
+        "it's IT'S we'll WE'LL 'tis 'Re ''s x'\u017f '\u017fo l'x",
+        "a1b22c333 4444 55555  6 \u0663\u0664 x\u00b2\u00bd",
+        "!hello !!hello\n\n? \n!\r\n.\n",
+        "a \n \n  b\n\n  \n",
+        "\u00a0x \u00a0 y\u2003\u2003z \u2028\u0085.",
+        "tab\tx\t\ty (z) \u4e2d\u6587\u3002 \u00ef\U0001f642\u00e9",
+        "the river  runs   past    the\n\n mill 12 345 67890",
+        "<s><pad>the<pad> <pad>  <pad",
+    )
+] + [b"'\xe2\x82 '\xc5 '\xc5\xbf ' ", b"\xffa\xfe1\xfd \xfc\n"]
+
+
+def unicode_word_sets():
+    added = [b"  ", b"<pad>", b"   ", b"<pad><pad>"]
+    whole = [b" mice", b"hello"]
+    yield "words of GPT-2", small.byte_level(120, [b"<s>"], None, tk.PRE_GPT2)
+    yield (
+        "words of Llama 3, whole words first",
+        small.byte_level(120, [b"<s>"], None, tk.PRE_LLAMA3, (), tk.IGNORE_MERGES, (), whole),
+    )
+    yield "words of Qwen 2", small.byte_level(120, [], None, tk.PRE_QWEN2)
+    yield "words with digits apart", small.byte_level(120, [], None, tk.PRE_DIGITS)
+    yield "words of GPT-2, added tokens", small.byte_level(60, [b"<s>"], None, tk.PRE_GPT2, (), 0, added)
+
+
+def unigram_sets(pieces, characters):
+    extra = [c.encode() for c in "\u00e9\u6c34"]
+    fallback = tk.ADD_SPACE_PREFIX | tk.BYTE_FALLBACK
+    runs = [b"aa", b"aaa", b"  ", b" a"]
+    yield "prefix, byte fallback, float sums", small.unigram(pieces, fallback | tk.FLOAT_SUMS, [*characters, *extra])
+    yield "exact sums", small.unigram(pieces[:40], tk.BYTE_FALLBACK, characters)
+    yield "unknown tokens in one", small.unigram(runs, tk.ADD_SPACE_PREFIX | tk.FUSE_UNK, [b"a", b" "])
 
 
 def tokenizer_file():
     rng = Pcg32(1005)
     check_words(rng)
     check_utf8(rng)
-    words = [[b64(t), [b64(w) for w in tk.pre_bytes(t)]] for t in TEXTS + random_texts(rng, 60)]
+    cut = [[b64(t), [b64(w) for w in words.pre_bytes(t)]] for t in TEXTS + random_texts(rng, 60)]
     return document(
         "IMAGE.md, TOKENIZER",
         """pre_bytes: [text, its words], base64, checked against the regular expression. sets: `section` is a
         TOKENIZER section (base64), cases are [text, ids, decoded text] with texts in base64; a decoded text is
         that of a whole decode (ADD_SPACE_PREFIX drops one leading space). A reader takes the width of ids from
         the section, whatever the vocabulary.""",
-        pre_bytes=words,
+        pre_bytes=cut,
         sets=tokenizer_sets(rng),
     )

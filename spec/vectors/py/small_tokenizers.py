@@ -1,8 +1,10 @@
 """Small tokenizers with real structure: byte-level BPE and SentencePiece-style BPE, learned from training_text.py."""
 
+import unicodedata
 from collections import Counter
 
 from . import tokenizer as tk
+from . import words
 from .training_text import CORPUS
 
 
@@ -29,9 +31,27 @@ def learn(words, n):
     return merges
 
 
-def byte_level(n_merges, specials, order=None, pre=tk.PRE_BYTES, absent=()):
-    """Specials first, then the bytes in `order`, then the merges. `absent` bytes have no symbol."""
-    words = tk.pre_bytes(CORPUS.encode()) if pre == tk.PRE_BYTES else CORPUS.encode().split(b"\n")
+def class_table():
+    """Classes of some characters only, those of which every version of Unicode says the same: Latin, Arabic digits, spaces,
+    Chinese. For a table of all see host/image/unicode_classes.ts."""
+    table, before = [], None
+    for code in [*range(0x180), *range(0x660, 0x66B), *range(0x2000, 0x2030), 0x4E00, 0x9FA6, 0x1F600]:
+        category = "L" if code == 0x4E00 else unicodedata.category(chr(code))
+        is_space = category[0] == "Z" or 9 <= code <= 13 or code == 0x85
+        kind = 3 if is_space else {"L": 1, "N": 2}.get(category[0], 0) if code not in (0x9FA6, 0x66A) else 0
+        if kind != before:
+            table.append((code, kind))
+        before = kind
+        if code in (0x17F, 0x202F):
+            table.append((code + 1, 0))
+            before = 0
+    return table
+
+
+def byte_level(n_merges, specials, order=None, pre=tk.PRE_BYTES, absent=(), flags=0, added=(), whole=()):
+    """Specials first, then the bytes in `order`, then the merges, `whole` words that no merge makes, and added tokens. `absent`
+    bytes have no symbol."""
+    corpus = words.pre_bytes(CORPUS.encode()) if pre >= tk.PRE_BYTES else CORPUS.encode().split(b"\n")
     tokens = list(specials)
     byte_ids = [tk.NONE] * 256
     for byte in order or range(256):
@@ -39,14 +59,18 @@ def byte_level(n_merges, specials, order=None, pre=tk.PRE_BYTES, absent=()):
         tokens.append(bytes([byte]))
     ids = {bytes([byte]): byte_ids[byte] for byte in range(256)}
     merges = []
-    for rank, (left, right) in enumerate(learn(words, n_merges)):
+    for rank, (left, right) in enumerate(learn(corpus, n_merges)):
         ids[left + right] = len(tokens)
         merges.append((ids[left], ids[right], len(tokens), rank))
         tokens.append(left + right)
     types = [tk.SPECIAL] * len(specials) + [tk.TEXT] * (len(tokens) - len(specials))
+    assert not set(whole) & set(tokens)
+    tokens += [*whole, *added]
+    types += [tk.TEXT] * len(whole) + [tk.ADDED] * len(added)
     for byte in absent:
         types[len(specials) + list(order or range(256)).index(byte)] = tk.UNUSED
-    return tk.Tokenizer(tk.BYTE_LEVEL, 0, pre, tokens, types, merges, byte_ids)
+    classes = class_table() if pre >= tk.PRE_GPT2 else ()
+    return tk.Tokenizer(tk.BYTE_LEVEL, flags, pre, tokens, types, merges, byte_ids, classes=classes)
 
 
 def sentencepiece(pieces, flags, characters, specials=(b"<unk>", b"<s>", b"</s>")):
@@ -85,3 +109,15 @@ def piece_list(n):
             pieces.append(left + right)
     characters = sorted({bytes([b]) for piece in pieces for b in piece})
     return pieces, characters
+
+
+def unigram(pieces, flags, characters):
+    """A unigram model: every piece costs about its length's logarithm, single characters and the unknown token more."""
+    base = sentencepiece([], flags, [*pieces, *characters])
+    costs = []
+    for i, token in enumerate(base.tokens):
+        place = i - len(base.tokens) + len(pieces) + len(characters)
+        costs.append((5 << tk.SCORE_FRAC) + place * 1234567 // (1 + len(token)) if base.types[i] == tk.TEXT else 0)
+    costs[0] = max(costs) + (10 << tk.SCORE_FRAC)
+    fields = (tk.UNIGRAM, base.flags, base.pre, base.tokens, base.types, [], base.byte_ids, 0)
+    return tk.Tokenizer(*fields, costs=costs)
