@@ -141,6 +141,20 @@ describe("a conversation with the float engine", () => {
     }
   });
 
+  it("turns a prompt into the integer engine's ids, templates included", async () => {
+    for (const name of VECTOR_MODELS) {
+      const bytes = new Uint8Array(await readFile(join(process.cwd(), "spec/vectors", `${name}.trit`)));
+      const [float, integer] = [await FloatEngine.openImage(bytes), await Engine.open(bytes)];
+      for (const [i, prompt] of ["the sea", "\u00e9 and\n\n \ud83d\ude00", "x"].entries()) {
+        const options = { temperature: 0, maxTokens: 1, keep: i > 0 };
+        const [ours, theirs] = [await float.generate(prompt, options), await integer.generate(prompt, options)];
+        assert.deepEqual(float.encode(prompt), integer.encode(prompt));
+        assert.equal(ours.promptTokens, theirs.promptTokens, `${name}: ${prompt}`);
+        assert.equal(ours.position, theirs.position, `${name}: ${prompt}`);
+      }
+    }
+  });
+
   it("draws the integer engine's token from the same distribution and seed", async () => {
     const float = await FloatEngine.openImage(await imageOf("stories-1m"));
     const integer = await Engine.open(await imageOf("stories-1m"));
@@ -182,6 +196,20 @@ describe("what the float engine refuses", () => {
     await failsWith("E_TEXT_EMPTY", () => evaluate(engine, []));
     await failsWith("E_TOKEN_ID", () => evaluate(engine, [3, 99999]));
     await engine.close();
+  });
+
+  it("weights that are no numbers", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "float-"));
+    try {
+      const bytes = new Uint8Array(new Float32Array(16).fill(Number.NaN).buffer);
+      await writeHf(folder, "multiply", { tensors: { "model.norm.weight": { dtype: "F32", shape: [16], bytes } } });
+      const options = ["--engine", "float", "-p", "a", "--temp", "0"];
+      const { status, stderr } = await run(["run", folder, ...options]);
+      assert.equal(status, 1);
+      assert.match(stderr, /^tritkit: .*\[E_(NOT_FINITE|SOURCE_FORMAT)\]\n$/m);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("a source without --engine float, and options that only it takes; one line each", async () => {

@@ -76,7 +76,9 @@ export function markdown(columns: readonly Column[], command: string, date: Date
       "",
     );
   }
-  const kernels = rowsOf(columns, isKernel);
+  const all = rowsOf(columns, isKernel);
+  const besideGgml = all.filter(({ event }) => String(event.peer).startsWith("ggml"));
+  const kernels = besideGgml.length > 0 ? besideGgml : all;
   if (kernels.length > 0)
     lines.push(
       "### Kernels",

@@ -1,16 +1,19 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { modelPath } from "../../assets.ts";
-import { contest } from "../../bench/contest.ts";
+import { bestDecile, contest } from "../../bench/contest.ts";
 import { benchKernels, SHAPES } from "../../bench/kernels.ts";
 import { PEER_HINT } from "../../bench/llama.ts";
 import { describeMachine, machine } from "../../bench/machine.ts";
 import { benchBoard, benchEngines } from "../../bench/models.ts";
+import { benchProducts, type ProductResult } from "../../bench/products.ts";
+import { median } from "../../bench/slices.ts";
 import { describeImage } from "../../image/describe.ts";
 import { readImage } from "../../image/reader.ts";
 import { contestEvents, contestTables } from "../bench_contest.ts";
 import { type Arguments, type Command, type Context, usage } from "../command.ts";
 import { readModel } from "../model_file.ts";
+import type { JsonEvent } from "../output.ts";
 import { secondsText } from "../progress.ts";
 import { table } from "../table.ts";
 
@@ -50,7 +53,10 @@ export const bench: Command = {
     const threads = threadList(args.text("threads"));
     out.text(`${machine()}\nmedians of alternating slices; only ratios compare with other machines\n\n`);
     out.event({ event: "machine", machine: machine(), ...describeMachine() });
-    if (only !== "models") await kernels(context);
+    if (only !== "models") {
+      await kernels(context);
+      await products(context);
+    }
     if (only !== "kernels") {
       const isContest = ["peer", "threads", "loaded", "rounds"].some((name) => args.given(name));
       await (isContest ? wholeModel(context, threads) : engines(context));
@@ -89,6 +95,37 @@ async function kernels({ out }: Context): Promise<void> {
   }
   out.clearStatus();
   out.text(`${table(["kernel", "rows x cols", "Gweights/s", "against the peer"], rows)}\n`);
+}
+
+/** Rows and columns of 2B-4T's feed-forward, and a shape that is through at once. */
+const PRODUCT_SHAPE = { rows: 6912, cols: 2560, rounds: 15, sliceMs: 200, coldBytes: 320e6 };
+const QUICK_SHAPE = { rows: 768, cols: 512, rounds: 2, sliceMs: 5, coldBytes: 1e6 };
+
+/** The kernels beside ggml's. */
+async function products({ args, out, signal }: Context): Promise<void> {
+  const shape = args.flag("quick") ? QUICK_SHAPE : PRODUCT_SHAPE;
+  const onProgress = (what: string) => out.status(`bench  ${what}`);
+  const results = await benchProducts({ ...shape, signal, onProgress });
+  out.clearStatus();
+  if (results.length === 0) {
+    out.info(`ggml is not installed: no kernel stands beside it. ${PEER_HINT}\n`);
+    return;
+  }
+  for (const result of results) out.event(productEvent(result));
+  const rows = results.map(({ name, mode, shape: size, own, peer, theirs }) => [
+    ...[name, size, mode, (median(own) / 1e9).toFixed(2), (median(theirs) / 1e9).toFixed(2)],
+    `${(median(own) / median(theirs)).toFixed(2)} x ${peer}`,
+  ]);
+  out.text(`${table(["kernel", "rows x cols", "", "Gweights/s", "peer", "against the peer"], rows)}\n`);
+}
+
+function productEvent({ name, mode, shape, own, peer, theirs }: ProductResult): JsonEvent {
+  return {
+    ...{ event: "bench", name, shape, mode, threads: 1, gweights_s: median(own) / 1e9 },
+    ...{ peer, peer_gweights_s: median(theirs) / 1e9, ratio: median(own) / median(theirs) },
+    ...{ best_gweights_s: bestDecile(own) / 1e9, best_peer_gweights_s: bestDecile(theirs) / 1e9 },
+    best_ratio: bestDecile(own) / bestDecile(theirs),
+  };
 }
 
 /** One model in processes of their own: ours with each number of threads, and llama.cpp. */
