@@ -85,7 +85,7 @@ async function measureKernels(known: readonly KernelName[]): Promise<KernelName>
   const { exports } = await instantiate();
   const room = (bytes: number) => exports.reserve(bytes) >>> 0;
   const x = room(COLS * 2);
-  const [acc, scratch] = [room(ROWS * 4), room(65536)];
+  const [acc, scratch] = [room(ROWS * 4), room(1 << 19)];
   const ready = known.map((name) => {
     const kernel = kernelNumber(name);
     const bytes = exports.repacked_bytes(kernel, ROWS, COLS);
