@@ -13,11 +13,14 @@ import type { FamilyConfig, HfFamily, Specials } from "./hf_family.ts";
 import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
 import { checkShapes } from "./hf_shapes.ts";
 import { HfTensors } from "./hf_tensors.ts";
-import { readJsonIfThere, readTokenizer } from "./hf_tokenizer.ts";
 import { JsonFields } from "./json.ts";
 import type { Dropped, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
-import { readText } from "./source_files.ts";
+import { readText, readTextIfThere } from "./source_files.ts";
+import { readTokenizer } from "./source_tokenizer.ts";
+
+/** The first has more in it: added tokens, and what its library does to a text. */
+const TOKENIZERS = ["tokenizer.json", "tokenizer.model"];
 
 /**
  * @param source a directory, or the .safetensors file in one
@@ -40,8 +43,8 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     };
     // Before anything is done layer by layer or token by token.
     checkModelConfig({ ...shape, ...specials, addBos: false });
-    const imported = await readTokenizer(directory, options.tokenizer, shape.vocabSize);
-    const notes: string[] = [];
+    const imported = await readTokenizer(directory, TOKENIZERS, options.tokenizer, shape.vocabSize);
+    const notes = [...imported.notes];
     const saysBos = tokenizerConfig?.get("add_bos_token") ?? imported.addsFirst;
     if (saysBos === null && specials.bos >= 0)
       notes.push("A context starts with bos: the tokenizer's files do not say otherwise.");
@@ -74,6 +77,11 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     await tensors.close();
     throw error;
   }
+}
+
+async function readJsonIfThere(directory: string, name: string): Promise<JsonFields | null> {
+  const text = await readTextIfThere(join(directory, name));
+  return text === null ? null : JsonFields.parse(name, text);
 }
 
 function placedName(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, kind: number, layer: number): string {

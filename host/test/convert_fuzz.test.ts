@@ -3,7 +3,7 @@
  * TritkitError; anything else that is thrown, or a source that takes seconds, is a defect.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -29,6 +29,7 @@ import {
 import { byteTokenizer } from "./hf_fixture.ts";
 import { legacyFile, llama2cModel, version1File, version2File } from "./llama2c_fixture.ts";
 import { seeded } from "./seeded.ts";
+import { tokenizerBin, tokenizerModel } from "./sentencepiece_fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tritkit-fuzz-"));
 after(() => rm(folder, { recursive: true }));
@@ -195,15 +196,15 @@ test("a directory of floats, rounded on request", async () => {
   await fuzz(directory, await readdir(directory), directory, { quantize: "absmean" });
 });
 
-const tokenizer = join(folder, "tokenizer.json");
-await writeFile(tokenizer, JSON.stringify(byteTokenizer()));
-
-for (const [name, bytes] of [
-  ["v0.bin", legacyFile(llama2cModel(false))],
-  ["v1.bin", version1File(llama2cModel(true))],
-  ["v2.bin", version2File(llama2cModel(true), 8).file],
+for (const [name, bytes, tokenizer, tokens] of [
+  ["v0.bin", legacyFile(llama2cModel(false)), "tokenizer.json", JSON.stringify(byteTokenizer())],
+  ["v1.bin", version1File(llama2cModel(true)), "tokenizer.bin", tokenizerBin(" word")],
+  ["v2.bin", version2File(llama2cModel(true), 8).file, "tokenizer.model", tokenizerModel("\u2581word")],
 ] as const)
-  test(`llama2.c, ${name}`, async () => {
-    await writeFile(join(folder, name), bytes);
-    await fuzz(join(folder, name), [name], folder, { quantize: "absmean", tokenizer });
+  test(`llama2.c, ${name} with ${tokenizer}`, async () => {
+    const directory = join(folder, name);
+    await mkdir(directory);
+    await writeFile(join(directory, name), bytes);
+    await writeFile(join(directory, tokenizer), tokens);
+    await fuzz(join(directory, name), [name, tokenizer], directory, { quantize: "absmean" });
   });

@@ -5,12 +5,12 @@
  * writes Falcon3, Falcon-E and Llama3-8B-1.58 so, which were trained as BitLinears. TriLM is the exception (weights ternary, activations float as published) and known by
  * its name. (llama.cpp itself rounds inputs of every quantised type to int8, block by block, which is nobody's published semantics.)
  */
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { IMAGE_NAME_BYTES, STOP_MAX } from "../../../spec/image.ts";
 import { type CompiledChat, compileChat } from "../chat_template.ts";
-import { readTokenizer } from "../hf_tokenizer.ts";
 import type { ModelConfig, ModelSource, OpenOptions } from "../model.ts";
 import { checkModelConfig } from "../plan.ts";
+import { readTokenizerFile } from "../source_tokenizer.ts";
 import type { ImportedTokenizer } from "../tokenizer_build.ts";
 import { importGgufTokenizer } from "../tokenizer_gguf.ts";
 import { checkTensors } from "./check_tensors.ts";
@@ -39,7 +39,7 @@ export async function openGguf(source: string, options: OpenOptions = {}): Promi
     const imported =
       options.tokenizer === undefined
         ? importGgufTokenizer(file.name, { ...vocabulary, ...specials }, vocabSize)
-        : await readTokenizer(dirname(source), options.tokenizer, vocabSize);
+        : await readTokenizerFile(options.tokenizer, vocabSize);
     const compiled = compileTemplate(vocabulary, specials, imported);
     const ends = new Set([...specials.stop, ...compiled.stop].filter((id) => id !== eos));
     const config: ModelConfig = {
