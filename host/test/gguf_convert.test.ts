@@ -112,6 +112,14 @@ test("licence and name become the meta section, the file's name the image's", as
   assert.equal(header.name, "a-model-of-a-very-long-name-\u00e9\u00e9");
 });
 
+test("a chat template becomes turns, and what ends an answer there stops it", async () => {
+  const template =
+    "{% for m in messages %}{{ '<s>' + m['content'] }}{% if m['role'] == 'assistant' %}</s>{% endif %}{% endfor %}";
+  const fields: GgufOptions["fields"] = { template: ["tokenizer.chat_template", "string", template] };
+  const image = await converted(llama, { architecture: "llama", type: TYPE_TQ2_0, fields });
+  assert.ok(image.chat);
+});
+
 test("a file without an ending is known by its first bytes", async () => {
   const source = join(folder, "sha256-0123");
   await writeFile(source, tinyGguf(bitnet, { type: TYPE_TQ2_0, fields: SENTENCE_PIECE }));

@@ -94,7 +94,7 @@ function decisions(
   if (file.fields.get(`${name}.hidden_activation`) === undefined && name === "bitnet")
     notes.push(
       config.activation === "relu2"
-        ? "The activation is the squared ReLU: the shape is that of BitNet b1.58 2B-4T, whatever llama.cpp takes for its architecture."
+        ? "The activation is the squared ReLU: the shape is that of BitNet b1.58 2B-4T, for which llama.cpp takes SiLU by mistake."
         : "The activation is SiLU, as llama.cpp takes it for the architecture bitnet.",
     );
   if (name === "llama" && fakeQuant)
