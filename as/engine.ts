@@ -27,15 +27,12 @@ import {
   token_text,
   token_text_len,
 } from "./engine_text.ts";
-import { repack_int4_int8, repack_simd, repack_trits_int8 } from "./kernels/repack.ts";
+import { repack_int4_int8, repack_trits_int8 } from "./kernels/repack.ts";
 import { columns_int8 } from "./kernels/columns_int8.ts";
 import { columns_int8_simd } from "./kernels/columns_int8_simd.ts";
 import { rows_int4 } from "./kernels/rows_int4.ts";
 import { rows_int8 } from "./kernels/rows_int8.ts";
 import { rows_int8_simd } from "./kernels/rows_int8_simd.ts";
-import { lut_build, lut_rows, ternary_lut } from "./kernels/ternary_lut.ts";
-import { ternary_ref } from "./kernels/ternary_ref.ts";
-import { simd_bytes, simd_sums, simd_sums_bytes, ternary_simd } from "./kernels/ternary_simd.ts";
 import {
   block_rows,
   KERNELS,
@@ -46,6 +43,8 @@ import {
   repack_scratch,
   repacked_bytes,
 } from "./kernels/simd.ts";
+import { lut_build, lut_rows, ternary_lut } from "./kernels/ternary_lut.ts";
+import { ternary_ref } from "./kernels/ternary_ref.ts";
 import { unpack_trits_row } from "./kernels/unpack.ts";
 import { part_name } from "./memory/part_names.ts";
 import { join_heads } from "./model/attention.ts";
@@ -114,7 +113,6 @@ export {
   repack_rows,
   repack_scratch,
   repack_section,
-  repack_simd,
   repack_step,
   repack_trits_int8,
   repacked_bytes,
@@ -128,17 +126,13 @@ export {
   scale_mul,
   scale_of,
   sigmoid15,
-  simd_bytes,
   simd_kernel,
-  simd_sums,
-  simd_sums_bytes,
   sin15,
   team_dismiss,
   team_size,
   team_work,
   ternary_lut,
   ternary_ref,
-  ternary_simd,
   text_decode,
   text_encode,
   texts_open,
@@ -151,6 +145,11 @@ export {
   unpack_trits_row,
   use_kernel,
 };
+
+/** Bit k: this build has ternary kernel k (kernels/simd.ts). */
+export function kernels(): i32 {
+  return KERNELS;
+}
 
 const PAGE: u64 = 65536;
 /** What wasm32 addresses, less a page, so that no address one past the last byte is 0. */

@@ -1,7 +1,8 @@
 /**
- * Canonical packings to those of the SIMD engine, once when a model is opened: ternary matrices to the 8 x 8 tiles that
- * ternary_simd.ts draws, trit planes and int4 rows to int8 rows.
+ * Canonical packings to those of the SIMD engine, once when a model is opened: ternary matrices to codes of one byte a trit, which the kernels' own
+ * packers take (ternary_tiles.ts), trit planes and int4 rows to int8 rows.
  */
+import { PACK_STRIDE, ROWS_PER_BLOCK, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { int4_weight } from "./rows_int4.ts";
 import { unpack_trits_row } from "./unpack.ts";
 
@@ -18,39 +19,40 @@ export function repack_int4_int8(w: usize, rows: i32, cols: i32, out: usize): vo
   }
 }
 
-/**
- * A ternary matrix (rows, cols) to tiles. Rows and columns that are missing in the last tiles are zero trits.
- * @param out simd_bytes(rows, cols), 16-byte aligned
- * @param scratch 8 * (cols + 7) bytes
- */
-export function repack_simd(w: usize, rows: i32, cols: i32, out: usize, scratch: usize): void {
-  const stride = <usize>((cols + 7) & ~7);
-  for (let row = 0; row < rows; row += 8) {
-    memory.fill(scratch, 0, stride * 8);
-    for (let i = 0; i < min(8, rows - row); i++) unpack_trits_row(w, 1, cols, row + i, scratch + <usize>i * stride);
-    for (let col: usize = 0; col < stride; col += 8) {
-      pack_tile(scratch + col, stride, out);
-      out += 16;
-    }
+/** Bytes of the table that make_codes fills: 8 for each packed byte, of which five are used. */
+export const CODES_BYTES = 2048;
+/** What a missing trit is: zero. */
+const CODE_ZERO = 0x0101010101010101;
+
+/** Codes (trit + 1) of each packed byte, lowest column first. Illegal bytes decode to legal codes. */
+export function make_codes(table: usize): void {
+  for (let byte: u32 = 0; byte < 256; byte++) {
+    const hi = min<u32>(byte / PACK_STRIDE, 8);
+    const lo = min<u32>(byte % PACK_STRIDE, 26);
+    const codes = (hi / 3) | ((hi % 3) << 8) | ((lo / 9) << 16) | (((lo / 3) % 3) << 24);
+    store<u64>(table + ((<usize>byte) << 3), <u64>codes | (<u64>(lo % 3) << 32));
   }
 }
 
-/** trits: 8 rows of 8 i8, `stride` bytes apart. */
-function pack_tile(trits: usize, stride: usize, out: usize): void {
-  for (let col: usize = 0; col < 8; col++) {
-    const p = trits + col;
-    const q = trits + ((col + 7) & 7); // bits 4-7 of a lane become bits 12-15 of the lane before it
-    const r0 = <i32>load<i8>(p) + 1;
-    const r2 = <i32>load<i8>(p + 2 * stride) + 1;
-    const r1 = <i32>load<i8>(p + stride) + 1;
-    const r3 = <i32>load<i8>(p + 3 * stride) & 3;
-    const r4 = <i32>load<i8>(p + 4 * stride) + 1;
-    const r6 = <i32>load<i8>(p + 6 * stride) + 1;
-    const r5 = <i32>load<i8>(q + 5 * stride) + 1;
-    const r7 = <i32>load<i8>(q + 7 * stride) & 3;
-    store<u16>(
-      out + (col << 1),
-      r0 | (r2 << 2) | (r5 << 4) | (r7 << 6) | (r4 << 8) | (r6 << 10) | (r1 << 12) | (r3 << 14),
-    );
+/**
+ * Codes of a row of canonical trits.
+ * @param w the matrix's first byte
+ * @param out u8[cols], and room for 8 more; what lies behind the row becomes code 1, zero
+ * @param end of the room, a multiple of 8 bytes from out
+ */
+export function codes_row(w: usize, cols: i32, row: i32, table: usize, out: usize, end: usize): void {
+  const groups = (cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+  const last = out + <usize>cols;
+  w += <usize>(row / ROWS_PER_BLOCK) * <usize>groups * ROWS_PER_BLOCK + <usize>(row % ROWS_PER_BLOCK);
+  let p = out;
+  for (; p < last; p += TRITS_PER_BYTE) {
+    store<u64>(p, load<u64>(table + ((<usize>load<u8>(w)) << 3)));
+    w += ROWS_PER_BLOCK;
   }
+  codes_zero(last, end);
+}
+
+export function codes_zero(p: usize, end: usize): void {
+  for (; p + 8 <= end; p += 8) store<u64>(p, CODE_ZERO);
+  for (; p < end; p++) store<u8>(p, 1);
 }

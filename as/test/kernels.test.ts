@@ -4,6 +4,7 @@ import { LUT_BYTES } from "../../spec/packing.ts";
 import { Heap, loadEngine } from "./load_engine.ts";
 import { packInt4, packTrits } from "./pack.ts";
 import { Random } from "./random.ts";
+import { simdProduct } from "./simd_product.ts";
 
 const engine = await loadEngine();
 const heap = new Heap(engine, 16 << 20);
@@ -36,13 +37,9 @@ function someActivations(random: Random, cols: number, most: number): number[] {
   return random.vector(cols, () => random.between(-most, most));
 }
 
-/** The SIMD engine's way, from canonical bytes; x must have 8 more entries than cols. */
-function simd(w: number, rows: number, cols: number, x: number, acc: number): void {
-  const tiles = heap.room(engine.simd_bytes(rows, cols));
-  engine.repack_simd(w, rows, cols, tiles, heap.room(8 * (cols + 7)));
-  const sums = heap.room(engine.simd_sums_bytes(cols));
-  engine.simd_sums(x, cols, sums);
-  engine.ternary_simd(tiles, rows, cols, x, sums, acc, heap.room(160));
+/** Kernel A3 from canonical bytes; the others: ternary_kernels.test.ts. Returns the address of its sums. */
+function simd(w: number, rows: number, cols: number, x: number): number {
+  return simdProduct(engine, heap, 0, w, rows, cols, x);
 }
 
 test("ternary kernels equal the reference on random shapes, tiles and extremes", () => {
@@ -70,8 +67,7 @@ test("ternary kernels equal the reference on random shapes, tiles and extremes",
     assert.deepEqual(heap.readI32(acc, rows), wanted, `lut, tile ${tile}, ${label}`);
 
     if (trits === 1 && most === 127) {
-      simd(w, rows, cols, q, acc);
-      assert.deepEqual(heap.readI32(acc, rows), wanted, `simd, ${label}`);
+      assert.deepEqual(heap.readI32(simd(w, rows, cols, q), rows), wanted, `simd, ${label}`);
     }
     const wide = heap.room(rows * cols);
     engine.repack_trits_int8(w, trits, rows, cols, wide);
@@ -114,8 +110,7 @@ test("the widest matrix, all weights and activations at one end", () => {
     assert.deepEqual(heap.readI32(acc, rows), wanted);
     engine.ternary_lut(w, 1, rows, cols, q, acc, heap.room(52 * LUT_BYTES + 8), 52);
     assert.deepEqual(heap.readI32(acc, rows), wanted);
-    simd(w, rows, cols, q, acc);
-    assert.deepEqual(heap.readI32(acc, rows), wanted);
+    assert.deepEqual(heap.readI32(simd(w, rows, cols, q), rows), wanted);
   }
 });
 
@@ -128,8 +123,7 @@ test("columns just below and above a flush of the SIMD sums", () => {
       const weights = random.vector(8 * cols, () => weight);
       const x = Array<number>(cols).fill(-127);
       const w = heap.bytes(packTrits(weights, 1, 8, cols));
-      const acc = heap.room(32);
-      simd(w, 8, cols, heap.i16([...x, ...x.slice(0, 8)]), acc);
+      const acc = simd(w, 8, cols, heap.i16(x));
       assert.deepEqual(heap.readI32(acc, 8), Array<number>(8).fill(-127 * weight * cols), `${cols}`);
     }
   }

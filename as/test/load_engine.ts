@@ -41,11 +41,25 @@ export interface EngineExports {
     tile: number,
   ): void;
   lut_build(x: number, count: number, table: number): void;
-  ternary_simd(w: number, rows: number, cols: number, x: number, sums: number, acc: number, scratch: number): void;
-  simd_bytes(rows: number, cols: number): number;
-  simd_sums(x: number, cols: number, sums: number): void;
-  simd_sums_bytes(cols: number): number;
-  repack_simd(w: number, rows: number, cols: number, out: number, scratch: number): void;
+  kernels(): number;
+  block_rows(kernel: number): number;
+  repacked_bytes(kernel: number, rows: number, cols: number): number;
+  repack_rows(kernel: number, w: number, rows: number, cols: number, out: number, scratch: number): void;
+  repack_scratch(kernel: number, cols: number): number;
+  prepared_bytes(kernel: number, cols: number): number;
+  prepare(kernel: number, x: number, xStride: number, cols: number, n: number, prepared: number): void;
+  product_rows(
+    kernel: number,
+    w: number,
+    cols: number,
+    from: number,
+    to: number,
+    prepared: number,
+    n: number,
+    acc: number,
+    accStride: number,
+    scratch: number,
+  ): void;
   repack_trits_int8(w: number, trits: number, rows: number, cols: number, out: number): void;
   repack_int4_int8(w: number, rows: number, cols: number, out: number): void;
   rows_int8(w: number, rows: number, cols: number, x: number, acc: number): void;
@@ -109,23 +123,32 @@ export function fromWord(word: number): [m: number, e: number] {
   return [word & 0xffff, word >> 16];
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
-/** dist/wasm/engine.wasm. */
-export function engineModule(): Promise<WebAssembly.Module> {
-  compiled ??= readFile(join(ROOT, "dist/wasm/engine.wasm")).then((bytes) => WebAssembly.compile(bytes));
-  return compiled;
+/** A build of the engine in dist/wasm, compiled once. */
+export function engineModule(file = "engine.wasm"): Promise<WebAssembly.Module> {
+  const known = compiled.get(file);
+  if (known !== undefined) return known;
+  const module = readFile(join(ROOT, "dist/wasm", file)).then((bytes) => WebAssembly.compile(bytes));
+  compiled.set(file, module);
+  return module;
 }
 
-/** A fresh instance with the memory that it imports: 4 GiB of addresses, which cost nothing until they are touched. */
-export async function engineInstance(): Promise<WebAssembly.Instance> {
+/** A fresh instance of a build of the engine with the memory that it imports: 4 GiB of addresses, which cost nothing until they are touched. */
+export async function engineInstance(file = "engine.wasm"): Promise<WebAssembly.Instance> {
   const memory = new WebAssembly.Memory({ initial: 4, maximum: 65536, shared: true });
-  return WebAssembly.instantiate(await engineModule(), { env: { memory } });
+  return WebAssembly.instantiate(await engineModule(file), { env: { memory } });
 }
 
 /** The exports of a fresh instance. */
-export async function loadEngine(): Promise<EngineExports> {
-  return (await engineInstance()).exports as unknown as EngineExports;
+export async function loadEngine(file = "engine.wasm"): Promise<EngineExports> {
+  return (await engineInstance(file)).exports as unknown as EngineExports;
+}
+
+/** The builds of the engine that this Node can run: relaxed SIMD came with V8 11.4. */
+export async function engineBuilds(): Promise<string[]> {
+  const relaxed = await readFile(join(ROOT, "dist/wasm/engine-relaxed.wasm"));
+  return WebAssembly.validate(relaxed) ? ["engine.wasm", "engine-relaxed.wasm"] : ["engine.wasm"];
 }
 
 /** A piece of the engine's memory that tests hand out from the bottom; it is taken back whole. */
@@ -149,10 +172,10 @@ export class Heap {
     this.top = this.base;
   }
 
-  /** @returns a 16-byte aligned address */
+  /** @returns a 64-byte aligned address */
   room(bytes: number): number {
     const at = this.top;
-    this.top += (bytes + 31) & ~15;
+    this.top += (bytes + 79) & ~63;
     if (this.top > this.end) throw new Error(`test heap: ${bytes} bytes more`);
     return at;
   }

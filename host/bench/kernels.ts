@@ -1,5 +1,6 @@
-// Ternary matrix-vector products of the engine, beside an int8 multiply-add of the same shape: what the packing buys.
+// Ternary matrix-vector products of the engine beside a textbook SIMD kernel of the same shape, on weights that lie in a cache: what layout and packing buy.
 import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { loadWasm } from "../assets.ts";
 import { type EngineExports, engineInstance } from "../engine/module.ts";
 import { type Candidate, measure } from "./slices.ts";
 
@@ -16,13 +17,34 @@ interface KernelExports extends EngineExports {
     table: number,
     tile: number,
   ): void;
-  ternary_simd(w: number, rows: number, cols: number, x: number, sums: number, acc: number, scratch: number): void;
+  unpack_trits_row(w: number, trits: number, cols: number, row: number, out: number): void;
   rows_int8(w: number, rows: number, cols: number, x: number, acc: number): void;
   rows_int8_simd(w: number, rows: number, cols: number, x: number, acc: number): void;
-  simd_bytes(rows: number, cols: number): number;
-  simd_sums_bytes(cols: number): number;
-  simd_sums(x: number, cols: number, sums: number): void;
-  repack_simd(w: number, rows: number, cols: number, out: number, scratch: number): void;
+  repacked_bytes(kernel: number, rows: number, cols: number): number;
+  repack_rows(kernel: number, w: number, rows: number, cols: number, out: number, scratch: number): void;
+  repack_scratch(kernel: number, cols: number): number;
+  prepared_bytes(kernel: number, cols: number): number;
+  prepare(kernel: number, x: number, xStride: number, cols: number, n: number, prepared: number): void;
+  product_rows(
+    kernel: number,
+    w: number,
+    cols: number,
+    from: number,
+    to: number,
+    prepared: number,
+    n: number,
+    acc: number,
+    accStride: number,
+    scratch: number,
+  ): void;
+}
+
+/** as/bench.ts */
+interface TextbookExports {
+  memory: WebAssembly.Memory;
+  reserve(bytes: number): number;
+  textbook_pack(trits: number, rows: number, cols: number, out: number): void;
+  textbook_rows(w: number, rows: number, cols: number, x: number, acc: number): void;
 }
 
 export interface KernelResult {
@@ -33,13 +55,18 @@ export interface KernelResult {
   peerGweights: number;
 }
 
-/** (rows, cols): of the bundled model, and of BitNet b1.58 2B-4T's feed-forward. */
+/** (rows, cols): of the bundled model, and of BitNet b1.58 2B-4T's feed-forward. cols are multiples of 64. */
 export const SHAPES: readonly [number, number][] = [
   [384, 128],
   [6912, 2560],
 ];
-const PEER = "int8 multiply-add, scalar";
+const PEER = "textbook SIMD (extmul)";
 const TILE = 13;
+/** KERNEL_A3 of as/kernels/simd.ts, the kernel that every build has. */
+const A3 = 0;
+/** Scratch of product_rows (as/kernels/simd.ts), and rows beyond the last that it may write. */
+const PRODUCT_SCRATCH = 4096;
+const BLOCK = 8;
 
 /** xorshift32: the same weights every time. */
 function random(): () => number {
@@ -60,18 +87,19 @@ export async function benchKernels(rows: number, cols: number): Promise<KernelRe
   const at = (bytes: number) => engine.reserve(bytes) >>> 0;
   const packed = at(packedBytes);
   const int8 = at(rows * cols);
-  const tiles = at(engine.simd_bytes(rows, cols));
+  const tiles = at(engine.repacked_bytes(A3, rows, cols));
   const x = at((cols + 8) * 2);
-  const acc = at((rows + 8) * 4);
+  const acc = at((rows + BLOCK) * 4);
   const table = at(TILE * LUT_BYTES + 8);
-  const sums = at(engine.simd_sums_bytes(cols));
-  const scratch = at(Math.max(160, 8 * (cols + 7)));
+  const prepared = at(engine.prepared_bytes(A3, cols));
+  const scratch = at(Math.max(PRODUCT_SCRATCH, engine.repack_scratch(A3, cols)));
   const bytes = new Uint8Array(engine.memory.buffer);
   for (let i = 0; i < packedBytes; i++) bytes[packed + i] = 28 * (next() % 9) + (next() % 27);
-  for (let i = 0; i < rows * cols; i++) bytes[int8 + i] = next() % 3;
-  const activations = new Int16Array(engine.memory.buffer, x, cols);
-  for (let i = 0; i < cols; i++) activations[i] = (next() % 255) - 127;
-  engine.repack_simd(packed, rows, cols, tiles, scratch);
+  for (let row = 0; row < rows; row++) engine.unpack_trits_row(packed, 1, cols, row, int8 + row * cols);
+  const activations = Int16Array.from({ length: cols }, () => normal(next));
+  new Int16Array(engine.memory.buffer, x, cols).set(activations);
+  engine.repack_rows(A3, packed, rows, cols, tiles, scratch);
+  const textbook = await textbookProduct(bytes.subarray(int8, int8 + rows * cols), activations, rows, cols);
 
   const weights = rows * cols;
   const candidate = (name: string, run: () => void): Candidate => ({
@@ -82,17 +110,40 @@ export async function benchKernels(rows: number, cols: number): Promise<KernelRe
     },
   });
   const rates = measure([
-    candidate(PEER, () => engine.rows_int8(int8, rows, cols, x, acc)),
+    candidate(PEER, textbook),
+    candidate("int8_scalar", () => engine.rows_int8(int8, rows, cols, x, acc)),
+    candidate("int8_simd", () => engine.rows_int8_simd(int8, rows, cols, x, acc)),
     candidate("ternary_ref", () => engine.ternary_ref(packed, 1, rows, cols, x, acc)),
     candidate("ternary_lut", () => engine.ternary_lut(packed, 1, rows, cols, x, acc, table, TILE)),
     candidate("ternary_simd", () => {
-      engine.simd_sums(x, cols, sums);
-      engine.ternary_simd(tiles, rows, cols, x, sums, acc, scratch);
+      engine.prepare(A3, x, cols, cols, 1, prepared);
+      engine.product_rows(A3, tiles, cols, 0, Math.ceil(rows / BLOCK) * BLOCK, prepared, 1, acc, rows, scratch);
     }),
-    candidate("int8_simd", () => engine.rows_int8_simd(int8, rows, cols, x, acc)),
   ]);
   const peerGweights = (rates.get(PEER) ?? 0) / 1e9;
   return [...rates]
     .filter(([name]) => name !== PEER)
     .map(([name, rate]) => ({ name, shape: `${rows}x${cols}`, gweights: rate / 1e9, peer: PEER, peerGweights }));
+}
+
+/** int8 activations as a model has them: normal, the largest of a few thousand near 127. */
+function normal(next: () => number): number {
+  let sum = -6;
+  for (let i = 0; i < 12; i++) sum += next() / 2 ** 32;
+  return Math.max(-127, Math.min(127, Math.round(sum * 35)));
+}
+
+async function textbookProduct(
+  trits: Uint8Array,
+  activations: Int16Array,
+  rows: number,
+  cols: number,
+): Promise<() => void> {
+  const { instance } = await WebAssembly.instantiate(await loadWasm("bench.wasm"), {});
+  const textbook = instance.exports as unknown as TextbookExports;
+  const [plain, w, x, acc] = [rows * cols, (rows * cols) / 4, cols, rows * 4].map((bytes) => textbook.reserve(bytes));
+  new Uint8Array(textbook.memory.buffer, plain, trits.length).set(trits);
+  new Int8Array(textbook.memory.buffer, x, cols).set(activations);
+  textbook.textbook_pack(plain, rows, cols, w);
+  return () => textbook.textbook_rows(w, rows, cols, x, acc);
 }

@@ -1,6 +1,6 @@
 /**
  * dist/wasm/*.wasm from as/: `device` once per memory map of boards/*.json, every other target of asconfig.json once,
- * from the entry file of its name (target `engine` -> as/engine.ts -> dist/wasm/engine.wasm).
+ * from the entry file of its name up to a hyphen (`engine` and `engine-relaxed` -> as/engine.ts).
  *
  * asconfig.json asks for `converge` (optimise until nothing shrinks) in the engine only: on the device it takes four
  * times the compile time, 6.3 s instead of 1.6 s a memory map, for 79 bytes of 54,849 and the same table kernels.
@@ -29,7 +29,7 @@ export async function wasmTargets() {
   const targets = Object.keys(JSON.parse(await readFile(join(ROOT, "asconfig.json"), "utf8")).targets);
   const maps = await readMemoryMaps(ROOT);
   return targets.flatMap((target) => {
-    const entry = `as/${target}.ts`;
+    const entry = `as/${target.split("-")[0]}.ts`;
     const flags = [entry, "--target", target];
     if (target !== "device") return [{ name: `${target}.wasm`, entry, flags, note: "" }];
     return maps.map(({ map, boards }) => ({
