@@ -54,7 +54,7 @@ export async function benchProducts(options: ProductOptions): Promise<ProductRes
     ["prefill", PREFILL, 1],
   ] as const) {
     options.onProgress?.(`${rows}x${cols} ${mode}`);
-    const x = Float32Array.from({ length: n * cols }, (_, i) => Math.fround(Math.sin(i * 1.7) * (1 + (i % 7))));
+    const x = activations(n * cols);
     const peer = peerProduct(ggml, trits, x, { rows, cols, n, copies });
     const own = await ownProducts(trits, x, { rows, cols, n, copies });
     try {
@@ -81,15 +81,31 @@ interface Size {
   readonly copies: number;
 }
 
-/** xorshift32: the same trits every time. */
-function randomTrits(count: number): Int8Array {
+/** xorshift32: the same numbers every time, u32. */
+function random(): () => number {
   let state = 0x2545f491;
-  return Int8Array.from({ length: count }, () => {
+  return () => {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    return ((state >>> 0) % 3) - 1;
-  });
+    return state >>> 0;
+  };
+}
+
+function randomTrits(count: number): Int8Array {
+  const next = random();
+  return Int8Array.from({ length: count }, () => (next() % 3) - 1);
+}
+
+/** Near normal, as a model has them: kernels may take longer for wilder ones. */
+function activations(count: number): Float32Array {
+  const next = random();
+  const normal = () => {
+    let sum = -6;
+    for (let i = 0; i < 12; i++) sum += next() / 2 ** 32;
+    return sum;
+  };
+  return Float32Array.from({ length: count }, normal);
 }
 
 function peerProduct(ggml: Ggml, trits: Int8Array, x: Float32Array, { rows, cols, n, copies }: Size): Product {

@@ -1,7 +1,14 @@
-/** A byte-level tokenizer that nobody trained, as our own record, as tokenizer.json and as GGUF's metadata. */
-import { PRE_BYTES_REGEX } from "../../../host/convert/tokenizer_json.ts";
+/** A byte-level tokenizer that nobody trained, with Llama 3's word rule, as our own record, as tokenizer.json and as GGUF's metadata. */
+import { LLAMA3_REGEX } from "../../../host/convert/tokenizer_words.ts";
 import type { Merge, Tokenizer } from "../../../host/image/tokenizer.ts";
-import { NONE_ID, PRE_BYTES, TOK_BYTE_LEVEL, TOK_TYPE_SPECIAL, TOK_TYPE_TEXT } from "../../../spec/image.ts";
+import {
+  NONE_ID,
+  PRE_LLAMA3,
+  TOK_BYTE_LEVEL,
+  TOK_IGNORE_MERGES,
+  TOK_TYPE_SPECIAL,
+  TOK_TYPE_TEXT,
+} from "../../../spec/image.ts";
 import { type SyntheticShape, specialCount } from "./shape.ts";
 
 /**
@@ -27,7 +34,16 @@ export function syntheticTokenizer({ vocabSize }: SyntheticShape): Tokenizer {
   for (let i = 0; i < specials; i++) tokens.push(new TextEncoder().encode(specialName(i)));
   merges.sort((a, b) => a.left - b.left || a.right - b.right);
   const byteIds = Int32Array.from({ length: 256 }, (_, byte) => byte);
-  return { kind: TOK_BYTE_LEVEL, flags: 0, pre: PRE_BYTES, tokens, types, merges, byteIds, unk: NONE_ID };
+  return {
+    kind: TOK_BYTE_LEVEL,
+    flags: TOK_IGNORE_MERGES,
+    pre: PRE_LLAMA3,
+    tokens,
+    types,
+    merges,
+    byteIds,
+    unk: NONE_ID,
+  };
 }
 
 function specialName(index: number): string {
@@ -72,7 +88,7 @@ export function tokenizerJson(tokenizer: Tokenizer): string {
     pre_tokenizer: {
       type: "Sequence",
       pretokenizers: [
-        { type: "Split", pattern: { Regex: PRE_BYTES_REGEX }, behavior: "Isolated", invert: false },
+        { type: "Split", pattern: { Regex: LLAMA3_REGEX }, behavior: "Isolated", invert: false },
         { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
       ],
     },
@@ -86,7 +102,7 @@ export function tokenizerJson(tokenizer: Tokenizer): string {
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      ignore_merges: false,
+      ignore_merges: true,
       vocab: Object.fromEntries(tokens.flatMap((text, id) => (isSpecial(id) ? [] : [[text, id]]))),
       merges,
     },

@@ -50,6 +50,14 @@ describe("a synthetic model", () => {
     for (const [name, weights] of direct) assert.deepEqual(fromHf.get(name), weights, name);
   });
 
+  it("as GGUF becomes the same image, tokenizer included", async () => {
+    const converted = join(folder, "from-gguf.trit");
+    await convert(gguf, converted, { embedPacking: "int8" });
+    assert.deepEqual(await matrices(converted), await matrices(image));
+    const tokenizer = async (path: string) => readImage(new Uint8Array(await readFile(path))).tokenizer;
+    assert.deepEqual(await tokenizer(converted), await tokenizer(image));
+  });
+
   it("is the same from the same seed, and another from another", async () => {
     const again = join(folder, "again.trit");
     await writeSyntheticImage(SHAPE, again);
