@@ -146,6 +146,11 @@ export {
   use_kernel,
 };
 
+/** Bit k: this build has kernel k of kernels/simd.ts. */
+export function kernels(): i32 {
+  return KERNELS;
+}
+
 const PAGE: u64 = 65536;
 /** What wasm32 addresses, less a page, so that no address one past the last byte is 0. */
 const ADDRESSES: u64 = 0xffff0000;
@@ -227,11 +232,6 @@ function open_arena(image: usize, bytes: u32, context: i32, engine: i32): i32 {
   place_weights(place);
   store<usize>(first_weight, place);
   return IMAGE_OK;
-}
-
-/** Bit k: this build has kernel k of kernels/simd.ts. */
-export function kernels(): i32 {
-  return KERNELS;
 }
 
 /** usize: where the repacked weights begin. */

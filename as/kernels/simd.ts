@@ -99,6 +99,8 @@ export function prepare(kernel: i32, x: usize, x_stride: i32, cols: i32, n: i32,
 
 /**
  * Rows [from, to) of W (rows, cols) @ x (n, cols) -> acc (n, acc_stride), the entries `from`..`to` of each vector.
+ * A thread that lost its core may come back when `prepared` belongs to the next product (model/team.ts): its result is thrown away, so it may be wrong, but
+ * the kernel has to end, and to read nothing outside the module's memory, whatever stands in `prepared`.
  * @param w the repacked matrix (its first row)
  * @param from,to multiples of block_rows; `to` may lie beyond the last row, in its block
  * @param prepared made by `prepare` for the same kernel, cols and n

@@ -125,6 +125,7 @@ export function fromWord(word: number): [m: number, e: number] {
 
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
+/** dist/wasm/<file>, compiled. */
 export function engineModule(file = "engine.wasm"): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known !== undefined) return known;

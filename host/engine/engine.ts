@@ -94,7 +94,7 @@ export class Engine {
     const image = describedBy(file);
     const asked = options.context ?? 0;
     const context = typeof asked === "number" ? asked : asked(image.config);
-    const instance = await instantiate();
+    const instance = await instantiate({ wide: engine === "simd" && image.header.imageBytes >= LARGE_BYTES });
     if (engine === "simd") return Engine.#openSimd(instance, file, path, image, context, options);
     checkDigests({ size: image.header.imageBytes, read: file.read.bind(file) }, image.header.digestOffset);
     const { exports } = instance;

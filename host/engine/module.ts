@@ -1,5 +1,6 @@
 // The engine build of the device core as a WebAssembly instance with an image in its memory.
 import { createHash } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
 import { loadWasm } from "../assets.ts";
 import { TritkitError } from "../errors.ts";
 
@@ -10,6 +11,8 @@ export interface EngineExports {
   open(image: number, bytes: number, context: number, engine: number): number;
   open_streamed(image: number, bytes: number, kept: number, context: number): number;
   block_rows(kernel: number): number;
+  repack_rows(kernel: number, w: number, rows: number, cols: number, out: number, scratch: number): void;
+  repack_scratch(kernel: number, cols: number): number;
   repacked_bytes(kernel: number, rows: number, cols: number): number;
   prepared_bytes(kernel: number, cols: number): number;
   prepare(kernel: number, x: number, xStride: number, cols: number, n: number, prepared: number): void;
@@ -113,13 +116,27 @@ export interface EngineInstance {
 
 let compiled: Promise<EngineBuild> | null = null;
 
+/**
+ * V8 of Node 24 and later can join pairs of 128-bit operations to 256-bit ones, which kernel BR is written for. Where the name of the flag is unknown
+ * nothing happens. It has to be set before the module is compiled, so whoever compiles first decides.
+ */
+function revectorise(): void {
+  if (Number.parseInt(process.versions.node, 10) >= 24) setFlagsFromString("--experimental-wasm-revectorize");
+}
+
+/** The build with relaxed SIMD where V8 takes it, else the one that runs everywhere. */
 async function compile(): Promise<EngineBuild> {
-  const bytes = await loadWasm("engine.wasm");
+  const relaxed = await loadWasm("engine-relaxed.wasm").catch(() => null);
+  const bytes = relaxed !== null && WebAssembly.validate(relaxed) ? relaxed : await loadWasm("engine.wasm");
   return { module: await WebAssembly.compile(bytes), digest: createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** A fresh instance; the module is compiled once a process. */
-export async function instantiate(): Promise<EngineInstance> {
+/**
+ * A fresh instance; the module is compiled once a process.
+ * @param wide whether kernel BR may be wanted
+ */
+export async function instantiate({ wide = false } = {}): Promise<EngineInstance> {
+  if (wide && compiled === null) revectorise();
   compiled ??= compile();
   const build = await compiled;
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
