@@ -229,11 +229,6 @@ function open_arena(image: usize, bytes: u32, context: i32, engine: i32): i32 {
   return IMAGE_OK;
 }
 
-/** Bit k: this build has kernel k of kernels/simd.ts. */
-export function kernels(): i32 {
-  return KERNELS;
-}
-
 /** usize: where the repacked weights begin. */
 const first_weight = memory.data(4, 4);
 

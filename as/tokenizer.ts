@@ -20,9 +20,9 @@ export function reserve(bytes: u32): usize {
   return <usize>address;
 }
 
-/** Bytes of scratch that a text of `len` bytes needs at most. */
+/** Bytes of scratch that a text of `len` bytes needs at most: one word, and a copy with a space in front. */
 export function scratch_bytes(len: u32): u32 {
-  return (len + 2) * SCRATCH_BYTES_PER_BYTE;
+  return ((len + 2) * (SCRATCH_BYTES_PER_BYTE + 1) + 3) & ~3;
 }
 
 /**

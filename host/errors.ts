@@ -17,14 +17,24 @@ export class TritkitError extends Error {
   /** Exit status of the command: 1 failed, 2 wrong usage, 3 device refused, 4 link lost, 130 interrupted. */
   readonly exitStatus: number;
 
-  /** @param message what went wrong, one line, one sentence with its full stop */
+  /** @param message what went wrong, one line, one sentence with its full stop; what it quotes from outside may be anything */
   constructor(code: string, message: string, hint = "", exitStatus = EXIT_FAILED, options?: ErrorOptions) {
-    super(message, options);
+    super(oneLine(message), options);
     this.name = "TritkitError";
     this.code = code;
     this.hint = hint;
     this.exitStatus = exitStatus;
   }
+}
+
+/** Longest message; of a longer one the start and the end are kept. */
+const MESSAGE_MAX = 400;
+const TAIL = 100;
+
+/** Names out of a file can hold line breaks, escape sequences for the terminal, or a megabyte. */
+function oneLine(message: string): string {
+  const plain = message.replace(/\p{Cc}/gu, "\ufffd");
+  return plain.length <= MESSAGE_MAX ? plain : `${plain.slice(0, MESSAGE_MAX - TAIL)} ... ${plain.slice(-TAIL)}`;
 }
 
 /** E_INTERRUPTED: the caller gave up. */

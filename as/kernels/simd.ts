@@ -2,11 +2,12 @@
  * The ternary product of the SIMD engine, whichever kernel computes it. All give the integers of ternary_ref. Weights are repacked once, activations are
  * prepared once for all matrices that share them, rows are computed in ranges so that threads can share a matrix.
  *
- *     A3   ternary_simd.ts, ternary_pair.ts    baseline SIMD, runs everywhere
- *     B4   ternary_relaxed.ts                  relaxed SIMD: only in the build that has it
- *     BR   ternary_wide.ts                     baseline SIMD, for V8's revectoriser; the same weights as A3
+ *     A3   ternary_simd.ts       baseline SIMD, runs everywhere; two vectors at a time by ternary_pair.ts, many by ternary_batch.ts
+ *     B4   ternary_relaxed.ts    relaxed SIMD: only in the build that has it
+ *     BR   ternary_wide.ts       baseline SIMD, for V8's revectoriser; the same weights as A3
  */
 import { CODES_BYTES, codes_row, codes_zero, make_codes } from "./repack.ts";
+import { BATCH_MIN, BATCH_ROWS, BATCH_SCRATCH, ternary_batch } from "./ternary_batch.ts";
 import { ternary_pair } from "./ternary_pair.ts";
 import { pack_two_rows, relaxed_prepare, relaxed_prepared, ternary_relaxed, two_rows_bytes } from "./ternary_relaxed.ts";
 import { simd_prepare, simd_prepared, ternary_simd } from "./ternary_simd.ts";
@@ -85,20 +86,21 @@ export function prepared_bytes(kernel: i32, cols: i32): i32 {
 export function prepare(kernel: i32, x: usize, x_stride: i32, cols: i32, n: i32, prepared: usize): void {
   const bytes = <usize>prepared_bytes(kernel, cols);
   const x_bytes = (<usize>x_stride) << 1;
-  if (kernel == KERNEL_A3) {
-    simd_prepare(x, x_bytes, cols, n, prepared, bytes);
-    return;
-  }
-  for (let i = 0; i < n; i++) {
-    if (kernel == KERNEL_BR) wide_prepare(x, cols, prepared);
+  // A3 takes two vectors together.
+  const step = kernel == KERNEL_A3 ? 2 : 1;
+  for (let i = 0; i < n; i += step) {
+    if (kernel == KERNEL_A3) simd_prepare(x, x_bytes, cols, min(step, n - i), prepared, bytes);
+    else if (kernel == KERNEL_BR) wide_prepare(x, cols, prepared);
     else relaxed_prepare(x, cols, prepared);
-    prepared += bytes;
-    x += x_bytes;
+    prepared += <usize>step * bytes;
+    x += <usize>step * x_bytes;
   }
 }
 
 /**
  * Rows [from, to) of W (rows, cols) @ x (n, cols) -> acc (n, acc_stride), the entries `from`..`to` of each vector.
+ * A thread that lost its core may come back when `prepared` belongs to the next product (model/team.ts): its result is thrown away, so it may be wrong, but
+ * the kernel has to end, and to read nothing outside the module's memory, whatever stands in `prepared`.
  * @param w the repacked matrix (its first row)
  * @param from,to multiples of block_rows; `to` may lie beyond the last row, in its block
  * @param prepared made by `prepare` for the same kernel, cols and n
@@ -123,6 +125,10 @@ export function product_rows(
   w += repacked_bytes(kernel, from, cols);
   acc += (<usize>from) << 2;
   if (kernel == KERNEL_A3) {
+    if (n >= BATCH_MIN && rows >= BATCH_ROWS) {
+      ternary_batch(w, rows, cols, prepared, bytes, n, acc, acc_stride, scratch);
+      return;
+    }
     for (; n > 1; n -= 2) {
       ternary_pair(w, rows, cols, prepared, prepared + bytes, acc, acc + stride, scratch);
       prepared += 2 * bytes;
@@ -139,6 +145,6 @@ export function product_rows(
 }
 
 /** Bytes of scratch for product_rows, for any kernel and n <= BATCH_MAX. */
-export const PRODUCT_SCRATCH = 4096;
+export const PRODUCT_SCRATCH = BATCH_SCRATCH;
 /** Vectors of a product: prompts are read this many positions at a time. */
 export const BATCH_MAX = 16;

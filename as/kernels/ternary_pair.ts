@@ -54,7 +54,7 @@ export function ternary_pair(
         let a2 = v128.load(group, GROUP_HIGH);
         let b0 = v128.load(group_q);
         let b2 = v128.load(group_q, GROUP_HIGH);
-        const group_end = p + <usize>load<u32>(group, GROUP_END);
+        const group_end = min(end, p + <usize>load<u32>(group, GROUP_END)); // see product_rows in simd.ts
         group += GROUP_BYTES;
         group_q += GROUP_BYTES;
         do {

@@ -134,7 +134,7 @@ export function ternary_simd(w: usize, rows: i32, cols: i32, p: usize, acc: usiz
         let a2 = v128.load(group, GROUP_HIGH);
         let a4 = a0;
         let a6 = a2;
-        const group_end = p + <usize>load<u32>(group, GROUP_END);
+        const group_end = min(end, p + <usize>load<u32>(group, GROUP_END)); // see product_rows in simd.ts
         group += GROUP_BYTES;
         do {
           const v = v128.load(w);

@@ -113,7 +113,7 @@ export function ternary_wide(w: usize, rows: i32, cols: i32, p: usize, acc: usiz
         let a4_o = a0_o;
         let a6 = a2;
         let a6_o = a2_o;
-        const group_end = p + <usize>load<u32>(group, GROUP_END);
+        const group_end = min(end, p + <usize>load<u32>(group, GROUP_END)); // see product_rows in simd.ts
         group += GROUP_BYTES;
         do {
           const v = v128.load(w);

@@ -19,7 +19,7 @@ interface Transcript {
 }
 
 const VECTORS = join(ROOT, "spec/vectors");
-const MODELS = ["relu2", "silu", "llama"];
+const MODELS = ["relu2", "silu", "llama", "experts"];
 const image = (name: string) => new Uint8Array(readFileSync(join(VECTORS, `${name}.trit`)));
 const transcript = (name: string): Transcript =>
   JSON.parse(readFileSync(join(VECTORS, `${name}.transcript.json`), "utf8"));

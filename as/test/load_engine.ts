@@ -125,7 +125,7 @@ export function fromWord(word: number): [m: number, e: number] {
 
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
-/** A build of the engine in dist/wasm, compiled once. */
+/** dist/wasm/<file>, compiled. */
 export function engineModule(file = "engine.wasm"): Promise<WebAssembly.Module> {
   const known = compiled.get(file);
   if (known !== undefined) return known;

@@ -3,7 +3,7 @@ import type { EngineExports, Heap } from "./load_engine.ts";
 
 /** as/kernels/simd.ts: what each bit of kernels() stands for. */
 export const KERNEL_NAMES = ["A3", "B4", "BR"];
-const PRODUCT_SCRATCH = 4096;
+const PRODUCT_SCRATCH = 1 << 19;
 /** What stands in acc before the product. */
 export const UNTOUCHED = 0x5a5a5a5a;
 
@@ -39,8 +39,9 @@ export function simdProduct(
   const block = engine.block_rows(kernel);
   const ends = [...cuts, Math.ceil(rows / block) * block];
   let from = 0;
+  const scratch = heap.room(PRODUCT_SCRATCH);
   for (const to of ends) {
-    engine.product_rows(kernel, matrix, cols, from, to, prepared, n, acc, stride, heap.room(PRODUCT_SCRATCH));
+    engine.product_rows(kernel, matrix, cols, from, to, prepared, n, acc, stride, scratch);
     from = to;
   }
   return acc;

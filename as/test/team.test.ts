@@ -158,6 +158,27 @@ for (const size of [2, 3])
     assert.deepEqual(oneByOne(model).slice(0, 4), wanted.slice(0, 4), "alone again");
   });
 
+test("a kernel ends and stays in the memory whatever it finds among the prepared activations, as a thread that comes late does", async () => {
+  const { exports } = await engineInstance();
+  const model = exports as unknown as EngineExports;
+  const random = new Random(44);
+  const [rows, cols, n] = [64, 520, 3];
+  for (let kernel = 0; kernel < 3; kernel++) {
+    if (((model.kernels() >> kernel) & 1) === 0) continue;
+    const w = model.reserve(model.repacked_bytes(kernel, rows, cols)) >>> 0;
+    const acc = model.reserve(4 * rows * n) >>> 0;
+    const scratch = model.reserve(65536) >>> 0;
+    // Last, so that what lies behind it lies behind the memory.
+    const bytes = n * model.prepared_bytes(kernel, cols);
+    const prepared = model.reserve(bytes) >>> 0;
+    for (let round = 0; round < 50; round++) {
+      const garbage = new Uint8Array(model.memory.buffer, prepared, bytes);
+      for (let i = 0; i < bytes; i++) garbage[i] = random.between(0, 255);
+      for (const count of [1, 2, n]) model.product_rows(kernel, w, cols, 0, rows, prepared, count, acc, rows, scratch);
+    }
+  }
+});
+
 test("addresses beyond 2 GiB are addresses", async () => {
   const model = await engine();
   assert.notEqual(model.reserve(0xb0000000), 0);

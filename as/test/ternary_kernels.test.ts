@@ -46,19 +46,22 @@ function someActivations(random: Random, cols: number): number[] {
 
 /** Few rows of many columns, many of few, and shapes around a step, a group and a flush of the sums. */
 function someShape(random: Random): [rows: number, cols: number] {
-  const kind = random.between(0, 9);
-  if (kind === 0) return [random.between(1, 9), random.between(4000, 9000)];
-  if (kind === 1) return [random.between(1, 12), random.pick([16, 64, 128, 256, 512, 4096]) + random.between(-2, 2)];
-  if (kind < 5) return [random.between(1, 70), random.between(1, 40)];
+  const kind = random.between(0, 39);
+  // Enough rows for the tables of a batch, and now and then more than share them.
+  if (kind === 39) return [random.between(512, 1100), random.between(1, 300)];
+  if (kind === 38) return [random.between(4090, 4200), random.between(1, 40)];
+  if (kind < 4) return [random.between(1, 9), random.between(4000, 9000)];
+  if (kind < 8) return [random.between(1, 12), random.pick([16, 64, 128, 256, 512, 4096]) + random.between(-2, 2)];
+  if (kind < 20) return [random.between(1, 70), random.between(1, 40)];
   return [random.between(1, 40), random.between(1, 700)];
 }
 
 function checkBuild(engine: EngineExports, build: string, rounds: number): void {
-  const heap = new Heap(engine, 16 << 20);
+  const heap = new Heap(engine, 32 << 20);
   const random = new Random(2);
   for (let round = 0; round < rounds; round++) {
     const [rows, cols] = someShape(random);
-    const n = random.pick([1, 1, 2, random.between(3, 16)]);
+    const n = rows >= 512 ? random.between(10, 16) : random.pick([1, 1, 2, random.between(3, 16)]);
     const xStride = cols + random.between(0, 9);
     const trits = someTrits(random, rows, cols);
     const x = Array.from({ length: n }, () => [

@@ -326,6 +326,54 @@ test("a section that lies is refused or harmless: nothing is read outside it", (
   assert.ok(refused > 3000, `${refused} of 12000 refused`);
 });
 
+test("so are the sections of the vectors, with classes, added tokens and costs", () => {
+  let refused = 0;
+  const sections = vectors.sets.filter(({ name }) => /words|unigram/.test(name));
+  assert.ok(sections.length >= 8);
+  for (const { section } of sections) {
+    const good = fromBase64(section);
+    const vocab = new DataView(good.buffer).getUint32(I.TOK_VOCAB, true);
+    for (let round = 0; round < 800; round++) {
+      const bad = good.slice();
+      const view = new DataView(bad.buffer);
+      // A field of the header, or the first words of a part.
+      const part = view.getUint32(pick([I.TOK_MERGES, I.TOK_SORTED, I.TOK_CLASSES, I.TOK_ADDED]), true);
+      const offset = below(2) === 0 ? 4 * below(16) : part + 4 * below(8);
+      if (offset + 4 > bad.length) continue;
+      view.setUint32(offset & ~3, pick([0, 1, 3, 6, 64, vocab, vocab - 1, bad.length, 0xfffffffc, random()]), true);
+      const code = module.openSection(bad, vocab);
+      assert.ok(ACCEPTABLE.includes(code), `code ${code}`);
+      if (code !== 0) refused++;
+      for (const id of module.encode(randomText()) ?? []) assert.ok(id < vocab, `id ${id}`);
+    }
+  }
+  assert.ok(refused > 1000, `${refused} refused`);
+});
+
+test("CHAT: the text between two literals is one text with them, and trimmed where the item says so", () => {
+  const spec = byteLevel(300);
+  module.open(spec, 2);
+  const literals = utf8(" the  th");
+  const at = 8 + 4 * 8;
+  const words = [8, 0, 7, I.CHAT_JOINED, I.CHAT_TRIM, at, 5, at + 6, 2, 9];
+  const section = new Uint8Array([...new Uint8Array(Int32Array.from(words).buffer), ...literals]);
+  assert.equal(module.openChat(section, 257), 0);
+  const wanted = module.encode(utf8(" the a\n bth"));
+  assert.deepEqual(module.encode(utf8("\t a\n b \n"), undefined, { first: true, bos: 3 }), [7, ...(wanted ?? []), 9]);
+  assert.deepEqual(module.encode(utf8("x"), undefined, { first: false, bos: 3 }), []);
+  for (const [word, value] of [
+    [0, 6],
+    [5, 0xffffffff],
+    [6, 100],
+    [7, at + 7],
+    [8, 0x80000000],
+  ]) {
+    const lie = section.slice();
+    new DataView(lie.buffer).setUint32(4 * word, value, true);
+    assert.equal(module.openChat(lie, 257), I.IMAGE_BAD_TOKENIZER, `word ${word}`);
+  }
+});
+
 test("each rule of the section refuses by its own code", () => {
   const spec = byteLevel(60);
   const vocab = spec.tokens.length;

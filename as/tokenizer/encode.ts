@@ -22,6 +22,7 @@ import {
 import { ids, ids_add } from "./ids.ts";
 import { word_end } from "./pretokenize.ts";
 import {
+  added_end,
   byte_id,
   find_added,
   find_merge,
@@ -30,7 +31,6 @@ import {
   merge_result,
   NO_ID,
   NO_RANK,
-  token_bytes,
   tokenizer,
 } from "./table.ts";
 import { decode_at, text_at, text as whole } from "./text.ts";
@@ -110,11 +110,12 @@ function encode_whole(scratch: usize, scratch_bytes: u32): bool {
       i++;
       continue;
     }
+    const next = added_end();
     whole.end = i;
     fits = encode_words(from, scratch, scratch_bytes) && fits;
     whole.end = end;
     ids_add(added);
-    i += token_bytes(added);
+    i = next;
     from = i;
   }
   return encode_words(from, scratch, scratch_bytes) && fits;

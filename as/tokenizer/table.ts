@@ -281,6 +281,8 @@ class Range {
   high: u32 = 0;
   /** Bytes that agree. */
   bytes: u32 = 0;
+  /** Behind what was taken last. */
+  next: u32 = 0;
 }
 
 const range = changetype<Range>(memory.data(offsetof<Range>(), 8));
@@ -291,10 +293,9 @@ export function range_begin(): void {
   range.bytes = 0;
 }
 
-/** Takes what stands at position i; returns the position behind it, 0 when no text goes on so. */
-export function range_narrow(i: u32): u32 {
+/** The byte that a token must have for what stands at position i; `range.next` is behind it. SentencePiece spells a space U+2581 and takes one for the other. */
+function take(i: u32): u32 {
   let byte = text_at(i++);
-  // SentencePiece spells a space U+2581 and takes one for the other.
   if (
     byte == 0xe2 &&
     tokenizer.kind != TOK_BYTE_LEVEL &&
@@ -305,10 +306,17 @@ export function range_narrow(i: u32): u32 {
     byte = 0x20;
     i += 2;
   }
+  range.next = i;
+  return byte;
+}
+
+/** Takes what stands at position i; returns the position behind it, 0 when no text goes on so. */
+export function range_narrow(i: u32): u32 {
+  const byte = take(i);
   range.low = range_bound(byte);
   range.high = range_bound(byte + 1);
   range.bytes++;
-  return range.low < range.high ? i : 0;
+  return range.low < range.high ? range.next : 0;
 }
 
 /** The first text of the range whose next byte is `byte` or more. */
@@ -340,18 +348,22 @@ export function find_text(i: u32, end: u32): u32 {
   return range_token();
 }
 
-/** The longest added token that stands at position i of the text, or NO_ID. */
+/** The longest added token that stands at position i of the text, or NO_ID; added_end() is behind it. */
 export function find_added(i: u32): u32 {
   for (let k: u32 = 0; k < tokenizer.n_added; k++) {
     const id = id_at(tokenizer.added, k);
-    const bytes = token_bytes(id);
-    if (bytes > text.end - i) continue;
-    const at = token_start(id);
-    let same: u32 = 0;
-    while (same < bytes && <u32>load<u8>(at + <usize>same) == text_at(i + same)) same++;
-    if (same == bytes) return id;
+    let at = token_start(id);
+    const stop = at + <usize>token_bytes(id);
+    range.next = i;
+    while (at < stop && range.next < text.end && take(range.next) == <u32>load<u8>(at)) at++;
+    if (at == stop) return id;
   }
   return NO_ID;
+}
+
+/** The position behind the token that find_added() found. */
+export function added_end(): u32 {
+  return range.next;
 }
 
 @inline

@@ -65,7 +65,7 @@ const TILE = 13;
 /** KERNEL_A3 of as/kernels/simd.ts, the kernel that every build has. */
 const A3 = 0;
 /** Scratch of product_rows (as/kernels/simd.ts), and rows beyond the last that it may write. */
-const PRODUCT_SCRATCH = 4096;
+const PRODUCT_SCRATCH = 1 << 19;
 const BLOCK = 8;
 
 /** xorshift32: the same weights every time. */

@@ -135,7 +135,7 @@ async function ownProducts(trits: Int8Array, x: Float32Array, size: Size): Promi
     const matrices = Array.from({ length: copies }, () => room(bytes));
     const [raw, q] = [room(n * cols * 4), room(n * cols * 2 + 64)];
     const prepared = room(n * engine.prepared_bytes(kernel, cols));
-    const [acc, scratch] = [room(n * (rows + 8) * 4), room(Math.max(65536, engine.repack_scratch(kernel, cols)))];
+    const [acc, scratch] = [room(n * (rows + 8) * 4), room(Math.max(1 << 19, engine.repack_scratch(kernel, cols)))];
     packTrits(new Uint8Array(engine.memory.buffer, packed), trits, rows, cols);
     engine.repack_rows(kernel, packed, rows, cols, matrices[0], scratch);
     for (const other of matrices.slice(1))

@@ -6,9 +6,9 @@ import { Engine } from "../engine/engine.ts";
 import { type EvalResult, evaluate, type Predictor } from "../engine/eval.ts";
 import { TritkitError } from "../errors.ts";
 import { FloatEngine } from "../float/float_engine.ts";
-import { loadProgress } from "./model_file.ts";
 import type { Output } from "./output.ts";
 import { secondsText } from "./progress.ts";
+import { loadProgress } from "./runner.ts";
 
 export interface Fidelity {
   /** Predicted, from the text's start on. */

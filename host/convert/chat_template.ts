@@ -9,7 +9,7 @@
  * The token that ends an answer is made by the model and stands in its context already. Between two special tokens the text and the user's words
  * are encoded together, as the reference libraries do with the rendered text (JoinedText).
  */
-import { Template } from "@huggingface/jinja";
+import { Environment, Interpreter, Template } from "@huggingface/jinja";
 import { CHAT_TEXT, TOK_ADD_SPACE_PREFIX, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
 import { TextCodec } from "../engine/text_codec.ts";
 import { TritkitError } from "../errors.ts";
@@ -56,7 +56,7 @@ export function compileChat(template: string, imported: ImportedTokenizer, speci
 function compile(template: string, imported: ImportedTokenizer, specials: Specials): CompiledChat {
   const render = renderer(template, specials);
   const turns = USERS.map((user) => {
-    const first = render([{ role: "user", content: user }]);
+    const first = around(render([{ role: "user", content: user }]), user);
     const all = render([
       { role: "user", content: user },
       { role: "assistant", content: ANSWER },
@@ -64,7 +64,7 @@ function compile(template: string, imported: ImportedTokenizer, specials: Specia
     ]);
     const answer = all.indexOf(ANSWER);
     if (answer < 0) throw new NoTurns("it changes what the assistant said.");
-    return { first: around(first, user), next: around(all.slice(answer + ANSWER.length), user) };
+    return { first, next: around(all.slice(answer + ANSWER.length), user) };
   });
   const [plain, spaced] = turns;
   if (!same(plain.first, spaced.first) || !same(plain.next, spaced.next))
@@ -87,21 +87,37 @@ function compile(template: string, imported: ImportedTokenizer, specials: Specia
 type Message = { readonly role: string; readonly content: string };
 
 function renderer(source: string, specials: Specials): (messages: Message[]) => string {
-  const template = new Template(source);
-  return (messages) =>
-    template.render({
+  const { parsed } = new Template(source);
+  return (messages) => {
+    const variables: Record<string, unknown> = {
+      ...GLOBALS,
       messages,
       add_generation_prompt: true,
       ...(specials.bos === null ? {} : { bos_token: specials.bos }),
       ...(specials.eos === null ? {} : { eos_token: specials.eos }),
-      raise_exception: (message: unknown) => {
-        throw new NoTurns(`it refuses such a conversation (${String(message)}).`);
-      },
-      // An image has no clock. Templates ask whether the function is there, and have a date of their own when it is not.
-      strftime_now: undefined,
-      range: boundedRange,
-    });
+    };
+    const environment = new Environment();
+    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+    return (new Interpreter(environment).run(parsed) as { value: string }).value;
+  };
 }
+
+/**
+ * Jinja's names as the library has them, but for two: range() is bounded, and strftime_now is missing, because an image has no clock. Templates ask
+ * whether the function is there, and have a date of their own when it is not.
+ */
+const GLOBALS = {
+  true: true,
+  True: true,
+  false: false,
+  False: false,
+  none: null,
+  None: null,
+  range: boundedRange,
+  raise_exception: (message: unknown) => {
+    throw new NoTurns(`it refuses such a conversation (${String(message)}).`);
+  },
+};
 
 function boundedRange(start: number, stop?: number, step = 1): number[] {
   const [from, to] = stop === undefined ? [0, start] : [start, stop];

@@ -1,6 +1,7 @@
 /** `tritkit convert`: whatever holds a model -> image. */
 import { stat } from "node:fs/promises";
-import { TritkitError } from "../errors.ts";
+import { resolve } from "node:path";
+import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { type BuildOptions, buildImageFile, type ConvertReport } from "./build.ts";
 import { hasGgufMagic } from "./gguf/file.ts";
 import { openGguf } from "./gguf/open_gguf.ts";
@@ -16,6 +17,13 @@ export type ConvertOptions = BuildOptions & OpenOptions;
  * @throws TritkitError
  */
 export async function convert(source: string, out: string, options: ConvertOptions = {}): Promise<ConvertReport> {
+  if (resolve(source) === resolve(out))
+    throw new TritkitError(
+      "E_OPTION",
+      `The image would replace its source ${source}.`,
+      "Choose another place with -o.",
+      EXIT_USAGE,
+    );
   const model = await openModel(source, options);
   try {
     return await buildImageFile(model, out, options);

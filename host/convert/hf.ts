@@ -11,26 +11,31 @@ import { valuesOf } from "./hf_experts.ts";
 import { familyOf } from "./hf_families.ts";
 import type { FamilyConfig, HfFamily, Specials } from "./hf_family.ts";
 import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
+import { checkShapes } from "./hf_shapes.ts";
 import { HfTensors } from "./hf_tensors.ts";
-import { readJsonIfThere, readTokenizer } from "./hf_tokenizer.ts";
 import { JsonFields } from "./json.ts";
 import type { Dropped, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
-import { readText } from "./source_files.ts";
+import { readText, readTextIfThere } from "./source_files.ts";
+import { readTokenizer } from "./source_tokenizer.ts";
+
+/** The first has more in it: added tokens, and what its library does to a text. */
+const TOKENIZERS = ["tokenizer.json", "tokenizer.model"];
 
 /**
  * @param source a directory, or the .safetensors file in one
  * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED
  */
 export async function openHf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
-  const directory = source.endsWith(".safetensors") ? dirname(source) : source;
+  const isFile = source.endsWith(".safetensors");
+  const directory = isFile ? dirname(source) : source;
   const json = JsonFields.parse("config.json", await readText(join(directory, "config.json")));
   const generation = await readJsonIfThere(directory, "generation_config.json");
   const tokenizerConfig = await readJsonIfThere(directory, "tokenizer_config.json");
   const family = familyOf(json);
   const rule = family.weights(json);
   const specials = readSpecials(json, generation);
-  const tensors = await HfTensors.open(directory);
+  const tensors = await HfTensors.open(directory, isFile ? basename(source) : null);
   try {
     const shape = {
       ...family.config(json, tensors),
@@ -38,8 +43,8 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     };
     // Before anything is done layer by layer or token by token.
     checkModelConfig({ ...shape, ...specials, addBos: false });
-    const imported = await readTokenizer(directory, options.tokenizer, shape.vocabSize);
-    const notes: string[] = [];
+    const imported = await readTokenizer(directory, TOKENIZERS, options.tokenizer, shape.vocabSize);
+    const notes = [...imported.notes];
     const saysBos = tokenizerConfig?.get("add_bos_token") ?? imported.addsFirst;
     if (saysBos === null && specials.bos >= 0)
       notes.push("A context starts with bos: the tokenizer's files do not say otherwise.");
@@ -47,6 +52,8 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     const chat = await readChat(directory, tokenizerConfig, imported);
     const stop = withStops(specials, chat.stop);
     const config: ModelConfig = { ...shape, ...specials, stop, addBos };
+    const dropped = listDropped(tensors, family, shape);
+    checkShapes(tensors, family, shape);
     const linears = new HfLinears(tensors, family, shape, rule, options);
     return {
       name: directoryName(directory),
@@ -54,7 +61,7 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
       tokenizer: imported.tokenizer,
       chat: chat.chat,
       meta: { source: "Hugging Face", model_type: json.text("model_type") },
-      dropped: listDropped(tensors, family, shape),
+      dropped,
       notes: [...notes, ...chat.notes],
       fakeQuant: family.fakeQuant,
       linear: (kind, layer, at) => linears.open(kind, layer, at),
@@ -70,6 +77,11 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     await tensors.close();
     throw error;
   }
+}
+
+async function readJsonIfThere(directory: string, name: string): Promise<JsonFields | null> {
+  const text = await readTextIfThere(join(directory, name));
+  return text === null ? null : JsonFields.parse(name, text);
 }
 
 function placedName(tensors: HfTensors, family: HfFamily, shape: FamilyConfig, kind: number, layer: number): string {

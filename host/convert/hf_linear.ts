@@ -140,8 +140,10 @@ async function readScale(tensors: HfTensors, weight: string, meaning: ScaleMeani
       "Download the model again.",
     );
   const [scale] = await tensors.floats(name, 0, 1);
-  if (!(scale > 0 && Number.isFinite(scale)))
-    throw new TritkitError("E_SOURCE_FORMAT", `${name} is ${scale}, which is no scale.`, "Download the model again.");
+  if (!(scale > 0 && Number.isFinite(scale))) {
+    const what = Number.isFinite(scale) ? `is ${scale}, which is no scale` : "holds no number";
+    throw new TritkitError("E_SOURCE_FORMAT", `${name} ${what}.`, "Download the model again.");
+  }
   return meaning === "multiply" ? scale : 1 / scale;
 }
 

@@ -7,6 +7,7 @@ import { SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 import { readText } from "./source_files.ts";
 
 const WHOLE = "model.safetensors";
+const PYTORCH = "pytorch_model.bin";
 const INDEX = "model.safetensors.index.json";
 
 export class HfTensors {
@@ -27,11 +28,15 @@ export class HfTensors {
       }
   }
 
-  /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT */
-  static async open(directory: string): Promise<HfTensors> {
+  /**
+   * @param given the one file the user named, null for what the directory holds
+   * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT
+   */
+  static async open(directory: string, given: string | null = null): Promise<HfTensors> {
     const files: SafetensorsFile[] = [];
     try {
-      for (const name of await shardNames(directory)) files.push(await SafetensorsFile.open(join(directory, name)));
+      for (const name of await shardNames(directory, given))
+        files.push(await SafetensorsFile.open(join(directory, name)));
       return new HfTensors(files);
     } catch (error) {
       for (const file of files) await file.close();
@@ -76,16 +81,24 @@ export class HfTensors {
   }
 }
 
-async function shardNames(directory: string): Promise<string[]> {
-  if (await exists(join(directory, WHOLE))) return [WHOLE];
-  if (!(await exists(join(directory, INDEX))))
+async function shardNames(directory: string, given: string | null): Promise<string[]> {
+  if (given === null && (await exists(join(directory, WHOLE)))) return [WHOLE];
+  if (!(await exists(join(directory, INDEX)))) {
+    if (given !== null) return [given];
+    const isPyTorch =
+      (await exists(join(directory, PYTORCH))) || (await exists(join(directory, `${PYTORCH}.index.json`)));
     throw new TritkitError(
       "E_SOURCE_MISSING",
       `${directory} has no ${WHOLE}.`,
-      "Give a Hugging Face model directory with safetensors weights.",
+      isPyTorch
+        ? `Its ${PYTORCH} holds a Python program that builds tensors; take the model's safetensors files, or save it with transformers' save_pretrained.`
+        : "Give a Hugging Face model directory with safetensors weights.",
     );
-  const map = JsonFields.parse(INDEX, await readText(join(directory, INDEX))).fields("weight_map");
-  const names = new Set(map?.keys().map((key) => map.text(key)) ?? []);
+  }
+  const index = JsonFields.parse(INDEX, await readText(join(directory, INDEX)));
+  const map = index.fields("weight_map");
+  if (!map) throw index.bad("weight_map", "an object");
+  const names = new Set(map.keys().map((key) => map.text(key)));
   // A shard lies in the directory: an index is no leave to read other files.
   for (const name of names)
     if (/[/\\]/.test(name) || !name.endsWith(".safetensors"))
@@ -94,7 +107,8 @@ async function shardNames(directory: string): Promise<string[]> {
         `${INDEX} names ${JSON.stringify(name)}, which is no shard.`,
         "Download the model again.",
       );
-  return [...names];
+  // A file that is no shard of the model beside it is a model of its own.
+  return given === null || names.has(given) ? [...names] : [given];
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,6 +1,13 @@
 /** Fields of a JSON object that came from outside: each read names what it wanted and where. */
 import { TritkitError } from "../errors.ts";
 
+/** `"`, `\\`, `,`, `{`, `[`; the closing brackets are two further. */
+const [QUOTE, BACKSLASH, COMMA, BRACE, BRACKET] = [0x22, 0x5c, 0x2c, 0x7b, 0x5b];
+/** Files of a model nest 8 deep. */
+const DEPTH_MAX = 100;
+/** The largest tokenizer.json, of 262,144 tokens, has half as many. */
+const VALUES_MAX = 3_000_000;
+
 export class JsonFields {
   readonly where: string;
   private readonly object: Readonly<Record<string, unknown>>;
@@ -14,6 +21,9 @@ export class JsonFields {
   }
 
   static parse(where: string, text: string): JsonFields {
+    // Node takes 17 seconds for 60 MB of opening brackets, and 12 for 13 million empty lists (measured).
+    const excess = excessOf(text);
+    if (excess !== null) throw new TritkitError("E_SOURCE_FORMAT", `${where} ${excess}.`, "Download the model again.");
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -98,6 +108,28 @@ export function repeatedKey(text: string): string | null {
     const key = JSON.parse(text.slice(start, at + 1)) as string;
     if (seen.has(key)) return key;
     seen.add(key);
+  }
+  return null;
+}
+
+/**
+ * Looks at brackets and commas outside strings; whether the text is JSON at all is the parser's to say.
+ * @returns what no file of a model has, or null
+ */
+function excessOf(text: string): string | null {
+  let depth = 0;
+  let values = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) inString = !inString;
+    else if (inString) {
+      if (code === BACKSLASH) at++;
+    } else if (code === COMMA) {
+      if (++values > VALUES_MAX) return `has more than ${VALUES_MAX} values`;
+    } else if (code === BRACE || code === BRACKET) {
+      if (++depth > DEPTH_MAX) return `nests its values more than ${DEPTH_MAX} deep`;
+    } else if (code === BRACE + 2 || code === BRACKET + 2) depth--;
   }
   return null;
 }

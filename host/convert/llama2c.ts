@@ -18,12 +18,14 @@ import {
   readLlama2cHeader,
   tensorKey,
 } from "./llama2c_layout.ts";
-import { readLlama2cTokenizer } from "./llama2c_tokenizer.ts";
 import type { LinearSource, MatrixSource, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
 import { openSource, readExactly } from "./source_files.ts";
+import { readTokenizer } from "./source_tokenizer.ts";
 import { oneLevel, scanWeights } from "./weight_scan.ts";
 
+/** The one of llama2.c, or what it was made of. */
+const TOKENIZERS = ["tokenizer.bin", "tokenizer.model", "tokenizer.json"];
 /** Of its tokenizer (sentencepiece's defaults), and of run.c. */
 const BOS = 1;
 const EOS = 2;
@@ -49,7 +51,7 @@ export async function openLlama2c(source: string, options: OpenOptions = {}): Pr
         `${name} has ${size} bytes, a llama2.c model with its header has ${bytes}.`,
         "Download the model again.",
       );
-    const tokenizer = await readLlama2cTokenizer(dirname(source), options.tokenizer, config.vocabSize);
+    const imported = await readTokenizer(dirname(source), TOKENIZERS, options.tokenizer, config.vocabSize);
     const matrix = (kind: number, layer: number) => {
       const tensor = tensors.get(tensorKey(kind, layer));
       if (!tensor) throw new RangeError(`the file has no tensor ${kind} in layer ${layer}`);
@@ -59,11 +61,11 @@ export async function openLlama2c(source: string, options: OpenOptions = {}): Pr
     return {
       name: name.replace(/\.bin$/, ""),
       config,
-      tokenizer,
+      tokenizer: imported.tokenizer,
       chat: null,
       meta: { source: "llama2.c", version: header.version },
       dropped: [],
-      notes: [],
+      notes: imported.notes,
       fakeQuant: false,
       linear: (kind, layer, at) => openLinear(sectionName(kind, layer), matrix(kind, layer), options, at?.signal),
       matrix: (kind) => matrix(kind, 0),

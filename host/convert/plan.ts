@@ -43,6 +43,8 @@ export interface PlanOptions {
 }
 
 const GAIN_MAX = 32767;
+/** Of the numbers of a configuration: far below what any model has. */
+const SMALLEST = 1e-38;
 
 /** @throws TritkitError E_UNSUPPORTED for a configuration that no image can hold */
 export function imageConfig(
@@ -53,11 +55,11 @@ export function imageConfig(
     ...config,
     activation: config.activation === "silu" ? ACTIVATION_SILU : ACTIVATION_RELU2,
     weights: config.weights === "ternary" ? 0 : 1,
-    ropeTheta: scaleOf(config.ropeTheta),
-    normEps: scaleOf(config.normEps),
+    ropeTheta: configScale("rope_theta", config.ropeTheta),
+    normEps: configScale("norm_eps", config.normEps),
     residualFrac: options.residualFrac,
     headActMax: options.headActMax,
-    attnScale: scaleOf(1 / Math.sqrt(config.headDim)),
+    attnScale: configScale("1 / sqrt(head_dim)", 1 / Math.sqrt(config.headDim)),
     defaultContext: options.context,
   };
   if (options.context > config.seqLen) {
@@ -71,6 +73,11 @@ export function imageConfig(
     throw new TritkitError("E_UNSUPPORTED", message, "tritkit has no room for such a model.", undefined, { cause });
   }
   return image;
+}
+
+function configScale(name: string, value: number): Scale {
+  if (value === 0 || (value > SMALLEST && value < 1 / SMALLEST)) return scaleOf(value);
+  throw new TritkitError("E_UNSUPPORTED", `The model's ${name} is ${value}.`, "tritkit has no room for such a model.");
 }
 
 /** @throws TritkitError E_UNSUPPORTED; before anything is done layer by layer */

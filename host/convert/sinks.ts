@@ -1,5 +1,5 @@
 /** Where an image is written: a file that appears only when it is whole, or memory. */
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TritkitError } from "../errors.ts";
 import { FilePositions, inMemory, type Positions } from "../image/positions.ts";
@@ -55,6 +55,7 @@ export class FileSink implements ImageSink {
   static async create(path: string): Promise<FileSink> {
     const temporary = join(dirname(path), `.${process.pid}-${Date.now().toString(36)}.trit.part`);
     try {
+      if ((await stat(path).catch(() => null))?.isDirectory()) throw new Error("it is a folder");
       return new FileSink(path, temporary, await open(temporary, "wx+"));
     } catch (error) {
       throw outputError(path, error);

@@ -6,7 +6,7 @@ import { TritkitError } from "../errors.ts";
 /** config.json has kilobytes; the index of the largest models half a megabyte. */
 const TEXT_MAX = 8 << 20;
 /** tokenizer.json of the largest vocabularies has 35 MB. */
-export const TOKENIZER_MAX = 64 << 20;
+export const TOKENIZER_MAX = 40 << 20;
 
 /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT */
 export async function readText(path: string, most = TEXT_MAX): Promise<string> {
@@ -19,13 +19,16 @@ export async function readText(path: string, most = TEXT_MAX): Promise<string> {
 export async function readTextIfThere(path: string, most = TEXT_MAX): Promise<string | null> {
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) return null;
-  if (found.size > most)
-    throw new TritkitError(
-      "E_SOURCE_FORMAT",
-      `${path} has ${found.size} bytes, such a file has at most ${most}.`,
-      "Download the model again.",
-    );
+  if (found.size > most) throw fileTooLarge(path, found.size, most);
   return readFile(path, "utf8");
+}
+
+export function fileTooLarge(path: string, bytes: number, most: number): TritkitError {
+  return new TritkitError(
+    "E_SOURCE_FORMAT",
+    `${path} has ${bytes} bytes, such a file has at most ${most}.`,
+    "Download the model again.",
+  );
 }
 
 /** @throws TritkitError E_SOURCE_MISSING */

@@ -12,7 +12,7 @@
 import { NONE_ID, TOK_ADD_SPACE_PREFIX } from "../../spec/image.ts";
 import { type ProtoField, protoFields, protoFloat, protoText } from "./protobuf.ts";
 import { checkVocabSize, damaged, type ImportedTokenizer, idsOfTexts, unsupported } from "./tokenizer_build.ts";
-import { NORMAL, type Piece, tokenizerOfPieces } from "./tokenizer_pieces.ts";
+import { NORMAL, type Piece, tokenizerOfPieces, UNUSED, USER_DEFINED } from "./tokenizer_pieces.ts";
 
 const UNIGRAM = 1;
 const BPE = 2;
@@ -74,5 +74,7 @@ function readPiece(where: string, message: Uint8Array): Piece {
     else if (field.number === 2) score = protoFloat(where, field);
     else if (field.number === 3) type = field.value;
   }
-  return { text, score, type };
+  // Text has its spaces as U+2581 when pieces are looked for: one with a space of the other kind is never found.
+  const hidden = (type === NORMAL || type === USER_DEFINED) && text.includes(" ");
+  return { text, score, type: hidden ? UNUSED : type };
 }

@@ -36,6 +36,11 @@ export interface Piece {
 
 /** What an unknown character costs more than the costliest piece (src/unigram_model.cc, kUnkPenalty). */
 const UNKNOWN_PENALTY = 10;
+/**
+ * Of a symbol that the trainer was given: length * max_score - 0.1, where max_score starts at FLT_MIN, the smallest float above 0, and scores are
+ * below 0. So measured: Debian's 0.1.97 takes it at 0.1.
+ */
+const USER_DEFINED_SCORE = -0.1;
 const COST_MAX = 2 ** (32 - SCORE_FRAC);
 
 /**
@@ -75,7 +80,7 @@ function tokenOf(where: string, { text, type }: Piece, unigram: boolean): Token 
       return { text, bytes: Uint8Array.of(byte), type: TOK_TYPE_BYTE };
     }
     case UNUSED:
-      return { text, bytes: new Uint8Array(0), type: TOK_TYPE_UNUSED };
+      return { text, bytes: sentencePieceBytes(text), type: TOK_TYPE_UNUSED };
     case USER_DEFINED:
       // BPE cuts them out of the text; in the unigram model they are pieces with a score that nearly always wins.
       return { text, bytes: sentencePieceBytes(text), type: unigram ? TOK_TYPE_TEXT : TOK_TYPE_ADDED };
@@ -88,18 +93,14 @@ function tokenOf(where: string, { text, type }: Piece, unigram: boolean): Token 
 
 /** -log probability in 2^-SCORE_FRAC. */
 function costsOf(where: string, pieces: readonly Piece[], unk: number, vocabSize: number): Uint32Array {
-  const normal = pieces.filter(({ type }) => type === NORMAL).map(({ score }) => score);
-  const [least, most] = normal.reduce(([a, b], score) => [Math.min(a, score), Math.max(b, score)], [
-    Number.POSITIVE_INFINITY,
-    Number.NEGATIVE_INFINITY,
-  ] as [number, number]);
+  const normal = pieces.filter(({ type }) => type === NORMAL);
   if (normal.length === 0) throw damaged(where, "has no pieces");
   const costs = new Uint32Array(vocabSize);
   for (const [id, { text, score, type }] of pieces.entries()) {
     if (type === NORMAL) costs[id] = costOf(where, text, score);
-    else if (type === USER_DEFINED)
-      costs[id] = costOf(where, text, Math.fround(utf8(text).length * Math.fround(most)) - 0.1);
+    else if (type === USER_DEFINED) costs[id] = costOf(where, text, USER_DEFINED_SCORE);
   }
+  const least = normal.reduce((low, { score }) => Math.min(low, score), Number.POSITIVE_INFINITY);
   if (unk >= 0) costs[unk] = costOf(where, "unknown", Math.fround(least - UNKNOWN_PENALTY));
   return costs;
 }

@@ -12,6 +12,7 @@ import { type Image, readImage } from "../image/reader.ts";
 import { cacheKey, cachePath, readCache, writeCache } from "./cache.ts";
 import { chooseKernel, type KernelName, kernelNumber } from "./kernel_choice.ts";
 import { type LoadOptions, skeletonOf, streamWeights } from "./load.ts";
+import { modelText } from "./model_text.ts";
 import { type EngineExports, type EngineInstance, instantiate, place } from "./module.ts";
 import { defaultThreads, Team, THREADS_MAX } from "./team.ts";
 
@@ -177,7 +178,7 @@ export class Engine {
 
   /** Ids of a text, without BOS and template. */
   encode(text: string | Uint8Array): number[] {
-    const bytes = typeof text === "string" ? Buffer.from(text, "utf8") : text;
+    const bytes = modelText(this.image.tokenizer.flags, text);
     const room = Math.max(bytes.length, 1) * 4;
     const from = this.#text(bytes, bytes.length + 4 + room);
     const out = Math.ceil((from + bytes.length) / 4) * 4;
@@ -232,7 +233,7 @@ export class Engine {
     const { signal } = options;
     const engine = this.#exports;
     if (this.#busy) throw new TritkitError("E_BUSY", "The engine answers another prompt.", "Open a second engine.");
-    const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
+    const bytes = modelText(this.image.tokenizer.flags, prompt);
     const { max, temp, topk, topp, rep, seed } = samplerIntegers(options);
     const started = performance.now();
     const text = this.#text(bytes);

@@ -3,6 +3,7 @@
  * table. The difference to the integer engine is then the arithmetic alone.
  */
 import { ACTIVATION_SILU, TAB_ROPE_INC } from "../../spec/image.ts";
+import { ROWS_PER_BLOCK } from "../../spec/packing.ts";
 import type { LinearSource, MatrixSource, ModelConfig, ModelSource } from "../convert/model.ts";
 import { unpackGains, unpackRows } from "../convert/packing.ts";
 import type { ImageConfig } from "../image/config.ts";
@@ -24,8 +25,8 @@ export function imageSource(image: Image): ModelSource {
     notes: [],
     // An image is made for integers: every linear layer rounds its input (spec/NUMERICS.md, BitLinear).
     fakeQuant: true,
-    linear: (kind, layer, at) => linear(image.tensor(kind, layer, at?.expert)),
-    matrix: (kind, layer = 0) => matrix(image.tensor(kind, layer)),
+    linear: (kind, layer, at) => linear(image, image.tensor(kind, layer, at?.expert)),
+    matrix: (kind, layer = 0) => matrix(image, image.tensor(kind, layer)),
     gain: (kind, layer, expert) => gain(image.tensor(kind, layer, expert)),
     close: async () => {},
   };
@@ -47,26 +48,26 @@ function ropeFrequencies(tables: Uint8Array, headDim: number): Float64Array {
   return Float64Array.from({ length: headDim / 2 }, (_, j) => (view.getUint32(j * 4, true) / 2 ** 32) * 2 * Math.PI);
 }
 
-function linear(tensor: Tensor): LinearSource {
-  const { rows, cols, packing } = tensor;
+function linear(image: Image, tensor: Tensor): LinearSource {
+  const { rows, cols } = tensor;
   const source: PackedLinear = {
     rows,
     cols,
     scale: tensor.rowScales.length > 0 ? scales(tensor) : scaleValue(tensor.scale),
-    packed: tensor.data,
-    trits: (start, count) => rowsOf(tensor, start, count, packing),
+    packedRows: (start, count) => packedRows(image, tensor, start, count),
+    trits: (start, count) => rowsOf(image, tensor, start, count),
   };
   return source;
 }
 
-function matrix(tensor: Tensor): MatrixSource {
-  const { rows, cols, packing } = tensor;
+function matrix(image: Image, tensor: Tensor): MatrixSource {
+  const { rows, cols } = tensor;
   const scale = scales(tensor);
   return {
     rows,
     cols,
     values(start, count) {
-      const values = Float32Array.from(rowsOf(tensor, start, count, packing));
+      const values = Float32Array.from(rowsOf(image, tensor, start, count));
       for (let i = 0; i < values.length; i++) values[i] *= scale[start + Math.floor(i / cols)];
       return values;
     },
@@ -74,12 +75,17 @@ function matrix(tensor: Tensor): MatrixSource {
 }
 
 /** (count, cols) integers. Packed rows lie in blocks of four. */
-function rowsOf({ data, rows, cols }: Tensor, start: number, count: number, packing: number): Int8Array {
-  const first = start - (start % 4);
-  const end = Math.min(rows, start + count + 3 - ((start + count + 3) % 4));
-  const from = packedBytes(packing, first, cols);
-  const bytes = data.subarray(from, from + packedBytes(packing, end - first, cols));
-  return unpackRows(packing, bytes, end - first, cols).subarray((start - first) * cols, (start - first + count) * cols);
+function rowsOf(image: Image, tensor: Tensor, start: number, count: number): Int8Array {
+  const { rows, cols, packing } = tensor;
+  const first = start - (start % ROWS_PER_BLOCK);
+  const end = Math.min(rows, Math.ceil((start + count) / ROWS_PER_BLOCK) * ROWS_PER_BLOCK);
+  const integers = unpackRows(packing, packedRows(image, tensor, first, end - first), end - first, cols);
+  return integers.subarray((start - first) * cols, (start - first + count) * cols);
+}
+
+function packedRows({ source }: Image, tensor: Tensor, start: number, count: number): Uint8Array {
+  const { packing, offset, cols } = tensor;
+  return source.read(offset + packedBytes(packing, start, cols), packedBytes(packing, count, cols));
 }
 
 function scales(tensor: Tensor): Float64Array {

@@ -14,8 +14,9 @@ import { encodeTokenizer, type Tokenizer } from "../image/tokenizer.ts";
 
 /** Buffers grow in such steps. */
 const STEP = 65536;
-/** as/tokenizer/encode.ts: 16 bytes of scratch for each byte of a word, which may be the whole text and a space before it. */
-const SCRATCH_PER_BYTE = 16;
+/** as/tokenizer/encode.ts: 16 bytes of scratch for each byte of a word and one more, and the text that is joined with a space or literals; a word may be all of it. */
+const SCRATCH_PER_BYTE = 17;
+const SCRATCH_MORE = 64;
 /** The sampler looks back so far (spec/NUMERICS.md, Sampler 1). */
 const PENALISED = 64;
 const I32_MAX = 2 ** 31 - 1;
@@ -97,7 +98,7 @@ export class Texts {
     // Each byte is at most one token, and so is the space before a text.
     const longest = turn.map((item) => bytes.length + 1 + (typeof item === "number" ? 0 : literalBytes(item)));
     const room = longest.reduce((sum, length) => sum + length, 0);
-    const scratch = Math.max(...longest, 0) * SCRATCH_PER_BYTE;
+    const scratch = Math.max(...longest, 0) * SCRATCH_PER_BYTE + SCRATCH_MORE;
     const wanted = text + room * 4 + scratch;
     if (this.#room.bytes < wanted) {
       // The old buffer is lost to the instance: doubling bounds what is lost by what is used.

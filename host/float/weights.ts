@@ -12,9 +12,10 @@ import { packedBytes } from "../image/sizes.ts";
 import { addTernary, realProduct } from "./products.ts";
 import { absmaxQuantise } from "./vectors.ts";
 
-/** A ternary matrix whose packed rows are at hand: an image's. */
+/** A ternary matrix whose rows are packed already: an image's. */
 export interface PackedLinear extends LinearSource {
-  readonly packed: Uint8Array;
+  /** @param start,count multiples of 4, but for the last rows */
+  packedRows(start: number, count: number): Uint8Array;
 }
 
 /** Rows of a matrix that are read at once when it is not kept: about 4 million weights. */
@@ -118,26 +119,30 @@ class Ternary implements Matrix {
   readonly bytes: number;
   readonly #name: string;
   readonly #source: LinearSource;
-  #packed: Uint8Array | null;
+  #packed: Uint8Array | null = null;
 
   constructor(name: string, source: LinearSource) {
     this.#name = name;
     this.#source = source;
-    this.#packed = "packed" in source ? (source as PackedLinear).packed : null;
-    this.bytes = this.#packed === null ? packedBytes(PACK_TRITS_1, source.rows, source.cols) : 0;
+    this.bytes = packedBytes(PACK_TRITS_1, source.rows, source.cols);
   }
 
   async keep(): Promise<void> {
-    if (this.#packed !== null) return;
     const { rows, cols } = this.#source;
     const packed = new Uint8Array(this.bytes);
     let at = 0;
     for (const [start, count] of chunks(rows, cols)) {
-      const part = packRows(PACK_TRITS_1, await this.#source.trits(start, count), count, cols);
+      const part = await this.#read(start, count);
       packed.set(part, at);
       at += part.length;
     }
     this.#packed = packed;
+  }
+
+  async #read(start: number, count: number): Promise<Uint8Array> {
+    const source = this.#source;
+    if ("packedRows" in source) return (source as PackedLinear).packedRows(start, count);
+    return packRows(PACK_TRITS_1, await source.trits(start, count), count, source.cols);
   }
 
   row(): null {
@@ -156,7 +161,7 @@ class Ternary implements Matrix {
     const sums = new Float64Array(count * padded);
     const whole = this.#packed;
     for (const [start, n] of whole === null ? chunks(rows, cols) : [[0, rows] as const]) {
-      const packed = whole ?? packRows(PACK_TRITS_1, await this.#source.trits(start, n), n, cols);
+      const packed = whole ?? (await this.#read(start, n));
       for (let t = 0; t < count; t++) addTernary(packed, n, cols, input, t * cols, sums, t * padded + start);
     }
     for (let t = 0; t < count; t++)

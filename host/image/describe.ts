@@ -6,14 +6,11 @@ import {
   KIND_HEAD,
   KIND_ROUTER,
   KIND_TOKENIZER,
-  PRE_BYTES,
-  PRE_NONE,
   ROW_SCALE_BYTES,
   SCALE_ROWS,
   SCALE_TENSOR,
   TOK_ADD_SPACE_PREFIX,
   TOK_BYTE_FALLBACK,
-  TOK_BYTE_LEVEL,
   TOK_TYPE_SPECIAL,
   TRAILER_BYTES,
   TRL_SHA256,
@@ -27,6 +24,10 @@ import type { Image } from "./reader.ts";
 import { scaleValue } from "./scale.ts";
 import type { Tensor } from "./section.ts";
 import { packingName } from "./sizes.ts";
+
+/** By kind and pre-tokenizer of the TOKENIZER section. */
+const KINDS: readonly string[] = ["", "byte-level BPE", "SentencePiece BPE", "unigram"];
+const PRE_TOKENIZERS: readonly string[] = ["none", "sentencepiece", "bytes", "gpt-2", "llama-3", "qwen-2", "digits"];
 
 export interface TensorDescription {
   readonly name: string;
@@ -128,6 +129,7 @@ export function describeImage(image: Image, sha?: Uint8Array): ImageDescription 
       `hidden ${config.hiddenDim} ${activation}`,
       ...(config.nExperts > 0 ? [`${config.nExperts} experts (${config.nExpertsUsed} used)`] : []),
       config.subNorm ? "sub-norms" : "no sub-norms",
+      ...(config.weights === 1 ? ["binary weights"] : []),
       `context ${config.seqLen}`,
       `vocabulary ${config.vocabSize}`,
       config.tied ? "tied head" : "own head",
@@ -183,8 +185,8 @@ function describeTensor(tensor: Tensor): TensorDescription {
 
 function describeTokenizer({ tokenizer, sections }: Image): ImageDescription["tokenizer"] {
   return {
-    kind: tokenizer.kind === TOK_BYTE_LEVEL ? "byte-level BPE" : "SentencePiece BPE",
-    pre_tokenizer: tokenizer.pre === PRE_BYTES ? "bytes" : tokenizer.pre === PRE_NONE ? "none" : "sentencepiece",
+    kind: KINDS[tokenizer.kind] ?? "",
+    pre_tokenizer: PRE_TOKENIZERS[tokenizer.pre] ?? "",
     vocab_size: tokenizer.tokens.length,
     merges: tokenizer.merges.length,
     special: tokenizer.types.reduce((count, type) => count + Number(type === TOK_TYPE_SPECIAL), 0),

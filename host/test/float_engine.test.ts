@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { openModel } from "../convert/convert.ts";
-import { Engine } from "../engine/engine.ts";
+import { Engine, LOGIT_UNIT } from "../engine/engine.ts";
 import { evaluate } from "../engine/eval.ts";
 import { TritkitError } from "../errors.ts";
 import { FloatEngine, type FloatOptions } from "../float/float_engine.ts";
@@ -14,9 +14,10 @@ import { roundHalfEven } from "../float/vectors.ts";
 import { run } from "./command.ts";
 import { checkWords } from "./failure.ts";
 import { writeHf } from "./hf_fixture.ts";
+import { readModel, VECTOR_MODELS } from "./transcripts.ts";
 
 const MODELS = join(process.cwd(), "examples/models");
-const WINDOWS = 6;
+const WINDOWS = 4;
 
 interface Fixture {
   window: number;
@@ -99,6 +100,29 @@ describe("the float engine and the float64 reference", () => {
   });
 });
 
+describe("the float engine on images of every shape", () => {
+  for (const name of VECTOR_MODELS) {
+    it(`${name}: the integer engine's logits within what 8 bits cost`, async (context) => {
+      const integer = await Engine.open(readModel(name));
+      const float = await FloatEngine.openImage(readModel(name));
+      const { vocabSize } = float.config;
+      const ids = Array.from({ length: 12 }, (_, i) => (i * 37 + 3) % vocabSize);
+      const expected = await float.forwardAll(ids, 0);
+      const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+      const errors = ids.map((id, position) => {
+        const logits = integer.forward(id, position);
+        let worst = 0;
+        for (let i = 0; i < vocabSize; i++)
+          worst = Math.max(worst, Math.abs(logits[i] * LOGIT_UNIT - expected[position * vocabSize + i]));
+        return worst / largest;
+      });
+      context.diagnostic(`differences in shares of the largest logit: ${errors.map((e) => e.toFixed(3)).join(" ")}`);
+      // A choice of experts may fall differently at one position or another.
+      assert.ok(errors.sort((a, b) => a - b)[ids.length >> 1] < 0.05);
+    });
+  }
+});
+
 describe("a conversation with the float engine", () => {
   it("counts, slides and stops as the integer engine does", async () => {
     const float = await FloatEngine.openImage(await imageOf("llama-300k"), { context: 48 });
@@ -114,6 +138,20 @@ describe("a conversation with the float engine", () => {
       for (const field of ["promptTokens", "position", "slides", "context", "stop"] as const)
         assert.equal(ours[field], theirs[field], `turn ${i}: ${field}`);
       if (i === 0) assert.deepEqual(ours.tokenIds, theirs.tokenIds);
+    }
+  });
+
+  it("turns a prompt into the integer engine's ids, templates included", async () => {
+    for (const name of VECTOR_MODELS) {
+      const bytes = new Uint8Array(await readFile(join(process.cwd(), "spec/vectors", `${name}.trit`)));
+      const [float, integer] = [await FloatEngine.openImage(bytes), await Engine.open(bytes)];
+      for (const [i, prompt] of ["the sea", "\u00e9 and\n\n \ud83d\ude00", "x"].entries()) {
+        const options = { temperature: 0, maxTokens: 1, keep: i > 0 };
+        const [ours, theirs] = [await float.generate(prompt, options), await integer.generate(prompt, options)];
+        assert.deepEqual(float.encode(prompt), integer.encode(prompt));
+        assert.equal(ours.promptTokens, theirs.promptTokens, `${name}: ${prompt}`);
+        assert.equal(ours.position, theirs.position, `${name}: ${prompt}`);
+      }
     }
   });
 
@@ -158,6 +196,20 @@ describe("what the float engine refuses", () => {
     await failsWith("E_TEXT_EMPTY", () => evaluate(engine, []));
     await failsWith("E_TOKEN_ID", () => evaluate(engine, [3, 99999]));
     await engine.close();
+  });
+
+  it("weights that are no numbers", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "float-"));
+    try {
+      const bytes = new Uint8Array(new Float32Array(16).fill(Number.NaN).buffer);
+      await writeHf(folder, "multiply", { tensors: { "model.norm.weight": { dtype: "F32", shape: [16], bytes } } });
+      const options = ["--engine", "float", "-p", "a", "--temp", "0"];
+      const { status, stderr } = await run(["run", folder, ...options]);
+      assert.equal(status, 1);
+      assert.match(stderr, /^tritkit: .*\[E_(NOT_FINITE|SOURCE_FORMAT)\]\n$/m);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("a source without --engine float, and options that only it takes; one line each", async () => {

@@ -12,7 +12,9 @@ import { BLOCK_TYPES, quantisedBlocks, randomBlocks } from "./ggml_blocks.ts";
 
 const ggml = loadGgml();
 const skip =
-  ggml === null && process.env.TRITKIT_TEST_GGML !== "1" && "ggml's npm packages are not installed (npm run peers)";
+  ggml === null &&
+  process.env.TRITKIT_TEST_GGML !== "1" &&
+  "ggml's npm packages are not installed (npm run bench:peer)";
 
 for (const type of BLOCK_TYPES)
   test(`${typeName(type)}: 2,000 random blocks and 40 of ggml's quantiser give ggml's values`, { skip }, () => {

@@ -1,6 +1,4 @@
-/** One tiny model as a GGUF file of either program and as a Hugging Face directory, so that two importers can be held to one image. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+/** One tiny model as a GGUF file of either program; gguf_twin.ts writes it as a Hugging Face directory. */
 import { TYPE_F32 } from "../convert/gguf/types.ts";
 import { encodeFloats, encodeTrits } from "./gguf_encode.ts";
 import { type Field, ggufBytes, type WrittenTensor } from "./gguf_writer.ts";
@@ -11,7 +9,7 @@ export const SHAPE = { dim: 256, hidden: 512, layers: 2, heads: 4, kv: 2, headDi
 
 /** Tensors of a layer: name in GGUF, name in Hugging Face, rows and columns; a norm has no columns. */
 const { dim, hidden, heads, kv, headDim } = SHAPE;
-const LINEARS: readonly [gguf: string, hf: string, rows: number, cols: number][] = [
+export const LINEARS: readonly [gguf: string, hf: string, rows: number, cols: number][] = [
   ["attn_q", "self_attn.q_proj", heads * headDim, dim],
   ["attn_k", "self_attn.k_proj", kv * headDim, dim],
   ["attn_v", "self_attn.v_proj", kv * headDim, dim],
@@ -20,7 +18,7 @@ const LINEARS: readonly [gguf: string, hf: string, rows: number, cols: number][]
   ["ffn_up", "mlp.up_proj", hidden, dim],
   ["ffn_down", "mlp.down_proj", dim, hidden],
 ];
-const NORMS: readonly [gguf: string, hf: string, length: number, sub: boolean][] = [
+export const NORMS: readonly [gguf: string, hf: string, length: number, sub: boolean][] = [
   ["attn_norm", "input_layernorm", dim, false],
   ["attn_sub_norm", "self_attn.attn_sub_norm", heads * headDim, true],
   ["ffn_norm", "post_attention_layernorm", dim, false],
@@ -188,6 +186,26 @@ function once(model: Tiny, key: string, encode: () => Uint8Array): Uint8Array {
 export const TOKENS = [...byteCharacters(), "he", "\u0120t", "<|bos|>", "<|eos|>"];
 export const MERGES = ["h e", "\u0120 t"];
 
+/** SentencePiece: its special tokens, 256 bytes and one piece. */
+export const PIECES = [
+  ...["<unk>", "<s>", "</s>"],
+  ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+  "\u2581",
+];
+
+/** Fields in place of those of the byte-level tokenizer. */
+export const SENTENCE_PIECE: Readonly<Record<string, Field | undefined>> = {
+  "tokenizer.ggml.model": ["tokenizer.ggml.model", "string", "llama"],
+  "tokenizer.ggml.pre": undefined,
+  "tokenizer.ggml.merges": undefined,
+  "tokenizer.ggml.tokens": ["tokenizer.ggml.tokens", ["string"], PIECES],
+  "tokenizer.ggml.scores": ["tokenizer.ggml.scores", ["f32"], PIECES.map(() => 0)],
+  "tokenizer.ggml.token_type": ["tokenizer.ggml.token_type", ["i32"], [2, 3, 3, ...new Array(256).fill(6), 1]],
+  "tokenizer.ggml.bos_token_id": undefined,
+  "tokenizer.ggml.eos_token_id": undefined,
+  "tokenizer.ggml.add_bos_token": undefined,
+};
+
 function metadata(architecture: string): Field[] {
   const at = (name: string) => `${architecture}.${name}`;
   return [
@@ -212,74 +230,4 @@ function metadata(architecture: string): Field[] {
     ["tokenizer.ggml.eos_token_id", "u32", 259],
     ["tokenizer.ggml.add_bos_token", "bool", true],
   ];
-}
-
-/** The same model as transformers has it, weights packed. */
-export async function writeTinyHf(directory: string, model: Tiny): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  const entries: [name: string, dtype: string, shape: number[], bytes: Uint8Array][] = [];
-  const floats = (name: string, shape: number[], values: Float32Array) =>
-    entries.push([`${name}.weight`, "F32", shape, encodeFloats(TYPE_F32, values)]);
-  floats("model.embed_tokens", [SHAPE.vocab, dim], model.embed);
-  floats("model.norm", [dim], model.finalNorm);
-  if (!model.tied) floats("lm_head", [SHAPE.vocab, dim], model.head);
-  for (const [key, { rows, cols, scale, trits }] of model.linears) {
-    const [layer, name] = key.split(" ");
-    const hf = `model.layers.${layer}.${LINEARS.find(([gguf]) => gguf === name)?.[1]}`;
-    const quarter = (rows / 4) * cols;
-    const packed = Uint8Array.from({ length: quarter }, (_, i) =>
-      [0, 1, 2, 3].reduce((byte, part) => byte + (trits[part * quarter + i] + 1) * 4 ** part, 0),
-    );
-    entries.push([`${hf}.weight`, "U8", [rows / 4, cols], packed]);
-    entries.push([`${hf}.weight_scale`, "F32", [1], encodeFloats(TYPE_F32, Float32Array.of(scale))]);
-  }
-  for (const [key, gains] of model.norms) {
-    const [layer, name] = key.split(" ");
-    floats(`model.layers.${layer}.${NORMS.find(([gguf]) => gguf === name)?.[1]}`, [gains.length], gains);
-  }
-  const config = {
-    model_type: model.subNorm ? "bitnet" : "llama",
-    hidden_size: dim,
-    intermediate_size: hidden,
-    num_hidden_layers: SHAPE.layers,
-    num_attention_heads: heads,
-    num_key_value_heads: kv,
-    head_dim: headDim,
-    hidden_act: model.activation,
-    max_position_embeddings: SHAPE.context,
-    vocab_size: SHAPE.vocab,
-    rms_norm_eps: 1e-5,
-    rope_theta: 10000,
-    tie_word_embeddings: model.tied,
-    bos_token_id: 258,
-    eos_token_id: 259,
-    quantization_config: { quant_method: "bitnet", linear_class: "autobitlinear" },
-  };
-  const special = (id: number) => ({ id, content: TOKENS[id], special: true });
-  const tokenizer = {
-    added_tokens: [special(258), special(259)],
-    normalizer: null,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: null,
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(TOKENS.slice(0, 258).map((text, id) => [text, id])),
-      merges: MERGES,
-    },
-  };
-  await writeFile(join(directory, "config.json"), JSON.stringify(config));
-  await writeFile(join(directory, "tokenizer.json"), JSON.stringify(tokenizer));
-  const header: Record<string, unknown> = {};
-  let at = 0;
-  for (const [name, dtype, shape, bytes] of entries) {
-    header[name] = { dtype, shape, data_offsets: [at, at + bytes.length] };
-    at += bytes.length;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const start = Buffer.alloc(8);
-  start.writeBigUInt64LE(BigInt(json.length));
-  await writeFile(
-    join(directory, "model.safetensors"),
-    Buffer.concat([start, json, ...entries.map(([, , , bytes]) => bytes)]),
-  );
 }

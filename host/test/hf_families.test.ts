@@ -18,6 +18,7 @@ import {
   SCALE_ROWS,
   TAB_ROPE_INC,
 } from "../../spec/image.ts";
+import { valueFactors } from "../convert/column_scales.ts";
 import { type ConvertOptions, convert, openModel } from "../convert/convert.ts";
 import { isTernary } from "../convert/model.ts";
 import { unpackGains, unpackRows } from "../convert/packing.ts";
@@ -323,6 +324,12 @@ test("TriLM's column scales cannot move to value heads that several heads share"
     code: "E_UNSUPPORTED",
     message: /o_proj.*columns/,
   });
+});
+
+test("column scales move to shared value heads when the heads agree", () => {
+  const levels = Float64Array.of(3, 3, 3, 0, 5, 5, 5, 5);
+  const factors = valueFactors("o", levels, { nHeads: 4, nKvHeads: 2, headDim: 2 });
+  assert.deepEqual([...factors], [0.6, 0.6, 1, 1]);
 });
 
 function floatLlama() {

@@ -22,11 +22,14 @@ export interface Changes {
   readonly config?: Record<string, unknown>;
   readonly tensors?: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }>;
   readonly tokenizer?: unknown;
+  /** Rows of the embedding, in place of the fixture's 260; `config` has to agree. */
+  readonly vocab?: number;
 }
 
 export async function writeHf(directory: string, weights: Weights, changes: Changes = {}): Promise<void> {
   await mkdir(directory, { recursive: true });
-  const { dim, hidden, layers, heads, kv, headDim, vocab } = SHAPE;
+  const { dim, hidden, layers, heads, kv, headDim } = SHAPE;
+  const vocab = changes.vocab ?? SHAPE.vocab;
   const tensors: NonNullable<Changes["tensors"]> = {};
   const random = seeded(3);
   const floats = (shape: number[], value: (i: number) => number) => ({

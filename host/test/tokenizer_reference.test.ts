@@ -16,7 +16,7 @@ import { TextCodec } from "../engine/text_codec.ts";
 import { randomBytes, randomTexts } from "./texts.ts";
 import { BYTE_LEVEL, byteLevelJson, mergesOfRanks, SPLIT, spell, tiktokenEncoding } from "./vocabularies.ts";
 
-const COUNT = process.env.TRITKIT_TEST_TOKENIZERS ? 10_000 : 600;
+const COUNT = process.env.TRITKIT_TEST_TOKENIZERS ? 10_000 : 150;
 /** Where JavaScript's \s is not Unicode's White_Space, and where its regular expressions fold no long s. */
 const JS_DIFFERS = /[\u0085\ufeff]|'\u017f/u;
 

@@ -10,7 +10,7 @@ import { typeName } from "../../host/convert/gguf/types.ts";
 import { BLOCK_TYPES, quantisedBlocks, randomBlocks } from "../../host/test/ggml_blocks.ts";
 
 const ggml = loadGgml();
-if (!ggml) throw new Error("ggml's npm packages are not installed: npm ci in scripts/bench/peer");
+if (!ggml) throw new Error("ggml's npm packages are not installed: npm run bench:peer");
 const base64 = (array: Uint8Array | Float32Array) =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
 const vectors = BLOCK_TYPES.map((type) => {

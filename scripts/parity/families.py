@@ -301,23 +301,14 @@ def llama2c(folder, seed):
     return m.Model(embed, blocks, norm, embed)
 
 
-def experts(folder, seed):
-    """Mixtral's names (transformers, MixtralSparseMoeBlock) with packed ternary experts and attention, as MoE-BitNet158's: the router stays a float matrix."""
-    weights, s = Weights(seed, "F16"), SHAPE
-    count, used = 5, 2
+def mixtral_packed(folder, seed):
+    """The same with packed ternary experts and attention, as MoE-BitNet158 trains them."""
+    weights = Weights(seed, "F16")
     linear = lambda *a: packed(*a, multiply=False)
-
-    def ffn(weights, at):
-        router = dense(weights, f"{at}.block_sparse_moe.gate", count, s["dim"])
-        mlps = []
-        for e in range(count):
-            gate, up = (linear(weights, f"{at}.block_sparse_moe.experts.{e}.{n}", s["hidden"], s["dim"]) for n in ("w1", "w3"))
-            mlps.append(m.MLP(gate, up, linear(weights, f"{at}.block_sparse_moe.experts.{e}.w2", s["dim"], s["hidden"]), F.silu))
-        return m.SparseMoe(router, mlps, used)
-
-    model = llama_model(weights, linear, F.silu, tied=False, ffn=ffn)
+    names = ("block_sparse_moe.gate", *(f"block_sparse_moe.experts.{{}}.w{i}" for i in (1, 3, 2)))
+    model = llama_model(weights, linear, F.silu, tied=False, ffn=mixture(linear, F.silu, spread_router, names))
     quantization = {"quant_method": "bitnet", "modules_to_not_convert": ["lm_head", "gate"]}
-    more = dict(model_type="mixtral", num_local_experts=count, num_experts_per_tok=used, quantization_config=quantization)
+    more = dict(model_type="mixtral", num_local_experts=EXPERTS, num_experts_per_tok=USED, quantization_config=quantization)
     write_hf(folder, weights, llama_config("silu", False, **more))
     return model
 
@@ -334,8 +325,8 @@ FAMILIES = {
     "trilm": Family(trilm),
     "olmo": Family(olmo),
     "olmo-affine": Family(lambda folder, seed: olmo(folder, seed, affine=True), no_image="its BitLinear divides by the norm of what a gain has changed"),
-    "experts": Family(experts, mixture=True),
     "mixtral": Family(mixtral, no_image=FLOATS),
+    "mixtral-packed": Family(mixtral_packed, mixture=True),
     "bitnet-experts": Family(bitnet_experts, mixture=True),
     "llama2c": Family(llama2c, "model.bin", no_image=FLOATS),
 }

@@ -11,5 +11,5 @@ class Family(NamedTuple):
     # why no image can hold the model; "" when one can
     no_image: str = ""
     vocab: int = 272
-    # a mixture of experts: a rounding may choose another expert, whose output is another
+    # a rounding may choose another expert, whose output is another
     mixture: bool = False

@@ -3,7 +3,7 @@ import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteP
 import { type Command, usage } from "../command.ts";
 import { measureFidelity, readFidelityText } from "../fidelity.ts";
 import type { Output } from "../output.ts";
-import { bytesText, ProgressLine } from "../progress.ts";
+import { bytesText, ProgressLine, secondsText } from "../progress.ts";
 import { SOURCE_OPTIONS, sourceOptions } from "../source_options.ts";
 
 export const convert: Command = {
@@ -56,8 +56,9 @@ export const convert: Command = {
       signal,
       onProgress: (progress) => lines.update(progress),
     });
-    lines.end(`${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
+    lines.end();
     const { image } = report;
+    out.info(`image  ${target}  ${bytesText(report.bytes)}  sha256 ${report.sha256.slice(0, 8)}`);
     out.info(`model  ${image.name}  ${image.architecture}`);
     const bits = `${image.ternary_bits_per_weight.toFixed(2)} bits, ${image.bits_per_weight.toFixed(2)} over all`;
     out.info(`weights  ${image.ternary_weights.toLocaleString("en")} ternary at ${bits}`);
@@ -72,28 +73,34 @@ export const convert: Command = {
   },
 };
 
-/** A line for each phase, one after the other. */
+/** A line for each phase, one after the other: redrawn while it lasts, then what it came to. */
 class PhaseLines {
   readonly #out: Output;
   #phase: WriteProgress["phase"] | null = null;
-  #line: ProgressLine;
+  #line: ProgressLine | null = null;
+  #started = 0;
+  /** What has been read or written so far, as text. */
+  #done = "";
 
   constructor(out: Output) {
     this.#out = out;
-    this.#line = new ProgressLine(out, "write");
   }
 
   update({ phase, bytes, total, tensor }: WriteProgress): void {
+    const text = phase === "read" ? weightsText : bytesText;
     if (phase !== this.#phase) {
+      this.end();
       this.#phase = phase;
-      this.#line = new ProgressLine(this.#out, phase, undefined, phase === "read" ? weightsText : bytesText);
+      this.#line = new ProgressLine(this.#out, phase, undefined, text);
+      this.#started = performance.now();
     }
-    this.#line.update(bytes, total, tensor);
+    this.#done = text(phase === "read" ? bytes : total);
+    this.#line?.update(bytes, total, tensor);
   }
 
-  end(text: string): void {
-    this.#line = new ProgressLine(this.#out, "write");
-    this.#line.end(text);
+  end(): void {
+    this.#line?.end(`${this.#done}  ${secondsText((performance.now() - this.#started) / 1000)}`);
+    this.#line = null;
   }
 }
 

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { type EvalOptions, evaluate } from "../../engine/eval.ts";
 import { type Command, type Context, usage } from "../command.ts";
-import { openRunner, RUNNER_OPTIONS, type Runner } from "../model_file.ts";
 import { NpyRows } from "../npy.ts";
 import { secondsText } from "../progress.ts";
+import { openRunner, RUNNER_OPTIONS, type Runner } from "../runner.ts";
 import { growWhole } from "../whole_file.ts";
 
 export const evaluateCommand: Command = {

@@ -1,6 +1,6 @@
 import { SAMPLING_OPTIONS, samplingFrom, talk } from "../chat_view.ts";
 import type { Command } from "../command.ts";
-import { openRunner, RUNNER_OPTIONS } from "../model_file.ts";
+import { openRunner, RUNNER_OPTIONS } from "../runner.ts";
 
 export const run: Command = {
   name: "run",

@@ -68,9 +68,22 @@ export class Cursor {
     if (length > BigInt(Math.max(0, this.left))) throw badGguf(this.name, `says that ${what} has ${length} bytes`);
     if (length > max) throw badGguf(this.name, `says that ${what} has ${length} bytes, at most ${max} are read`);
     await this.need(Number(length), what);
-    this.at += Number(length);
+    return this.decode(Number(length), what);
+  }
+
+  /** As `text` when all of it is ready, else null: most of a header are short texts, and waiting costs more than reading. */
+  readyText(what: string): string | null {
+    if (this.at + 8 > this.window.length) return null;
+    const length = this.view.getBigUint64(this.at, true);
+    if (length > BigInt(this.window.length - this.at - 8)) return null;
+    this.at += 8;
+    return this.decode(Number(length), what);
+  }
+
+  private decode(length: number, what: string): string {
+    this.at += length;
     try {
-      return this.decoder.decode(this.window.subarray(this.at - Number(length), this.at));
+      return this.decoder.decode(this.window.subarray(this.at - length, this.at));
     } catch {
       throw badGguf(this.name, `has ${what} that is no UTF-8`);
     }

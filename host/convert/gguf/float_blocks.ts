@@ -8,7 +8,8 @@
  *
  * Every product here has at most 24 significant bits and every sum at most 50, so that one rounding to float32 at the end is all there is, as in C.
  */
-import { bfloatsToFloats, halfToFloat } from "../safetensors.ts";
+import { bfloatsToFloats } from "../safetensors.ts";
+import { halfAt, halfValues } from "./halves.ts";
 import { BLOCK_WEIGHTS, blockScales, decodeTrits } from "./ternary_blocks.ts";
 import {
   TYPE_BF16,
@@ -50,25 +51,22 @@ const DECODERS: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [TYPE_TQ2_0, (bytes, values) => decodeTernary(TYPE_TQ2_0, bytes, values)],
 ]);
 
-/** The value of every half: an embedding has some hundred million, and a table is 40 times as fast (measured). */
-let halfValues: Float32Array | null = null;
-
 function decodeHalves(bytes: Uint8Array<ArrayBuffer>, values: Float32Array): void {
-  halfValues ??= Float32Array.from({ length: 65536 }, (_, bits) => halfToFloat(bits));
+  const table = halfValues();
   const halves = new Uint16Array(bytes.buffer);
-  for (let i = 0; i < halves.length; i++) values[i] = halfValues[halves[i]];
+  for (let i = 0; i < halves.length; i++) values[i] = table[halves[i]];
 }
 
 function decodeQ8(bytes: Uint8Array, values: Float32Array): void {
   for (let at = 0, to = 0; at < bytes.length; at += 34, to += 32) {
-    const d = half(bytes, at);
+    const d = halfAt(bytes, at);
     for (let i = 0; i < 32; i++) values[to + i] = d * int8(bytes[at + 2 + i]);
   }
 }
 
 function decodeQ4(bytes: Uint8Array, values: Float32Array): void {
   for (let at = 0, to = 0; at < bytes.length; at += 18, to += 32) {
-    const d = half(bytes, at);
+    const d = halfAt(bytes, at);
     for (let i = 0; i < 16; i++) {
       values[to + i] = d * ((bytes[at + 2 + i] & 15) - 8);
       values[to + 16 + i] = d * ((bytes[at + 2 + i] >> 4) - 8);
@@ -78,8 +76,8 @@ function decodeQ4(bytes: Uint8Array, values: Float32Array): void {
 
 function decodeQ4K(bytes: Uint8Array, values: Float32Array): void {
   for (let at = 0, to = 0; at < bytes.length; at += 144, to += 256) {
-    const d = half(bytes, at);
-    const dmin = half(bytes, at + 2);
+    const d = halfAt(bytes, at);
+    const dmin = halfAt(bytes, at + 2);
     for (let group = 0; group < 8; group++) {
       const { scale, min } = q4kScale(bytes, at + 4, group);
       const from = at + 16 + (group >> 1) * 32;
@@ -109,7 +107,7 @@ function q4kScale(bytes: Uint8Array, at: number, group: number): { scale: number
 /** Halves of 128 weights: 64 bytes of ql, 32 of qh, 8 scales. Byte i of the two gives weights i, i + 32, i + 64, i + 96. */
 function decodeQ6K(bytes: Uint8Array, values: Float32Array): void {
   for (let at = 0, to = 0; at < bytes.length; at += 210, to += 256) {
-    const d = half(bytes, at + 208);
+    const d = halfAt(bytes, at + 208);
     for (let part = 0; part < 8; part++) {
       const [h, quarter] = [part >> 2, part & 3];
       const low = at + h * 64 + (quarter & 1) * 32;
@@ -128,10 +126,6 @@ function decodeTernary(type: number, bytes: Uint8Array, values: Float32Array): v
   decodeTrits(type, bytes, trits);
   const scales = blockScales(type, bytes);
   for (let i = 0; i < values.length; i++) values[i] = trits[i] * scales[Math.floor(i / BLOCK_WEIGHTS)];
-}
-
-function half(bytes: Uint8Array, at: number): number {
-  return halfToFloat(bytes[at] | (bytes[at + 1] << 8));
 }
 
 function int8(byte: number): number {

@@ -112,8 +112,10 @@ export class GgufLinears {
     const columns = await this.columnFactors(place, signal);
     const name = scaleName(this.base(place));
     if (!this.file.has(name)) return columns;
-    const factors = await readVector(this.file, name);
-    const factor = factors.length === 1 ? factors[0] : factors[place.expert ?? 0];
+    const { count } = this.file.get(name);
+    if (count !== 1 && count !== this.config.nExperts)
+      throw badGguf(this.file.name, `has ${count} values in ${name}, where one is meant`);
+    const factor = (await readVector(this.file, name))[count === 1 ? 0 : (place.expert ?? 0)];
     if (!(factor > 0 && factor < Infinity))
       throw badGguf(this.file.name, `has ${factor} in ${name}, which is no scale`);
     return (columns ?? new Float64Array(place.rows.rows).fill(1)).map((column) => column * factor);

@@ -5,12 +5,12 @@
  * writes Falcon3, Falcon-E and Llama3-8B-1.58 so, which were trained as BitLinears. TriLM is the exception (weights ternary, activations float as published) and known by
  * its name. (llama.cpp itself rounds inputs of every quantised type to int8, block by block, which is nobody's published semantics.)
  */
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { IMAGE_NAME_BYTES, STOP_MAX } from "../../../spec/image.ts";
 import { type CompiledChat, compileChat } from "../chat_template.ts";
-import { readTokenizer } from "../hf_tokenizer.ts";
 import type { ModelConfig, ModelSource, OpenOptions } from "../model.ts";
 import { checkModelConfig } from "../plan.ts";
+import { readTokenizerFile } from "../source_tokenizer.ts";
 import type { ImportedTokenizer } from "../tokenizer_build.ts";
 import { importGgufTokenizer } from "../tokenizer_gguf.ts";
 import { checkTensors } from "./check_tensors.ts";
@@ -20,14 +20,14 @@ import { GgufLinears } from "./linear.ts";
 import { EMBED_NAME, HEAD_NAME, tensorBase } from "./names.ts";
 import { readFrequencies } from "./rope.ts";
 import { readSpecials, readVocabulary, type Specials, type Vocabulary } from "./special_tokens.ts";
-import { openMatrix, readVector } from "./tensor_rows.ts";
+import { openMatrix, readVector, rowsOf } from "./tensor_rows.ts";
 
 /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED */
 export async function openGguf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
   const file = await GgufFile.open(source);
   try {
     const architecture = readArchitecture(file);
-    const [vocabSize] = file.get(EMBED_NAME).shape;
+    const vocabSize = rowsOf(file, EMBED_NAME).rows;
     const vocabulary = readVocabulary(file, vocabSize);
     const specials = readSpecials(file, vocabulary);
     const { bos, eos, addBos } = specials;
@@ -39,7 +39,7 @@ export async function openGguf(source: string, options: OpenOptions = {}): Promi
     const imported =
       options.tokenizer === undefined
         ? importGgufTokenizer(file.name, { ...vocabulary, ...specials }, vocabSize)
-        : await readTokenizer(dirname(source), options.tokenizer, vocabSize);
+        : await readTokenizerFile(options.tokenizer, vocabSize);
     const compiled = compileTemplate(vocabulary, specials, imported);
     const ends = new Set([...specials.stop, ...compiled.stop].filter((id) => id !== eos));
     const config: ModelConfig = {
@@ -94,7 +94,7 @@ function decisions(
   if (file.fields.get(`${name}.hidden_activation`) === undefined && name === "bitnet")
     notes.push(
       config.activation === "relu2"
-        ? "The activation is the squared ReLU: the shape is that of BitNet b1.58 2B-4T, whatever llama.cpp takes for its architecture."
+        ? "The activation is the squared ReLU: the shape is that of BitNet b1.58 2B-4T, for which llama.cpp takes SiLU by mistake."
         : "The activation is SiLU, as llama.cpp takes it for the architecture bitnet.",
     );
   if (name === "llama" && fakeQuant)

@@ -20,7 +20,7 @@ export async function readFrequencies(
 ): Promise<Float64Array | null> {
   const factors = new Float64Array(headDim / 2).fill(readLinear(file, name));
   if (file.has(ROPE_FREQS_NAME)) {
-    const own = await readVector(file, ROPE_FREQS_NAME);
+    const own = file.get(ROPE_FREQS_NAME).count === factors.length ? await readVector(file, ROPE_FREQS_NAME) : [];
     if (own.length !== factors.length || !own.every((factor) => factor > 0 && factor < Infinity))
       throw badGguf(file.name, `has ${ROPE_FREQS_NAME} without a factor for each pair of a head`);
     for (const [j, factor] of own.entries()) factors[j] *= factor;

@@ -78,7 +78,8 @@ function readWordRule(fields: GgufFields, tokens: readonly string[]): string | n
 export function readSpecials(file: GgufFile, { model, pre, tokens, types }: Vocabulary): Specials {
   const { fields } = file;
   const id = (name: string, fallback = NO_TOKEN): number => {
-    const value = fields.integer(key(`${name}_token_id`), fallback);
+    const none = fields.get(key(`${name}_token_id`)) === -1;
+    const value = none ? NO_TOKEN : fields.integer(key(`${name}_token_id`), fallback);
     if (value !== NO_TOKEN && value >= tokens.length)
       throw badGguf(file.name, `has the token ${value} in ${key(`${name}_token_id`)}, of ${tokens.length} tokens`);
     return value === NO_TOKEN ? -1 : value;

@@ -10,7 +10,7 @@
  *
  * weight = trit * d.
  */
-import { halfToFloat } from "../safetensors.ts";
+import { halfAt } from "./halves.ts";
 import { TYPE_TQ1_0 } from "./types.ts";
 
 export const BLOCK_WEIGHTS = 256;
@@ -70,7 +70,5 @@ function decodeDigits(
 /** Scale d of each block. */
 export function blockScales(type: number, bytes: Uint8Array): Float32Array {
   const size = type === TYPE_TQ1_0 ? TQ1_0_BYTES : TQ2_0_BYTES;
-  return Float32Array.from({ length: bytes.length / size }, (_, block) =>
-    halfToFloat(bytes[(block + 1) * size - 2] | (bytes[(block + 1) * size - 1] << 8)),
-  );
+  return Float32Array.from({ length: bytes.length / size }, (_, block) => halfAt(bytes, (block + 1) * size - 2));
 }

@@ -195,14 +195,24 @@ class Tokenizer:
     def encode_as_it_is(self, text):
         ids, start, at = [], 0, 0
         while at < len(text):
-            found = next((i for i in self.added if text.startswith(self.tokens[i], at)), None)
+            found = next(((i, end) for i in self.added if (end := self.end_of(i, text, at))), None)
             if found is None:
                 at += 1
                 continue
-            ids += [*self.stretch(text[start:at]), found]
-            at += len(self.tokens[found])
-            start = at
+            ids += [*self.stretch(text[start:at]), found[0]]
+            start = at = found[1]
         return ids + self.stretch(text[start:])
+
+    def end_of(self, token, text, at):
+        """Where the token ends that stands at `at`, or 0; U+2581 stands for a space, but not in byte-level models."""
+        for byte in self.tokens[token]:
+            if self.kind != BYTE_LEVEL and byte == 0x20 and text.startswith(LOW_LINE, at):
+                at += len(LOW_LINE)
+            elif text[at : at + 1] == bytes([byte]):
+                at += 1
+            else:
+                return 0
+        return at
 
     def decode(self, ids, from_start=True):
         text = b"".join(b"" if self.types[i] in (SPECIAL, UNUSED) else self.tokens[i] for i in ids)
