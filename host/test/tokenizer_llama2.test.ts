@@ -95,17 +95,13 @@ for (const [i, [name, read]] of FILES.entries())
 test("one word of 64 KiB takes n log n", () => {
   const codec = new TextCodec(FILES[1][1]());
   const text = [...randomTexts(2000, { seed: 50 })].join(" ").slice(0, 60_000);
-  const time = (piece: string) => {
-    const times = [0, 1, 2].map(() => {
-      const start = performance.now();
-      codec.encode(piece);
-      return performance.now() - start;
-    });
-    return Math.min(...times);
-  };
-  const [quarter, whole] = [time(text.slice(0, 15_000)), time(text)];
-  assert.ok(whole < 10 * quarter + 20, `${quarter} ms and ${whole} ms`);
-  assert.ok(whole < 3000, `${whole} ms`);
+  const times = [0, 1, 2].map(() => {
+    const start = performance.now();
+    codec.encode(text);
+    return performance.now() - start;
+  });
+  // n * n steps would be four billion.
+  assert.ok(Math.min(...times) < 1500, `${times} ms`);
 });
 
 test("a tokenizer.bin that lies is refused", () => {
