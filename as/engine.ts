@@ -146,6 +146,11 @@ export {
   use_kernel,
 };
 
+/** Bit k: this build has ternary kernel k (kernels/simd.ts). */
+export function kernels(): i32 {
+  return KERNELS;
+}
+
 const PAGE: u64 = 65536;
 /** What wasm32 addresses, less a page, so that no address one past the last byte is 0. */
 const ADDRESSES: u64 = 0xffff0000;
