@@ -126,7 +126,7 @@ interface OwnProduct {
 async function ownProducts(trits: Int8Array, x: Float32Array, size: Size): Promise<OwnProduct[]> {
   const { rows, cols, n, copies } = size;
   const products: OwnProduct[] = [];
-  for (const name of kernelsOf(await instantiate())) {
+  for (const name of kernelsOf(await instantiate({ wide: true }))) {
     const kernel = kernelNumber(name);
     const engine = (await instantiate()).exports as ProductExports;
     const room = (bytes: number) => Math.ceil((engine.reserve(bytes + 64) >>> 0) / 64) * 64;

@@ -3,8 +3,8 @@
 import { type Column, isKernel, isModel, rowsOf } from "./report.ts";
 import type { BenchEvent } from "./runs.ts";
 
-const LEFT = 300;
-const WIDTH = 900;
+const LEFT = 330;
+const WIDTH = 940;
 const BAR = 15;
 const GAP = 5;
 const TOP = 64;
@@ -35,7 +35,7 @@ export function figure(columns: readonly Column[]): string {
       `kernel ${event.shape}: ${event.mode}, ${count}`,
       column,
       event,
-      `${Number(event.ratio).toFixed(2)}  ${event.name}`,
+      `${Number(event.ratio).toFixed(2)}  ${String(event.name).replace("ternary ", "")}`,
     );
   }
   return draw([...groups.values()], columns, colourOf);
@@ -86,7 +86,7 @@ function draw(groups: readonly Group[], columns: readonly Column[], colourOf: Re
   const height = bottom + 44;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13" fill="#1f2430">`,
-    "<style>.s{font-size:11.5px;fill:#4b5563}</style>",
+    "<style>.s{font-size:11.5px;fill:#4b5563;stroke:#ffffff;stroke-width:3px;paint-order:stroke}</style>",
     "<title>tritkit beside llama.cpp on the same cores: ratio of speeds</title>",
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     text(20, 20, "speed of tritkit, llama.cpp = 1", 'font-weight="700" font-size="15"'),

@@ -8,6 +8,7 @@ import { describeMachine, machine } from "../../bench/machine.ts";
 import { benchBoard, benchEngines } from "../../bench/models.ts";
 import { benchProducts, type ProductResult } from "../../bench/products.ts";
 import { median } from "../../bench/slices.ts";
+import { instantiate } from "../../engine/module.ts";
 import { describeImage } from "../../image/describe.ts";
 import { readImage } from "../../image/reader.ts";
 import { contestEvents, contestTables } from "../bench_contest.ts";
@@ -54,6 +55,8 @@ export const bench: Command = {
     out.text(`${machine()}\nmedians of alternating slices; only ratios compare with other machines\n\n`);
     out.event({ event: "machine", machine: machine(), ...describeMachine() });
     if (only !== "models") {
+      // Whoever compiles the engine first decides whether kernel BR gets the instructions it is written for.
+      await instantiate({ wide: true });
       await kernels(context);
       await products(context);
     }
