@@ -32,10 +32,10 @@ export const bench: Command = {
   usage: "[MODEL]",
   options: {
     peer: { type: "string", value: "GGUF", help: "the same model for llama.cpp, which runs it in turn with ours" },
-    threads: { type: "string", value: "LIST", help: "of whole models, e.g. 1,2" },
+    threads: { type: "string", value: "LIST", help: "of whole models, e.g. 1,2 (default 1)" },
     loaded: { type: "boolean", help: "measure decoding also while a process for every core does nothing but work" },
     rounds: { type: "string", value: "N", help: "of whole models (default 7)" },
-    only: { type: "string", value: "PART", help: "kernels or models" },
+    only: { type: "string", value: "PART", help: "kernels or models (default: both)" },
     quick: { type: "boolean", help: "whether it runs at all: short slices, whose figures say little" },
     board: { type: "string", short: "b", value: "NAME", help: "the simulated board (default rp2040-pico)" },
   },
