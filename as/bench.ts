@@ -19,7 +19,7 @@ export function textbook_pack(trits: usize, rows: i32, cols: i32, out: usize): v
     for (let b: usize = 0; b < 16; b++) {
       let byte = 0;
       for (let field: usize = 0; field < 4; field++) {
-        byte |= (<i32>load<i8>(trits + b + (field << 4)) + 1) << (<i32>field << 1);
+        byte |= (<i32>load<i8>(trits + b + (field << 4)) + 1) << ((<i32>field) << 1);
       }
       store<u8>(out++, byte);
     }

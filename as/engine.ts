@@ -65,7 +65,14 @@ import { read_image } from "./model/image.ts";
 import { Scale } from "./model/numeric.ts";
 import { open_model } from "./model/open.ts";
 import { quantise } from "./model/quantise.ts";
-import { is_repacked, place_weights, repack_image, repack_section, repack_step, weights_bytes } from "./model/repack_model.ts";
+import {
+  is_repacked,
+  place_weights,
+  repack_image,
+  repack_section,
+  repack_step,
+  weights_bytes,
+} from "./model/repack_model.ts";
 import { areas_bytes, set_areas, simd_kernel, use_kernel } from "./model/simd_engine.ts";
 import { TEAM_BYTES, team_dismiss, team_lead, team_size, team_work } from "./model/team.ts";
 
@@ -146,7 +153,7 @@ export {
   use_kernel,
 };
 
-/** Bit k: this build has ternary kernel k (kernels/simd.ts). */
+/** Bit k: this build has kernel k of kernels/simd.ts. */
 export function kernels(): i32 {
   return KERNELS;
 }

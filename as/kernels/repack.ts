@@ -30,7 +30,7 @@ export function make_codes(table: usize): void {
     const hi = min<u32>(byte / PACK_STRIDE, 8);
     const lo = min<u32>(byte % PACK_STRIDE, 26);
     const codes = (hi / 3) | ((hi % 3) << 8) | ((lo / 9) << 16) | (((lo / 3) % 3) << 24);
-    store<u64>(table + ((<usize>byte) << 3), <u64>codes | (<u64>(lo % 3) << 32));
+    store<u64>(table + ((<usize>byte) << 3), <u64>codes | ((<u64>(lo % 3)) << 32));
   }
 }
 

@@ -1,41 +1,39 @@
-/** int8 rows in WebAssembly SIMD: baseline instructions, any Node. Exact wherever rows_int8 is. Two rows share the loads of x. */
-import { rows_int8 } from "./rows_int8.ts";
+/**
+ * int8 rows in WebAssembly SIMD: baseline instructions, any Node. Exact wherever rows_int8 is; x may hold any i16 (a lane adds two products of at most
+ * 127 * 32767).
+ *
+ * Strictly one row after the other: weights that come from memory are then one forward stream, which the hardware fetches ahead. Measured on Zen 4 with a
+ * head of 100 MB: 20 GB/s, as ggml's native Q8_0, where two rows at a time, which share the loads of x, had 6.5; in the cache both 27. Rows of 128 (keys): 18 and 23.
+ */
 
-/** As rows_int8; x may hold any i16 (a lane adds two products of at most 127 * 32767). */
+/** As rows_int8. */
 export function rows_int8_simd(w: usize, rows: i32, cols: i32, x: usize, acc: usize): void {
-  const wide = cols & ~15;
-  const pairs = rows & ~1;
-  for (let row = 0; row < pairs; row += 2) {
-    let p = w;
-    let q = w + <usize>cols;
+  const wide = <usize>(cols & ~31);
+  const narrow = <usize>(cols & ~7);
+  const end = acc + ((<usize>rows) << 2);
+  for (; acc < end; acc += 4) {
     let a = i32x4.splat(0);
     let b = i32x4.splat(0);
-    const end = p + <usize>wide;
     let y = x;
-    for (; p < end; p += 16) {
-      const x0 = v128.load(y);
-      const x1 = v128.load(y, 16);
-      a = i32x4.add(a, i32x4.dot_i16x8_s(v128.load_ext<i8>(p), x0));
-      b = i32x4.add(b, i32x4.dot_i16x8_s(v128.load_ext<i8>(q), x0));
-      a = i32x4.add(a, i32x4.dot_i16x8_s(v128.load_ext<i8>(p, 8), x1));
-      b = i32x4.add(b, i32x4.dot_i16x8_s(v128.load_ext<i8>(q, 8), x1));
-      q += 16;
-      y += 32;
+    const row = w;
+    for (const wide_end = row + wide; w < wide_end; w += 32) {
+      a = i32x4.add(a, i32x4.dot_i16x8_s(v128.load_ext<i8>(w), v128.load(y)));
+      b = i32x4.add(b, i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 8), v128.load(y, 16)));
+      a = i32x4.add(a, i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 16), v128.load(y, 32)));
+      b = i32x4.add(b, i32x4.dot_i16x8_s(v128.load_ext<i8>(w, 24), v128.load(y, 48)));
+      y += 64;
     }
-    let sum_a = sum4(a);
-    let sum_b = sum4(b);
-    for (let col = wide; col < cols; col++) {
-      const value = <i32>load<i16>(y);
-      sum_a += <i32>load<i8>(p++) * value;
-      sum_b += <i32>load<i8>(q++) * value;
+    for (const narrow_end = row + narrow; w < narrow_end; w += 8) {
+      a = i32x4.add(a, i32x4.dot_i16x8_s(v128.load_ext<i8>(w), v128.load(y)));
+      y += 16;
+    }
+    let sum = sum4(i32x4.add(a, b));
+    for (const row_end = row + <usize>cols; w < row_end; w++) {
+      sum += <i32>load<i8>(w) * <i32>load<i16>(y);
       y += 2;
     }
-    store<i32>(acc, sum_a);
-    store<i32>(acc, sum_b, 4);
-    acc += 8;
-    w += (<usize>cols) << 1;
+    store<i32>(acc, sum);
   }
-  rows_int8(w, rows - pairs, cols, x, acc);
 }
 
 @inline

@@ -9,7 +9,13 @@
 import { CODES_BYTES, codes_row, codes_zero, make_codes } from "./repack.ts";
 import { BATCH_MIN, BATCH_ROWS, BATCH_SCRATCH, ternary_batch } from "./ternary_batch.ts";
 import { ternary_pair } from "./ternary_pair.ts";
-import { pack_two_rows, relaxed_prepare, relaxed_prepared, ternary_relaxed, two_rows_bytes } from "./ternary_relaxed.ts";
+import {
+  pack_two_rows,
+  relaxed_prepare,
+  relaxed_prepared,
+  ternary_relaxed,
+  two_rows_bytes,
+} from "./ternary_relaxed.ts";
 import { simd_prepare, simd_prepared, ternary_simd } from "./ternary_simd.ts";
 import { code_row, code_stride, pack_scratch, pack_tile, TILE_ROWS, tile_bytes } from "./ternary_tiles.ts";
 import { ternary_wide, wide_prepare, wide_prepared } from "./ternary_wide.ts";

@@ -21,7 +21,7 @@ function padded_64(cols: i32): i32 {
 /** Bytes of two rows. */
 @inline
 export function two_rows_bytes(cols: i32): usize {
-  return (<usize>padded_64(cols)) >> 1;
+  return <usize>padded_64(cols) >> 1;
 }
 
 /** Bytes of a prepared vector: i8 (cols padded to 64), then i32 sum. */

@@ -69,7 +69,10 @@ export function pack_tile(codes: usize, cols: i32, out: usize): void {
     let even = v128.or(v128.load(p), i16x8.shl(v128.load(p + 2 * stride), 2));
     even = v128.or(even, v128.or(i16x8.shl(r5, 4), v128.xor(i16x8.shl(r7, 6), top)));
     let odd = v128.or(v128.load(p + 4 * stride), i16x8.shl(v128.load(p + 6 * stride), 2));
-    odd = v128.or(odd, v128.or(i16x8.shl(v128.load(p + stride), 4), v128.xor(i16x8.shl(v128.load(p + 3 * stride), 6), top)));
+    odd = v128.or(
+      odd,
+      v128.or(i16x8.shl(v128.load(p + stride), 4), v128.xor(i16x8.shl(v128.load(p + 3 * stride), 6), top)),
+    );
     v128.store(out, i8x16.shuffle(even, odd, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
     if (col < end) {
       v128.store(out, i8x16.shuffle(even, odd, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), 16);

@@ -2,7 +2,8 @@
  * Memory that belongs to the running thread alone: an address in a global of the instance, of which each thread has its own. Only the SIMD engine has
  * more than one thread; on a device such memory is a static.
  */
-@lazy let own: usize = 0;
+@lazy
+let own: usize = 0;
 
 /** What `own_memory` gives out: a word that a function leaves to its caller. */
 export const OWN_BYTES = 64;

@@ -93,9 +93,28 @@ export function attend(layer: i32, pos: i32, n: i32, sq: Scale): Scale {
     const positions = pos + 1;
     const t = weights.tables;
     if (pairs) {
-      attend_pair(query, Ca, Cb, two, positions, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y, note);
+      attend_pair(
+        query,
+        Ca,
+        Cb,
+        two,
+        positions,
+        head_dim,
+        keys,
+        key_scales,
+        values,
+        value_scales,
+        t,
+        scores,
+        sums,
+        y,
+        note,
+      );
     } else {
-      store<u32>(note, attend_head(query, Ca, positions, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y));
+      store<u32>(
+        note,
+        attend_head(query, Ca, positions, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y),
+      );
     }
     store<i32>(note, bitlen(magnitudes(y, head_dim)), 4);
     if (two) store<i32>(note, bitlen(magnitudes(y + bytes, head_dim)), 12);
@@ -163,12 +182,12 @@ export function attend_chunk_done(job: Job, c: i32, scratch: usize): void {
 
 @inline
 function attention_place(job: Job, i: i32, h: i32): usize {
-  return part(PART_QKV) + (<usize>(i * job.acc_stride + h * config.head_dim) << 2);
+  return part(PART_QKV) + ((<usize>(i * job.acc_stride + h * config.head_dim)) << 2);
 }
 
 @inline
 function attention_note(i: i32, h: i32): usize {
-  return part(PART_HEADS) + (<usize>(i * config.n_heads + h) << 3);
+  return part(PART_HEADS) + ((<usize>(i * config.n_heads + h)) << 3);
 }
 
 /**

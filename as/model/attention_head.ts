@@ -129,7 +129,8 @@ function soft_sum(): usize {
   return ASC_FEATURE_THREADS ? own_memory() : SOFT_SUM;
 }
 
-@lazy const SOFT_SUM: usize = memory.data(8, 8);
+@lazy
+const SOFT_SUM: usize = memory.data(8, 8);
 
 /** q . k[j] -> z[j], log2 of e^(q . k / sqrt(head_dim)) with 16 fraction bits; returns the largest. */
 function scale_scores(scores: usize, stride: usize, n: i32, C: Scale, key_scales: usize): i32 {

@@ -9,7 +9,8 @@ import { config } from "./config.ts";
 import { Scale } from "./numeric.ts";
 
 /** u32[BATCH_MAX]: a scale of each vector. */
-@lazy const scales: usize = memory.data(BATCH_MAX * 4, 4);
+@lazy
+const scales: usize = memory.data(BATCH_MAX * 4, 4);
 
 /** Is there a vector i of n? */
 @inline

@@ -106,7 +106,10 @@ export function repack_section(section: i32, from: i32, rows: i32, packed: usize
   job.x = packed;
   job.w = t.data + (is_rows(kind) ? <usize>from * <usize>cols : repacked_bytes(simd_kernel(), from, cols));
   // A chunk's result has to fit into a thread's area.
-  const room = <i32>((job.attention - job.result) / <u32>max<usize>(1, is_rows(kind) ? <usize>cols : repacked_bytes(simd_kernel(), block, cols) / <usize>block));
+  const room = <i32>(
+    ((job.attention - job.result) /
+      <u32>max<usize>(1, is_rows(kind) ? <usize>cols : repacked_bytes(simd_kernel(), block, cols) / <usize>block))
+  );
   job.step = max(block, (min(rows_of_chunk(block, cols, 1, rows), room) / block) * block);
   team_wake();
   do_job(job, (rows + job.step - 1) / job.step, team_size() == 1);

@@ -3,7 +3,15 @@
  *
  * What a thread takes at a time is worth some tens of microseconds: less, and taking costs more than it brings; more, and the last ones are waited for.
  */
-import { BATCH_MAX, block_rows, prepare, prepared_bytes, PRODUCT_SCRATCH, repacked_bytes, repack_scratch } from "../kernels/simd.ts";
+import {
+  BATCH_MAX,
+  block_rows,
+  prepare,
+  prepared_bytes,
+  PRODUCT_SCRATCH,
+  repacked_bytes,
+  repack_scratch,
+} from "../kernels/simd.ts";
 import { activation_stride, qkv_stride } from "../memory/layout.ts";
 import { PART_ACTIVATIONS, PART_LUT, part, run } from "../memory/run_state.ts";
 import { config, q_dim } from "./config.ts";
@@ -22,8 +30,10 @@ const ALONE_ATTENTION: u64 = 100000;
 const CHUNK_RESULTS = 8192;
 
 /** The ternary kernel of the open model, and the leader's job when there is no team. */
-@lazy let kernel: i32 = 0;
-@lazy const own_job = memory.data(offsetof<Job>(), 8);
+@lazy
+let kernel: i32 = 0;
+@lazy
+const own_job = memory.data(offsetof<Job>(), 8);
 
 /** KERNEL_* of the weights of the model that is opened next. */
 export function use_kernel(number: i32): void {

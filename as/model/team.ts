@@ -45,8 +45,10 @@ const NAP: i64 = 1000000;
 const NAPS = 200;
 
 /** Address of the team's memory, and how many threads there are; of each instance its own. */
-@lazy let team: usize = 0;
-@lazy let threads: i32 = 1;
+@lazy
+let team: usize = 0;
+@lazy
+let threads: i32 = 1;
 
 /** Threads, the leader among them. */
 export function team_size(): i32 {
@@ -131,7 +133,8 @@ export function team_work(at: usize, index: i32): void {
 }
 
 /** How long this worker spins. */
-@lazy let spins: i32 = SPINS_MAX;
+@lazy
+let spins: i32 = SPINS_MAX;
 
 function next_epoch(seen: u32): u32 {
   let naps = 0;
