@@ -31,6 +31,11 @@ export function block_rows(kernel: i32): i32 {
   return TILE_ROWS;
 }
 
+/** Rows that a range of n vectors should have at least: the tables of a batch are made anew for each. */
+export function rows_worthwhile(kernel: i32, n: i32): i32 {
+  return kernel == KERNEL_A3 && n >= BATCH_MIN ? BATCH_ROWS : TILE_ROWS;
+}
+
 /** Bytes of a block. */
 @inline
 function block_bytes(kernel: i32, cols: i32): usize {

@@ -33,8 +33,9 @@ export class Job {
   /** Vectors. */
   n: i32;
   cols: i32;
-  /** Rows of a chunk. */
+  /** Rows of a chunk, and its multiply-adds. */
   step: i32;
+  work: u32;
   /** JOB_PRODUCTS: prepared activations. JOB_HEAD: activations. JOB_REPACK: packed rows. */
   x: usize;
   acc_stride: i32;

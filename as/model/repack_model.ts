@@ -111,6 +111,7 @@ export function repack_section(section: i32, from: i32, rows: i32, packed: usize
       <u32>max<usize>(1, is_rows(kind) ? <usize>cols : repacked_bytes(simd_kernel(), block, cols) / <usize>block))
   );
   job.step = max(block, (min(rows_of_chunk(block, cols, 1, rows), room) / block) * block);
+  job.work = <u32>job.step * <u32>cols;
   team_wake();
   do_job(job, (rows + job.step - 1) / job.step, team_size() == 1);
   return true;

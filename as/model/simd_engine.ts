@@ -11,6 +11,7 @@ import {
   PRODUCT_SCRATCH,
   repacked_bytes,
   repack_scratch,
+  rows_worthwhile,
 } from "../kernels/simd.ts";
 import { activation_stride, qkv_stride } from "../memory/layout.ts";
 import { PART_ACTIVATIONS, PART_LUT, part, run } from "../memory/run_state.ts";
@@ -27,7 +28,7 @@ const ALONE_BYTES: u64 = 65536;
 /** Multiply-adds of attention below which it is not shared. */
 const ALONE_ATTENTION: u64 = 100000;
 /** Accumulators of a chunk: rows * vectors. */
-const CHUNK_RESULTS = 8192;
+const CHUNK_RESULTS = 65536;
 
 /** The ternary kernel of the open model, and the leader's job when there is no team. */
 @lazy
@@ -84,6 +85,14 @@ export function rows_of_chunk(block: i32, row_bytes: u32, n: i32, total: i32): i
   return max(1, (rows + block - 1) / block) * block;
 }
 
+/** Rows of a chunk of products. Where a range must be long to be worth it, each thread takes one of the first matrix, so that they end together. */
+function shared_rows(block: i32, row_bytes: u32, n: i32, total: i32, rows: i32): i32 {
+  const worthwhile = rows_worthwhile(kernel, n);
+  if (worthwhile == block) return rows_of_chunk(block, row_bytes, n, total);
+  const share = max((rows + team_size() - 1) / team_size(), worthwhile);
+  return (min(share, CHUNK_RESULTS / n) + block - 1) & ~(block - 1);
+}
+
 /** As products() of bitlinear.ts, for n vectors. */
 export function simd_products(
   t: Tensor,
@@ -124,8 +133,9 @@ export function simd_products(
   const block = block_rows(kernel);
   const row_bytes = <u32>repacked_bytes(kernel, block, cols) / <u32>block;
   const alone = team_size() == 1 || <u64>row_bytes * <u64>(total * n) < ALONE_BYTES;
-  const step = alone ? total : rows_of_chunk(block, row_bytes, n, total);
+  const step = alone ? total : shared_rows(block, row_bytes, n, total, job.rows);
   job.step = step;
+  job.work = <u32>step * <u32>cols * <u32>n;
   job.first_1 = (job.rows + step - 1) / step;
   job.first_2 = job.first_1 + (job.rows_1 + step - 1) / step;
   do_job(job, job.first_2 + (job.rows_2 + step - 1) / step, alone);
@@ -144,6 +154,7 @@ export function simd_head(w: usize, rows: i32, cols: i32, sq: Scale, scales: usi
   job.row_scales = scales;
   const alone = team_size() == 1 || <u64>rows * <u64>cols < ALONE_BYTES;
   job.step = alone ? rows : rows_of_chunk(8, cols, 1, rows);
+  job.work = <u32>job.step * <u32>cols;
   do_job(job, (rows + job.step - 1) / job.step, alone);
 }
 
@@ -154,6 +165,7 @@ export function simd_attend(layer: i32, pos: i32, n: i32): void {
   job.layer = layer;
   job.pos = pos;
   job.acc_stride = qkv_stride();
+  job.work = <u32>(config.head_dim * (pos + n)) * 2;
   const work = <u64>(config.n_heads * config.head_dim) * <u64>((pos + n) * n) * 2;
   const chunks = n * config.n_heads;
   do_job(job, chunks, work < ALONE_ATTENTION || chunks > CHUNKS_MAX);

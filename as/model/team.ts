@@ -14,8 +14,9 @@
  *
  * Workers spin for the next job: a notification costs more than most jobs take. But a worker that spins may hold the core that the leader waits for, and
  * a worker that is notified may be given it. So how long a worker spins is learned: twice as long after a wait that paid, half as long after one that did
- * not; then it naps (a wait with a limit) and looks again by itself. The leader notifies once for each forward pass. Measured with six busy processes on
- * two cores: spinning for milliseconds and notifying for each job made two threads take 1.6 times as long as one.
+ * not; then it naps (a wait with a limit) and looks again by itself. Now and then it spins long all the same: whoever slept through a pause would else nap
+ * through every job that follows it. The leader notifies once for each forward pass. Measured with six busy processes on
+ * two cores: spinning for milliseconds and notifying for each job made two threads take 1.6 times as long as one; large jobs notify, too, if somebody naps.
  */
 import { commit_chunk, Job, run_chunk } from "./jobs.ts";
 
@@ -35,14 +36,19 @@ const COMMIT: u32 = 2;
 const STOLEN: u32 = 3;
 const DONE: u32 = 4;
 
-/** Turns of the leader's loop, a nanosecond or two each, for a chunk that is out before it is stolen. */
-const PATIENCE = 30000;
+/** Turns of the leader's loop, a nanosecond or two each, for a chunk that is out before it is stolen: some for each chunk, and as many as a slow one takes. */
+const PATIENCE: u32 = 30000;
+const PATIENCE_SHIFT = 5; // 32 multiply-adds a turn
 /** Turns of a worker's loop for the next job, at least and at most: some 10 microseconds, and a millisecond. */
 const SPINS_MIN = 4096;
 const SPINS_MAX = 1 << 19;
 /** A nap in nanoseconds, and how many a worker takes before it sleeps until it is notified. */
 const NAP: i64 = 1000000;
 const NAPS = 200;
+/** Multiply-adds of a job that is worth a notification by itself: a millisecond or more. The head, and products of a batch, before which workers wait long. */
+const WAKE_WORK: u64 = 100000000;
+/** After so many waits that did not pay, one is as long as can be: the machine may be quiet by now. */
+const PROBE = 16;
 
 /** Address of the team's memory, and how many threads there are; of each instance its own. */
 @lazy
@@ -83,19 +89,21 @@ export function work_out(chunks: i32): void {
   job.chunks = chunks;
   atomic.store<u32>(team + NEXT, 0);
   atomic.store<u32>(team + EPOCH, epoch);
+  if (<u64>job.work * <u64>chunks > WAKE_WORK) team_wake();
 
   for (;;) {
     const c = <i32>atomic.add<u32>(team + NEXT, 1);
     if (c >= chunks) break;
     if (take(c, epoch, FREE, TAKEN)) lead_chunk(job, c, epoch);
   }
+  const patience = PATIENCE + (job.work >> PATIENCE_SHIFT);
   for (let c = 0; c < chunks; c++) {
-    let turns = 0;
+    let turns: u32 = 0;
     for (;;) {
       const state = atomic.load<u32>(state_of(c)) & 7;
       if (state == DONE) break;
       if (state == FREE && take(c, epoch, FREE, TAKEN)) lead_chunk(job, c, epoch);
-      else if (state == TAKEN && ++turns > PATIENCE && take(c, epoch, TAKEN, STOLEN)) lead_chunk(job, c, epoch);
+      else if (state == TAKEN && ++turns > patience && take(c, epoch, TAKEN, STOLEN)) lead_chunk(job, c, epoch);
     }
   }
 }
@@ -135,6 +143,9 @@ export function team_work(at: usize, index: i32): void {
 /** How long this worker spins. */
 @lazy
 let spins: i32 = SPINS_MAX;
+/** Waits that did not pay. */
+@lazy
+let misses: i32 = 0;
 
 function next_epoch(seen: u32): u32 {
   let naps = 0;
@@ -146,7 +157,7 @@ function next_epoch(seen: u32): u32 {
         return epoch;
       }
     }
-    spins = max(SPINS_MIN, spins >> 1);
+    spins = ++misses % PROBE == 0 ? SPINS_MAX : max(SPINS_MIN, spins >> 1);
     atomic.add<u32>(team + SLEEPERS, 1);
     atomic.wait<i32>(team + EPOCH, seen, naps < NAPS ? NAP : -1);
     atomic.sub<u32>(team + SLEEPERS, 1);
