@@ -9,11 +9,11 @@
  * The token that ends an answer is made by the model and stands in its context already. Between two special tokens the text and the user's words
  * are encoded together, as the reference libraries do with the rendered text (JoinedText).
  */
-import { Environment, Interpreter, Template } from "@huggingface/jinja";
 import { CHAT_TEXT, TOK_ADD_SPACE_PREFIX, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
 import { TextCodec } from "../engine/text_codec.ts";
 import { TritkitError } from "../errors.ts";
 import type { Chat, ChatItem } from "../image/chat.ts";
+import { NoTurns, renderer, type Specials } from "./chat_render.ts";
 import type { ImportedTokenizer } from "./tokenizer_build.ts";
 
 export interface CompiledChat {
@@ -25,22 +25,12 @@ export interface CompiledChat {
   readonly stop: readonly number[];
 }
 
-export interface Specials {
-  readonly bos: string | null;
-  readonly eos: string | null;
-}
-
 /** User texts, one with space around it and one with more lines: a template that looks at the text gives itself away. */
 const USERS = ["\u{f0000}q1\u{f0001}", " \n\u{f0002}q 22\n\nq?\u{f0003} \n"];
 const ANSWER = "\u{f0004}a\u{f0005}";
-/** Jinja's range() makes a list; no template for one turn needs a long one. */
-const RANGE_MAX = 1000;
 
 /** A piece of a rendered text. */
 type Piece = { readonly id: number } | { readonly text: string };
-
-/** Why a template has no turns: shown as a note. */
-class NoTurns extends Error {}
 
 export function compileChat(template: string, imported: ImportedTokenizer, specials: Specials): CompiledChat {
   try {
@@ -82,48 +72,6 @@ function compile(template: string, imported: ImportedTokenizer, specials: Specia
   };
   const stop = end < 0 ? undefined : rest[end];
   return { chat: compiled, note: null, stop: stop && "id" in stop ? [stop.id] : [] };
-}
-
-type Message = { readonly role: string; readonly content: string };
-
-function renderer(source: string, specials: Specials): (messages: Message[]) => string {
-  const { parsed } = new Template(source);
-  return (messages) => {
-    const variables: Record<string, unknown> = {
-      ...GLOBALS,
-      messages,
-      add_generation_prompt: true,
-      ...(specials.bos === null ? {} : { bos_token: specials.bos }),
-      ...(specials.eos === null ? {} : { eos_token: specials.eos }),
-    };
-    const environment = new Environment();
-    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-    return (new Interpreter(environment).run(parsed) as { value: string }).value;
-  };
-}
-
-/**
- * Jinja's names as the library has them, but for two: range() is bounded, and strftime_now is missing, because an image has no clock. Templates ask
- * whether the function is there, and have a date of their own when it is not.
- */
-const GLOBALS = {
-  true: true,
-  True: true,
-  false: false,
-  False: false,
-  none: null,
-  None: null,
-  range: boundedRange,
-  raise_exception: (message: unknown) => {
-    throw new NoTurns(`it refuses such a conversation (${String(message)}).`);
-  },
-};
-
-function boundedRange(start: number, stop?: number, step = 1): number[] {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop];
-  const count = Math.max(0, Math.ceil((to - from) / step));
-  if (!(count <= RANGE_MAX)) throw new NoTurns("it counts too far.");
-  return Array.from({ length: count }, (_, i) => from + i * step);
 }
 
 interface Around {

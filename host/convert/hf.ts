@@ -1,7 +1,8 @@
 /**
  * A Hugging Face directory (config.json, a tokenizer's file, safetensors) as a neutral model. Families are hf_families.ts, weights hf_linear.ts.
  */
-import { basename, dirname, join, resolve } from "node:path";
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER, STOP_MAX } from "../../spec/image.ts";
 import { TritkitError } from "../errors.ts";
 import { eachSlot } from "../image/layout.ts";
@@ -16,7 +17,8 @@ import { HfTensors } from "./hf_tensors.ts";
 import { JsonFields } from "./json.ts";
 import type { Dropped, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
-import { readText, readTextIfThere } from "./source_files.ts";
+import { readTextIfThere } from "./source_files.ts";
+import { directoryModelName } from "./source_name.ts";
 import { readTokenizer } from "./source_tokenizer.ts";
 
 /** The first has more in it: added tokens, and what its library does to a text. */
@@ -27,9 +29,10 @@ const TOKENIZERS = ["tokenizer.json", "tokenizer.model"];
  * @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED
  */
 export async function openHf(source: string, options: OpenOptions = {}): Promise<ModelSource> {
-  const isFile = source.endsWith(".safetensors");
+  const isFile = source.toLowerCase().endsWith(".safetensors");
   const directory = isFile ? dirname(source) : source;
-  const json = JsonFields.parse("config.json", await readText(join(directory, "config.json")));
+  const json = await readJsonIfThere(directory, "config.json");
+  if (!json) throw await noConfig(isFile ? source : null, directory);
   const generation = await readJsonIfThere(directory, "generation_config.json");
   const tokenizerConfig = await readJsonIfThere(directory, "tokenizer_config.json");
   const family = familyOf(json);
@@ -56,7 +59,7 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     checkShapes(tensors, family, shape);
     const linears = new HfLinears(tensors, family, shape, rule, options);
     return {
-      name: directoryName(directory),
+      name: directoryModelName(directory),
       config,
       tokenizer: imported.tokenizer,
       chat: chat.chat,
@@ -77,6 +80,23 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
     await tensors.close();
     throw error;
   }
+}
+
+/** A folder of GGUF files is what many publish beside, and what users point at. */
+async function noConfig(file: string | null, directory: string): Promise<TritkitError> {
+  if (file !== null)
+    return new TritkitError(
+      "E_SOURCE_MISSING",
+      `Beside ${file} there is no config.json, which says what its tensors are.`,
+      "Put the model's config.json and its tokenizer's file there.",
+    );
+  const names = await readdir(directory).catch(() => []);
+  const gguf = names.find((name) => name.toLowerCase().endsWith(".gguf"));
+  return new TritkitError(
+    "E_SOURCE_MISSING",
+    `${directory} has no config.json, as Hugging Face models have.`,
+    gguf === undefined ? "Is it a complete download?" : `Give the file itself: ${join(directory, gguf)}.`,
+  );
 }
 
 async function readJsonIfThere(directory: string, name: string): Promise<JsonFields | null> {
@@ -137,10 +157,4 @@ function listDropped(tensors: HfTensors, family: HfFamily, shape: FamilyConfig):
       );
   }
   return dropped;
-}
-
-/** Of ".../stories-1m/hf" it is "stories-1m". */
-function directoryName(directory: string): string {
-  const path = resolve(directory);
-  return basename(path) === "hf" ? basename(dirname(path)) : basename(path);
 }

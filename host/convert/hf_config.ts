@@ -22,11 +22,13 @@ export function readQuantization(config: JsonFields, floatModules = ["lm_head"])
   const floats = quantization.list("modules_to_not_convert").filter((name) => !floatModules.includes(String(name)));
   if (floats.length > 0) throw unsupported(config, `linear layers that stay floats (${floats.join(", ")})`);
   const linearClass = quantization.text("linear_class", "bitlinear");
+  const mode = quantization.text("quantization_mode", "offline");
+  if (mode !== "offline" && mode !== "online") throw unsupported(config, `the quantization_mode ${mode}`);
   // Older 2B-4T files say offline_quantization instead of linear_class.
   if (linearClass === "autobitlinear" || quantization.get("offline_quantization") === true)
-    return { scale: "multiply", latent: true };
+    return { scale: "multiply", latent: true, online: mode === "online" };
   if (linearClass !== "bitlinear") throw unsupported(config, `the linear_class ${linearClass}`);
-  return { scale: "divide", latent: true };
+  return { scale: "divide", latent: true, online: false };
 }
 
 /** What LlamaConfig and BitNetConfig have in common. */

@@ -102,7 +102,7 @@ export const FLOAT_EXPERTS: HfFamily = {
   name: "a mixture of experts",
   matches: (config) => matches(config, false),
   config: readConfig,
-  weights: () => ({ scale: "divide", latent: false }),
+  weights: () => ({ scale: "divide", latent: false, online: false }),
   fakeQuant: false,
   place,
 };

@@ -10,6 +10,10 @@ export interface WeightRule {
   readonly scale: ScaleMeaning;
   /** Float weights of linear layers are latent: the published code rounds them by absmean whenever it runs. false: they are the weights. */
   readonly latent: boolean;
+  /**
+   * It does so with weights that are {0, +-s} already too, whose scale becomes s times the share of non-zeros. false: these are what an offline quantiser left, and keep s.
+   */
+  readonly online: boolean;
 }
 
 /** Where a tensor lies. */

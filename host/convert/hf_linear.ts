@@ -5,7 +5,7 @@
  *     latent weight   F32, F16 or BF16 (out, in): absmean at load for BitNet checkpoints, on request for others
  */
 import { KIND_ATTN_O, KIND_ATTN_V, KIND_FFN_DOWN, KIND_FFN_UP } from "../../spec/image.ts";
-import { TritkitError, throwIfAborted } from "../errors.ts";
+import { EXIT_USAGE, TritkitError, throwIfAborted } from "../errors.ts";
 import { absmeanLinear, signLinear, ternaryLinear } from "./absmean.ts";
 import { leadingLevel, scaleRows, upFactors, valueFactors } from "./column_scales.ts";
 import type { FamilyConfig, HfFamily, ScaleMeaning, TensorPlace, WeightRule } from "./hf_family.ts";
@@ -50,6 +50,7 @@ export class HfLinears {
           "E_OPTION",
           `${info.name} holds packed trits, which --quantize sign does not make binary.`,
           "Leave it out.",
+          EXIT_USAGE,
         );
       return sliceLinear(await this.openPacked(kind, layer, expert), place);
     }
@@ -76,6 +77,7 @@ export class HfLinears {
     const scan = await this.scan(info, real, signal);
     if (quantize === "sign") return signLinear(real, scan);
     const hasScale = this.tensors.has(scaleName(info.name));
+    if (this.rule.online && !hasScale) return absmeanLinear(real, scan);
     if (scan.rowLevels) {
       const linear = ternaryLinear(real, oneLevel(scan.rowLevels));
       if (!hasScale) return linear;
@@ -95,7 +97,7 @@ export class HfLinears {
     throw new TritkitError(
       "E_QUANTIZE",
       `${info.name} holds float weights, and config.json does not call the model BitNet's.`,
-      "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense.",
+      "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense. `tritkit run --engine float` runs it as it is.",
     );
   }
 

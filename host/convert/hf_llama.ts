@@ -96,7 +96,7 @@ export const ONE_BIT_LLM: HfFamily = {
       ["input_bits", 8],
     ] as const)
       if (config.integer(name, wanted) !== wanted) throw unsupported(config, `${name} ${config.integer(name)}`);
-    return { scale: "multiply", latent: true };
+    return { scale: "multiply", latent: true, online: true };
   },
   fakeQuant: true,
 };
@@ -113,6 +113,6 @@ export const FLOAT_LLAMA: HfFamily = {
   ...shared,
   name: "Llama",
   matches: (config) => isType(config, "llama", "bitnet"),
-  weights: () => ({ scale: "divide", latent: false }),
+  weights: () => ({ scale: "divide", latent: false, online: false }),
   fakeQuant: false,
 };

@@ -3,7 +3,7 @@
  *
  *     att_proj (dim + 2 kv, dim): q, k, v      ff_proj (2 hidden, dim): up, gate      one absmean for the fused tensor
  *
- * Its BitLinear normalises its input (RMSNorm without a gain, eps 1e-5) before the rounding to int8. Before attn_out and ff_out that is a sub-norm of ones. att_proj and ff_proj
+ * From memory, for modeling_olmo.py of that model was not at hand: its BitLinear normalises its input (RMSNorm without a gain, eps 1e-5) before the rounding to int8. Before attn_out and ff_out that is a sub-norm of ones. att_proj and ff_proj
  * come behind the block's own norms: without a gain there (layer_norm_with_affine: false) the second norm changes nothing but eps; with one it divides by the root mean square
  * of gain * x, which an image cannot express: only the float engine runs these (ModelConfig.inputNorm).
  */
@@ -47,7 +47,7 @@ const FIXED: readonly (readonly [string, unknown])[] = [
 export const OLMO_BITNET: HfFamily = {
   name: "OLMo-Bitnet",
   matches: (config) => config.text("model_type", "") === "olmo",
-  weights: () => ({ scale: "multiply", latent: true }),
+  weights: () => ({ scale: "multiply", latent: true, online: true }),
   fakeQuant: true,
   config: readConfig,
   place,

@@ -18,7 +18,8 @@ const THETA = 10000;
 export function readRope(config: JsonFields, headDim: number): Rope {
   // transformers 5 moved theta and scaling into rope_parameters.
   const parameters = config.fields("rope_parameters");
-  const theta = parameters?.number("rope_theta", THETA) ?? config.number("rope_theta", THETA);
+  const holder = parameters?.get("rope_theta") === undefined ? config : parameters;
+  const theta = holder.number("rope_theta", THETA);
   if (theta < 1) throw config.bad("rope_theta", "a number from 1");
   const scaling = parameters ?? config.fields("rope_scaling");
   const type = scaling?.text("rope_type", scaling.text("type", "default")) ?? "default";

@@ -21,6 +21,7 @@ import {
 import type { LinearSource, MatrixSource, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
 import { checkModelConfig } from "./plan.ts";
 import { openSource, readExactly } from "./source_files.ts";
+import { fileModelName } from "./source_name.ts";
 import { readTokenizer } from "./source_tokenizer.ts";
 import { oneLevel, scanWeights } from "./weight_scan.ts";
 
@@ -59,7 +60,7 @@ export async function openLlama2c(source: string, options: OpenOptions = {}): Pr
       return kind === KIND_ATTN_Q || kind === KIND_ATTN_K ? halvesApart(plain, config.headDim) : plain;
     };
     return {
-      name: name.replace(/\.bin$/, ""),
+      name: fileModelName(source),
       config,
       tokenizer: imported.tokenizer,
       chat: null,
@@ -128,12 +129,13 @@ function plainMatrix(file: FileHandle, path: string, tensor: Llama2cTensor, grou
         return new Float32Array(bytes.buffer);
       }
       const bytes = await readExactly(file, path, offset + first, length);
-      const factors = new Float32Array(
-        (await readExactly(file, path, scales + (first / groupSize) * 4, (length / groupSize) * 4)).buffer,
-      );
+      // Groups run through the tensor without regard to its rows.
+      const group = Math.floor(first / groupSize);
+      const groups = Math.ceil((first + length) / groupSize) - group;
+      const factors = new Float32Array((await readExactly(file, path, scales + group * 4, groups * 4)).buffer);
       const levels = new Int8Array(bytes.buffer);
       const values = new Float32Array(length);
-      for (let i = 0; i < length; i++) values[i] = levels[i] * factors[Math.floor(i / groupSize)];
+      for (let i = 0; i < length; i++) values[i] = levels[i] * factors[Math.floor((first + i) / groupSize) - group];
       return values;
     },
   };

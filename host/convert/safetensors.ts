@@ -8,6 +8,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { TritkitError } from "../errors.ts";
+import { bfloatsToFloats, halvesToFloats } from "./halves.ts";
 import { JsonFields, repeatedKey } from "./json.ts";
 import { openSource, readExactly } from "./source_files.ts";
 
@@ -180,27 +181,10 @@ function whole(value: unknown, otherwise: () => TritkitError): number {
 /** Bytes of a fresh buffer -> numbers. Typed arrays take the host's byte order, which is little-endian wherever Node runs but on s390x. */
 const DECODERS: ReadonlyMap<string, (bytes: Uint8Array<ArrayBuffer>) => Float32Array> = new Map([
   ["F32", (bytes: Uint8Array<ArrayBuffer>) => new Float32Array(bytes.buffer)],
-  ["F16", (bytes: Uint8Array<ArrayBuffer>) => Float32Array.from(new Uint16Array(bytes.buffer), halfToFloat)],
+  ["F16", (bytes: Uint8Array<ArrayBuffer>) => halvesToFloats(new Uint16Array(bytes.buffer))],
   ["BF16", (bytes: Uint8Array<ArrayBuffer>) => bfloatsToFloats(new Uint16Array(bytes.buffer))],
   ["I8", (bytes: Uint8Array<ArrayBuffer>) => Float32Array.from(new Int8Array(bytes.buffer))],
 ]);
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of mantissa. */
-export function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const mantissa = bits & 1023;
-  if (exponent === 0) return sign * mantissa * 2 ** -24;
-  if (exponent === 31) return mantissa === 0 ? sign * Infinity : Number.NaN;
-  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
-}
-
-/** bfloat16 is the upper half of a binary32. */
-export function bfloatsToFloats(halves: Uint16Array): Float32Array {
-  const words = new Uint32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) words[i] = halves[i] << 16;
-  return new Float32Array(words.buffer);
-}
 
 function bad(name: string, what: string): TritkitError {
   return new TritkitError("E_SOURCE_FORMAT", `${name} ${what}.`, "Download the model again.");

@@ -42,7 +42,14 @@ export async function readTokenizer(
 /** @throws TritkitError E_SOURCE_MISSING, E_SOURCE_FORMAT, E_UNSUPPORTED */
 export async function readTokenizerFile(path: string, vocabSize: number): Promise<ImportedTokenizer> {
   const imported = await importIfThere(path, vocabSize);
-  if (!imported) throw new TritkitError("E_SOURCE_MISSING", `${path} is not there.`, "Give a tokenizer's file.");
+  if (!imported) {
+    const what = (await stat(path).catch(() => null)) === null ? "is not there" : "is no file";
+    throw new TritkitError(
+      "E_SOURCE_MISSING",
+      `${path} ${what}.`,
+      "Give a tokenizer.json, tokenizer.model or tokenizer.bin.",
+    );
+  }
   return imported;
 }
 

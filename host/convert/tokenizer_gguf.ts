@@ -48,7 +48,7 @@ export interface GgufTokenizer {
 /** The beginnings of Llama 3's special tokens, by id. */
 const LLAMA3_MARKS: readonly [id: number, text: string][] = [
   [128000, "<|begin_of_text|>"],
-  [128009, "<|eot_id|>"],
+  [128001, "<|end_of_text|>"],
 ];
 
 /**
@@ -95,10 +95,21 @@ function byteLevel(where: string, fields: GgufTokenizer, vocabSize: number): Imp
   return { tokenizer, ids, addsFirst: fields.addBos, notes };
 }
 
-/** A file without a name of its rule is taken only when the vocabulary is Llama 3's, as in Microsoft's own files of BitNet 2B-4T. */
+export function isUnnamedRule(pre: string | null): pre is null | "default" {
+  return pre === null || pre === "default";
+}
+
+export function isLlama3Vocabulary(tokens: readonly string[]): boolean {
+  return LLAMA3_MARKS.every(([id, text]) => tokens[id] === text);
+}
+
+/**
+ * A file without a name of its rule is taken only when the vocabulary is Llama 3's: bitnet.cpp's converters leave the name out, in the published 2B-4T files too
+ * (microsoft/BitNet, pull request 508).
+ */
 function wordRule(where: string, { pre, tokens }: GgufTokenizer): { rule: WordRule; notes: string[] } {
-  if (pre === null || pre === "default") {
-    if (LLAMA3_MARKS.every(([id, text]) => tokens[id] === text))
+  if (isUnnamedRule(pre)) {
+    if (isLlama3Vocabulary(tokens))
       return { rule: LLAMA3_RULE, notes: ["The file names no word rule; Llama 3's goes with its vocabulary."] };
     throw unsupported(where, "a word rule that it does not name");
   }

@@ -60,12 +60,16 @@ export function importTokenizer(where: string, text: string, vocabSize: number):
     tokenizer: type === "Unigram" ? { ...tokenizer, costs: costsOf(where, scored, unk, vocabSize) } : tokenizer,
     ids: vocabulary.ids,
     addsFirst: addsFirst(file),
-    notes: notesOf(style, tokens),
+    notes: notesOf(style, tokens, vocabulary.beyond),
   };
 }
 
-function notesOf(style: Style, tokens: readonly (Token | undefined)[]): string[] {
+function notesOf(style: Style, tokens: readonly (Token | undefined)[], beyond: readonly string[]): string[] {
   const notes: string[] = [];
+  if (beyond.length > 0)
+    notes.push(
+      `Special tokens beyond the model's vocabulary are left out: ${beyond.slice(0, 4).join(", ")}${beyond.length > 4 ? ", ..." : ""}.`,
+    );
   if ((style.flags & TOK_NFC) !== 0)
     notes.push(
       "The tokenizer brings text into Unicode's form NFC: tritkit does so in Node, a board takes text as it comes.",
@@ -135,8 +139,13 @@ function collect(
     if (entries[id]) throw damaged(where, `has two tokens with the id ${id}`);
     enter(id, { text, special: false, added: false });
   }
-  for (const { id, text, special } of added) enter(id, { text, special, added: true });
-  return { entries, ids };
+  const beyond: string[] = [];
+  for (const { id, text, special } of added) {
+    // A model has no embedding of it: it cannot be read, and a special one is in no text.
+    if (special && id >= vocabSize) beyond.push(text);
+    else enter(id, { text, special, added: true });
+  }
+  return { entries, ids, beyond };
 }
 
 function readPairs(where: string, model: JsonFields): [string, string][] {
@@ -185,11 +194,14 @@ function costsOf(where: string, scored: readonly Scored[], unk: number, vocabSiz
   return costs;
 }
 
-/** TemplateProcessing whose template for one text begins with a special token. */
+/** Post-processors that put their cls token first. */
+const ALWAYS_FIRST = ["BertProcessing", "RobertaProcessing"];
+
+/** TemplateProcessing whose template for one text begins with a special token; null without a post-processor, for the model's class may have a mind of its own. */
 function addsFirst(file: JsonFields): boolean | null {
   const steps = flatten(file.fields("post_processor"), "processors");
   const template = steps.find((step) => step.text("type") === "TemplateProcessing");
-  if (!template) return null;
+  if (!template) return steps.length > 0 ? steps.some((step) => ALWAYS_FIRST.includes(step.text("type"))) : null;
   const [first] = template.list("single");
   return typeof first === "object" && first !== null && "SpecialToken" in first;
 }

@@ -181,6 +181,28 @@ test("a date is left to the template's own", () => {
   );
 });
 
+test("a template that would take the machine's time or memory is left out, at once", () => {
+  const grown = (more: string) =>
+    `{% set ns = namespace(x=['aaaaaaaa']) %}{% for i in range(100) %}{% set ns.x = ${more} %}{% endfor %}{{ ns.x }}{{ messages[0]['content'] }}`;
+  const loop = "{% for i in range(1000) %}";
+  for (const [template, why] of [
+    [`{% for i in range(10**9) %}{% endfor %}`, /counts too far/],
+    [loop.repeat(3) + "{% endfor %}".repeat(3), /too many steps/],
+    [grown("ns.x ~ ns.x"), /too long/],
+    [grown("ns.x + ns.x"), /too long/],
+    [grown("[ns.x, ns.x]"), /too long/],
+    [grown("{'a': ns.x, 'b': ns.x}"), /too long/],
+    [" ".repeat(100_000), /100000 characters/],
+    ["{{ " + "(".repeat(16_000) + "1" + ")".repeat(16_000) + " }}", /call stack/],
+  ] as const) {
+    const started = performance.now();
+    const { chat, note } = compileChat(template, byteLevel(), { bos: null, eos: null });
+    assert.equal(chat, null);
+    assert.match(note ?? "", why);
+    assert.ok(performance.now() - started < 5000);
+  }
+});
+
 test("special tokens in a user's text stay text", () => {
   const imported = byteLevel();
   const { chat } = compileChat(CHATML, imported, { bos: null, eos: null });

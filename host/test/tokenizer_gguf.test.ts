@@ -47,6 +47,7 @@ test("byte-level BPE is the tokenizer of the same tokenizer.json", () => {
 test("a file without a word rule is taken when its vocabulary is Llama 3's", () => {
   const tokens = Array.from({ length: 128256 }, (_, id) => TEXTS[id] ?? `x${id}`);
   tokens[128000] = "<|begin_of_text|>";
+  tokens[128001] = "<|end_of_text|>";
   tokens[128009] = "<|eot_id|>";
   const fields = { ...FIELDS, tokens, types: null, pre: null, bos: 128000, eos: 128009 };
   const { tokenizer, notes } = importGgufTokenizer("m.gguf", fields, 128256);

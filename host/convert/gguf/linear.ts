@@ -1,6 +1,6 @@
 /** Weights of the linear layers of a GGUF file: exact trits and their scales where it holds them, numbers where it holds numbers. */
 import { KIND_ATTN_K, KIND_ATTN_O, KIND_ATTN_Q, KIND_ATTN_V, KIND_FFN_DOWN, KIND_FFN_UP } from "../../../spec/image.ts";
-import { TritkitError, throwIfAborted } from "../../errors.ts";
+import { EXIT_USAGE, TritkitError, throwIfAborted } from "../../errors.ts";
 import { absmeanLinear, signLinear, ternaryLinear } from "../absmean.ts";
 import { leadingLevel, scaleRows, upFactors, valueFactors } from "../column_scales.ts";
 import {
@@ -73,6 +73,7 @@ export class GgufLinears {
         "E_OPTION",
         `${name} holds trits, which --quantize sign does not make binary.`,
         "Leave it out.",
+        EXIT_USAGE,
       );
     if (type === TYPE_I2_S)
       return ordered(place, i2sRows(rows, i2sLayout(this.file, this.options)), await readI2sScale(rows));
