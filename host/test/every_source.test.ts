@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import { TOK_BYTE_LEVEL, TOK_SENTENCEPIECE, TOK_UNIGRAM } from "../../spec/image.ts";
 import { type ConvertOptions, convert } from "../convert/convert.ts";
 import { TYPE_I2_S, TYPE_TQ1_0, TYPE_TQ2_0 } from "../convert/gguf/types.ts";
-import { LLAMA3_REGEX } from "../convert/tokenizer_words.ts";
+import { LLAMA3_REGEX } from "../convert/tokenizer/words.ts";
 import { generateOnDevice } from "../device/chat.ts";
 import { Device } from "../device/device.ts";
 import { flashModel } from "../device/flasher.ts";

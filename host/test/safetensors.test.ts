@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { bfloatsToFloats, halfToFloat } from "../convert/halves.ts";
-import { SafetensorsFile } from "../convert/safetensors.ts";
+import { SafetensorsFile } from "../convert/hf/safetensors.ts";
 import { TritkitError } from "../errors.ts";
 import { seeded } from "./seeded.ts";
 

@@ -44,6 +44,12 @@ test("a GGUF file is one whatever its name, and a folder of them names the file 
   });
 });
 
+test("--i2s is for GGUF files", async () => {
+  const source = join(folder, "plain");
+  await writeHf(source, "multiply");
+  await assert.rejects(openModel(source, { i2s: "x86" }), { code: "E_OPTION", exitStatus: 2 });
+});
+
 test("what is neither file nor folder is refused and not waited for", async () => {
   await assert.rejects(openModel("/dev/null"), { code: "E_UNSUPPORTED" });
 });

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PRE_LLAMA3, TOK_IGNORE_MERGES, TOK_TYPE_ADDED, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
-import { type GgufTokenizer, importGgufTokenizer } from "../convert/tokenizer_gguf.ts";
-import { importTokenizer } from "../convert/tokenizer_json.ts";
-import { LLAMA3_REGEX } from "../convert/tokenizer_words.ts";
+import { type GgufTokenizer, importGgufTokenizer } from "../convert/tokenizer/gguf.ts";
+import { importTokenizer } from "../convert/tokenizer/json.ts";
+import { LLAMA3_REGEX } from "../convert/tokenizer/words.ts";
 import { encodeTokenizer, parseTokenizer } from "../image/tokenizer.ts";
 import { byteCharacters } from "./hf_fixture.ts";
 import { byteLevelJson, SPLIT } from "./vocabularies.ts";

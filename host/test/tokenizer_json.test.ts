@@ -12,7 +12,7 @@ import {
   TOK_FUSE_UNK,
   TOK_SENTENCEPIECE,
 } from "../../spec/image.ts";
-import { importTokenizer, PRE_BYTES_REGEX } from "../convert/tokenizer_json.ts";
+import { importTokenizer, PRE_BYTES_REGEX } from "../convert/tokenizer/json.ts";
 import { encodeTokenizer, parseTokenizer, type Tokenizer } from "../image/tokenizer.ts";
 import { byteTokenizer } from "./hf_fixture.ts";
 

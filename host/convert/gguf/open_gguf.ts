@@ -6,13 +6,13 @@
  * its name. (llama.cpp itself rounds inputs of every quantised type to int8, block by block, which is nobody's published semantics.)
  */
 import { STOP_MAX } from "../../../spec/image.ts";
-import { type CompiledChat, compileChat } from "../chat_template.ts";
 import type { ModelConfig, ModelSource, OpenOptions } from "../model.ts";
 import { checkModelConfig } from "../plan.ts";
 import { fileModelName } from "../source_name.ts";
-import { readTokenizerFile } from "../source_tokenizer.ts";
-import type { ImportedTokenizer } from "../tokenizer_build.ts";
-import { importGgufTokenizer } from "../tokenizer_gguf.ts";
+import type { ImportedTokenizer } from "../tokenizer/build.ts";
+import { type CompiledChat, compileChat } from "../tokenizer/chat_template.ts";
+import { importGgufTokenizer } from "../tokenizer/gguf.ts";
+import { readTokenizerFile } from "../tokenizer/read_tokenizer.ts";
 import { checkTensors } from "./check_tensors.ts";
 import { type Architecture, readArchitecture, readConfig } from "./config.ts";
 import { GgufFile } from "./file.ts";

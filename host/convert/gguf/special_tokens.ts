@@ -3,7 +3,7 @@
  * llama.cpp's llama-vocab.cpp.
  */
 import { STOP_MAX } from "../../../spec/image.ts";
-import { type GgufTokenizer, isLlama3Vocabulary, isUnnamedRule } from "../tokenizer_gguf.ts";
+import { type GgufTokenizer, isLlama3Vocabulary, isUnnamedRule } from "../tokenizer/gguf.ts";
 import { badGguf } from "./errors.ts";
 import type { GgufFile } from "./file.ts";
 

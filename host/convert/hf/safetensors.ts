@@ -7,10 +7,10 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
-import { TritkitError } from "../errors.ts";
-import { bfloatsToFloats, halvesToFloats } from "./halves.ts";
-import { JsonFields, repeatedKey } from "./json.ts";
-import { openSource, readExactly } from "./source_files.ts";
+import { TritkitError } from "../../errors.ts";
+import { bfloatsToFloats, halvesToFloats } from "../halves.ts";
+import { JsonFields, repeatedKey } from "../json.ts";
+import { openSource, readExactly } from "../source_files.ts";
 
 /** Bytes of one element. */
 const TYPE_BYTES: ReadonlyMap<string, number> = new Map([

@@ -15,11 +15,11 @@ import {
   TOK_TYPE_TEXT,
   TOK_TYPE_UNUSED,
   TOK_UNIGRAM,
-} from "../../spec/image.ts";
-import type { Tokenizer } from "../image/tokenizer.ts";
-import { buildTokenizer, damaged, type Token, unsupported } from "./tokenizer_build.ts";
-import { fallbackByte, sentencePieceBytes, utf8 } from "./tokenizer_bytes.ts";
-import { mergesOfScores } from "./tokenizer_merges.ts";
+} from "../../../spec/image.ts";
+import type { Tokenizer } from "../../image/tokenizer.ts";
+import { buildTokenizer, damaged, type Token, unsupported } from "./build.ts";
+import { fallbackByte, sentencePieceBytes, utf8 } from "./bytes.ts";
+import { mergesOfScores } from "./merges.ts";
 
 export const NORMAL = 1;
 export const UNKNOWN = 2;

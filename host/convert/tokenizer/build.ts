@@ -1,8 +1,8 @@
 /** What every tokenizer file comes down to: tokens with their bytes, a style and merges -> the description that becomes a TOKENIZER section. */
-import { NONE_ID, TOK_BYTE_LEVEL, TOK_TYPE_BYTE, TOK_TYPE_TEXT, TOK_TYPE_UNUSED } from "../../spec/image.ts";
-import { VOCAB_MAX, VOCAB_MIN } from "../../spec/numerics.ts";
-import { TritkitError } from "../errors.ts";
-import type { Merge, Tokenizer } from "../image/tokenizer.ts";
+import { NONE_ID, TOK_BYTE_LEVEL, TOK_TYPE_BYTE, TOK_TYPE_TEXT, TOK_TYPE_UNUSED } from "../../../spec/image.ts";
+import { VOCAB_MAX, VOCAB_MIN } from "../../../spec/numerics.ts";
+import { TritkitError } from "../../errors.ts";
+import type { Merge, Tokenizer } from "../../image/tokenizer.ts";
 
 export interface ImportedTokenizer {
   readonly tokenizer: Tokenizer;

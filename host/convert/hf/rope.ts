@@ -2,9 +2,9 @@
  * RoPE of config.json: theta, and scalings that change only the frequencies (transformers, modeling_rope_utils.py). An image keeps one increment for each pair of a head, so
  * those are held exactly. Others also change with the length of the text or scale attention: yarn, dynamic, longrope are refused by name.
  */
-import { TritkitError } from "../errors.ts";
-import type { JsonFields } from "./json.ts";
-import { ropeFrequencies } from "./tables.ts";
+import { TritkitError } from "../../errors.ts";
+import type { JsonFields } from "../json.ts";
+import { ropeFrequencies } from "../tables.ts";
 
 export interface Rope {
   readonly theta: number;

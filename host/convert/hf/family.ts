@@ -1,7 +1,7 @@
 /** What families of Hugging Face checkpoints differ in: names of tensors, fields of config.json, and what float weights and scales mean. */
-import { TritkitError } from "../errors.ts";
-import type { JsonFields } from "./json.ts";
-import type { ModelConfig } from "./model.ts";
+import { TritkitError } from "../../errors.ts";
+import type { JsonFields } from "../json.ts";
+import type { ModelConfig } from "../model.ts";
 
 /** multiply: weight = trit * weight_scale (absmean). divide: weight = trit / weight_scale (1 / absmean). */
 export type ScaleMeaning = "multiply" | "divide";

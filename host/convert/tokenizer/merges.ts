@@ -3,8 +3,8 @@
  * merge whose texts together are a piece. https://github.com/google/sentencepiece, src/bpe_model.cc: the pair with the highest score goes first,
  * the leftmost among equals; so every split of a piece into two pieces is a merge, and pieces of one score share a rank.
  */
-import type { Merge } from "../image/tokenizer.ts";
-import { damaged } from "./tokenizer_build.ts";
+import type { Merge } from "../../image/tokenizer.ts";
+import { damaged } from "./build.ts";
 
 /**
  * @param pairs texts of the two tokens, by rank

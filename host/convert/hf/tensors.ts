@@ -1,10 +1,10 @@
 /** The tensors of a Hugging Face directory, whichever file holds each: model.safetensors, or the shards of its index. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { TritkitError } from "../errors.ts";
-import { JsonFields } from "./json.ts";
+import { TritkitError } from "../../errors.ts";
+import { JsonFields } from "../json.ts";
+import { readText } from "../source_files.ts";
 import { SafetensorsFile, type TensorInfo } from "./safetensors.ts";
-import { readText } from "./source_files.ts";
 
 const WHOLE = "model.safetensors";
 const PYTORCH = "pytorch_model.bin";

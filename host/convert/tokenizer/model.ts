@@ -9,10 +9,10 @@
  * NOT IMPLEMENTED: normalisation (nmt_nfkc and its like), white space that is folded or a suffix. They are refused by name; models that publish
  * weights for generation (Llama 2, 1bitLLM) use none of it.
  */
-import { NONE_ID, TOK_ADD_SPACE_PREFIX } from "../../spec/image.ts";
+import { NONE_ID, TOK_ADD_SPACE_PREFIX } from "../../../spec/image.ts";
+import { checkVocabSize, damaged, type ImportedTokenizer, idsOfTexts, unsupported } from "./build.ts";
+import { NORMAL, type Piece, tokenizerOfPieces, UNUSED, USER_DEFINED } from "./pieces.ts";
 import { type ProtoField, protoFields, protoFloat, protoText } from "./protobuf.ts";
-import { checkVocabSize, damaged, type ImportedTokenizer, idsOfTexts, unsupported } from "./tokenizer_build.ts";
-import { NORMAL, type Piece, tokenizerOfPieces, UNUSED, USER_DEFINED } from "./tokenizer_pieces.ts";
 
 const UNIGRAM = 1;
 const BPE = 2;

@@ -9,12 +9,12 @@
  * The token that ends an answer is made by the model and stands in its context already. Between two special tokens the text and the user's words
  * are encoded together, as the reference libraries do with the rendered text (JoinedText).
  */
-import { CHAT_TEXT, TOK_ADD_SPACE_PREFIX, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
-import { TextCodec } from "../engine/text_codec.ts";
-import { TritkitError } from "../errors.ts";
-import type { Chat, ChatItem } from "../image/chat.ts";
+import { CHAT_TEXT, TOK_ADD_SPACE_PREFIX, TOK_TYPE_SPECIAL } from "../../../spec/image.ts";
+import { TextCodec } from "../../engine/text_codec.ts";
+import { TritkitError } from "../../errors.ts";
+import type { Chat, ChatItem } from "../../image/chat.ts";
+import type { ImportedTokenizer } from "./build.ts";
 import { NoTurns, renderer, type Specials } from "./chat_render.ts";
-import type { ImportedTokenizer } from "./tokenizer_build.ts";
 
 export interface CompiledChat {
   /** null: the template cannot be said in turns; `note` says why. */

@@ -1,10 +1,10 @@
 /** The chat template of a Hugging Face directory: chat_template.jinja, or the field of tokenizer_config.json (a text, or several with names). */
 import { join } from "node:path";
-import type { Chat } from "../image/reader.ts";
-import { compileChat } from "./chat_template.ts";
-import { JsonFields } from "./json.ts";
-import { readTextIfThere } from "./source_files.ts";
-import type { ImportedTokenizer } from "./tokenizer_json.ts";
+import type { Chat } from "../../image/reader.ts";
+import { JsonFields } from "../json.ts";
+import { readTextIfThere } from "../source_files.ts";
+import { compileChat } from "../tokenizer/chat_template.ts";
+import type { ImportedTokenizer } from "../tokenizer/json.ts";
 
 export interface HfChat {
   readonly chat: Chat | null;

@@ -11,11 +11,11 @@ import {
   TOK_NFC,
   TOK_SENTENCEPIECE,
   TOK_UNIGRAM,
-} from "../../spec/image.ts";
-import { JsonFields } from "./json.ts";
-import { type Style, unsupported } from "./tokenizer_build.ts";
-import { LOW_LINE } from "./tokenizer_bytes.ts";
-import { ruleOfRegex } from "./tokenizer_words.ts";
+} from "../../../spec/image.ts";
+import { JsonFields } from "../json.ts";
+import { type Style, unsupported } from "./build.ts";
+import { LOW_LINE } from "./bytes.ts";
+import { ruleOfRegex } from "./words.ts";
 
 /**
  * @param file tokenizer.json

@@ -25,10 +25,10 @@ import {
   KIND_FFN_UP,
   KIND_FINAL_NORM,
   KIND_HEAD,
-} from "../../spec/image.ts";
-import { readQuantization, readTransformersConfig } from "./hf_config.ts";
-import { type Found, type HfFamily, type TensorPlace, unsupported, type WeightRule } from "./hf_family.ts";
-import type { JsonFields } from "./json.ts";
+} from "../../../spec/image.ts";
+import type { JsonFields } from "../json.ts";
+import { readQuantization, readTransformersConfig } from "./config.ts";
+import { type Found, type HfFamily, type TensorPlace, unsupported, type WeightRule } from "./family.ts";
 
 /** Names below model.layers.N. */
 const LAYER_NAMES: ReadonlyMap<number, readonly string[]> = new Map([

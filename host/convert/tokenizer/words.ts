@@ -1,5 +1,5 @@
 /** Which word rule of spec/IMAGE.md a tokenizer file means: by its regular expression (Hugging Face) or by its name (GGUF). */
-import { PRE_BYTES, PRE_DIGITS, PRE_GPT2, PRE_LLAMA3, PRE_QWEN2 } from "../../spec/image.ts";
+import { PRE_BYTES, PRE_DIGITS, PRE_GPT2, PRE_LLAMA3, PRE_QWEN2 } from "../../../spec/image.ts";
 
 /** The six ASCII spaces and everything beyond ASCII, as examples/train/tokenizer.py writes them. */
 const SPACES = " \\t\\n\\r\\x0B\\x0C";

@@ -23,9 +23,9 @@ import {
   KIND_FFN_UP,
   KIND_FINAL_NORM,
   KIND_HEAD,
-} from "../../spec/image.ts";
-import { TritkitError } from "../errors.ts";
-import { type TensorSlot, tensorSlots } from "../image/layout.ts";
+} from "../../../spec/image.ts";
+import { TritkitError } from "../../errors.ts";
+import { type TensorSlot, tensorSlots } from "../../image/layout.ts";
 
 export const LLAMA2C_MAGIC = 0x616b3432;
 /** Bytes that hold any of the headers. */

@@ -1,15 +1,21 @@
 /**
- * A .bin file of karpathy/llama2.c as a neutral model: a Llama of floats (llama2c_layout.ts). Its tokenizer is tokenizer.bin beside it, or what --tokenizer names.
+ * A .bin file of karpathy/llama2.c as a neutral model: a Llama of floats (llama2c/layout.ts). Its tokenizer is tokenizer.bin beside it, or what --tokenizer names.
  *
  * llama2.c turns neighbours, rows 2j and 2j + 1 of a head, by one angle; we turn rows j and j + head_dim / 2, as transformers does. So rows of wq and wk change places:
  * our row r * head_dim/2 + j of a head is its row 2j + r. Scores q.k are sums over the rows and stay what they are.
  */
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { KIND_ATTN_K, KIND_ATTN_Q } from "../../spec/image.ts";
-import { TritkitError, throwIfAborted } from "../errors.ts";
-import { sectionName } from "../image/layout.ts";
-import { absmeanLinear, signLinear, ternaryLinear } from "./absmean.ts";
+import { KIND_ATTN_K, KIND_ATTN_Q } from "../../../spec/image.ts";
+import { TritkitError, throwIfAborted } from "../../errors.ts";
+import { sectionName } from "../../image/layout.ts";
+import { absmeanLinear, signLinear, ternaryLinear } from "../absmean.ts";
+import type { LinearSource, MatrixSource, ModelConfig, ModelSource, OpenOptions } from "../model.ts";
+import { checkModelConfig } from "../plan.ts";
+import { openSource, readExactly } from "../source_files.ts";
+import { fileModelName } from "../source_name.ts";
+import { readTokenizer } from "../tokenizer/read_tokenizer.ts";
+import { oneLevel, scanWeights } from "../weight_scan.ts";
 import {
   LLAMA2C_HEADER_BYTES,
   type Llama2cHeader,
@@ -17,13 +23,7 @@ import {
   layOut,
   readLlama2cHeader,
   tensorKey,
-} from "./llama2c_layout.ts";
-import type { LinearSource, MatrixSource, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
-import { checkModelConfig } from "./plan.ts";
-import { openSource, readExactly } from "./source_files.ts";
-import { fileModelName } from "./source_name.ts";
-import { readTokenizer } from "./source_tokenizer.ts";
-import { oneLevel, scanWeights } from "./weight_scan.ts";
+} from "./layout.ts";
 
 /** The one of llama2.c, or what it was made of. */
 const TOKENIZERS = ["tokenizer.bin", "tokenizer.model", "tokenizer.json"];

@@ -1,5 +1,5 @@
 /** How tokenizer files spell bytes in text: GPT-2's alphabet, SentencePiece's low line, and names like <0x0A>. */
-import { damaged } from "./tokenizer_build.ts";
+import { damaged } from "./build.ts";
 
 /** SentencePiece's space. */
 export const LOW_LINE = "\u2581";

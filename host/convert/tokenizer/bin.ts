@@ -6,10 +6,10 @@
  * Tokens 0, 1, 2 are unknown, bos and eos, 3..258 the bytes <0x00>..<0xFF>; spaces are spaces. Text is merged by scores as in SentencePiece,
  * with a space in front of it.
  */
-import { TOK_ADD_SPACE_PREFIX } from "../../spec/image.ts";
-import { checkVocabSize, damaged, type ImportedTokenizer, idsOfTexts } from "./tokenizer_build.ts";
-import { fallbackByte, LOW_LINE } from "./tokenizer_bytes.ts";
-import { BYTE, CONTROL, NORMAL, type Piece, tokenizerOfPieces, UNKNOWN } from "./tokenizer_pieces.ts";
+import { TOK_ADD_SPACE_PREFIX } from "../../../spec/image.ts";
+import { checkVocabSize, damaged, type ImportedTokenizer, idsOfTexts } from "./build.ts";
+import { fallbackByte, LOW_LINE } from "./bytes.ts";
+import { BYTE, CONTROL, NORMAL, type Piece, tokenizerOfPieces, UNKNOWN } from "./pieces.ts";
 
 const BOS = 1;
 const EOS = 2;

@@ -20,10 +20,10 @@ import {
   KIND_FFN_UP,
   KIND_FINAL_NORM,
   KIND_HEAD,
-} from "../../spec/image.ts";
-import { readNormEps } from "./hf_config.ts";
-import { type FamilyConfig, type HfFamily, type TensorPlace, unsupported } from "./hf_family.ts";
-import type { JsonFields } from "./json.ts";
+} from "../../../spec/image.ts";
+import type { JsonFields } from "../json.ts";
+import { readNormEps } from "./config.ts";
+import { type FamilyConfig, type HfFamily, type TensorPlace, unsupported } from "./family.ts";
 
 const ROOT = "model.transformer";
 

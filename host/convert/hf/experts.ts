@@ -13,12 +13,12 @@
  * NOT IMPLEMENTED, refused by name: weights over all experts instead of the chosen (norm_topk_prob: false), experts that every token takes, dense layers among the others,
  * routers that are no softmax, grouped choices. No published model has ternary experts and these.
  */
-import { KIND_FFN_DOWN, KIND_FFN_GATE, KIND_FFN_SUB_NORM, KIND_FFN_UP, KIND_ROUTER } from "../../spec/image.ts";
-import { readQuantization } from "./hf_config.ts";
-import { type FamilyConfig, type Found, type HfFamily, type TensorPlace, unsupported } from "./hf_family.ts";
-import { llamaPlace, readLlamaConfig } from "./hf_llama.ts";
-import type { JsonFields } from "./json.ts";
-import type { LinearSource, MatrixSource } from "./model.ts";
+import { KIND_FFN_DOWN, KIND_FFN_GATE, KIND_FFN_SUB_NORM, KIND_FFN_UP, KIND_ROUTER } from "../../../spec/image.ts";
+import type { JsonFields } from "../json.ts";
+import type { LinearSource, MatrixSource } from "../model.ts";
+import { readQuantization } from "./config.ts";
+import { type FamilyConfig, type Found, type HfFamily, type TensorPlace, unsupported } from "./family.ts";
+import { llamaPlace, readLlamaConfig } from "./llama.ts";
 
 const TYPES = ["mixtral", "llama", "bitnet"];
 const COUNTS = ["num_local_experts", "num_experts"];

@@ -2,7 +2,7 @@
  * tokenizer.json of Hugging Face -> TOKENIZER section: byte-level BPE (GPT-2, GPT-NeoX, Llama 3, Qwen 2, our own word rule), SentencePiece-style BPE
  * (Llama 2) and unigram models.
  *
- * NOT IMPLEMENTED: WordPiece, and pre-tokenizers and normalisers that tokenizer_style.ts does not name. They are refused by name: a tokenizer that
+ * NOT IMPLEMENTED: WordPiece, and pre-tokenizers and normalisers that tokenizer/style.ts does not name. They are refused by name: a tokenizer that
  * nearly fits gives a model that nearly works.
  */
 import {
@@ -14,8 +14,8 @@ import {
   TOK_TYPE_BYTE,
   TOK_TYPE_SPECIAL,
   TOK_TYPE_TEXT,
-} from "../../spec/image.ts";
-import { JsonFields } from "./json.ts";
+} from "../../../spec/image.ts";
+import { JsonFields } from "../json.ts";
 import {
   buildTokenizer,
   checkVocabSize,
@@ -24,14 +24,14 @@ import {
   type Style,
   type Token,
   unsupported,
-} from "./tokenizer_build.ts";
-import { byteLevelBytes, fallbackByte, sentencePieceBytes, utf8 } from "./tokenizer_bytes.ts";
-import { mergesOfPairs } from "./tokenizer_merges.ts";
-import { costOf, UNKNOWN_PENALTY } from "./tokenizer_pieces.ts";
-import { flatten, styleOf } from "./tokenizer_style.ts";
+} from "./build.ts";
+import { byteLevelBytes, fallbackByte, sentencePieceBytes, utf8 } from "./bytes.ts";
+import { mergesOfPairs } from "./merges.ts";
+import { costOf, UNKNOWN_PENALTY } from "./pieces.ts";
+import { flatten, styleOf } from "./style.ts";
 
-export type { ImportedTokenizer } from "./tokenizer_build.ts";
-export { PRE_BYTES_REGEX } from "./tokenizer_words.ts";
+export type { ImportedTokenizer } from "./build.ts";
+export { PRE_BYTES_REGEX } from "./words.ts";
 
 /**
  * @param where the file, for messages

@@ -14,7 +14,7 @@ import {
   TOK_TYPE_SPECIAL,
   TOK_TYPE_TEXT,
   TOK_TYPE_UNUSED,
-} from "../../spec/image.ts";
+} from "../../../spec/image.ts";
 import {
   buildTokenizer,
   checkVocabSize,
@@ -23,11 +23,11 @@ import {
   idsOfTexts,
   type Token,
   unsupported,
-} from "./tokenizer_build.ts";
-import { byteLevelBytes, fallbackByte, utf8 } from "./tokenizer_bytes.ts";
-import { mergesOfPairs } from "./tokenizer_merges.ts";
-import { BYTE, CONTROL, NORMAL, tokenizerOfPieces, UNKNOWN, UNUSED, USER_DEFINED } from "./tokenizer_pieces.ts";
-import { LLAMA3_RULE, ruleOfName, type WordRule } from "./tokenizer_words.ts";
+} from "./build.ts";
+import { byteLevelBytes, fallbackByte, utf8 } from "./bytes.ts";
+import { mergesOfPairs } from "./merges.ts";
+import { BYTE, CONTROL, NORMAL, tokenizerOfPieces, UNKNOWN, UNUSED, USER_DEFINED } from "./pieces.ts";
+import { LLAMA3_RULE, ruleOfName, type WordRule } from "./words.ts";
 
 /** Metadata of a GGUF file, read but not judged. Ids are -1 where the file names none. */
 export interface GgufTokenizer {

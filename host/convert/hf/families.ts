@@ -1,9 +1,10 @@
 /** Which family a config.json belongs to: the first that says yes. */
-import { BITNET_EXPERTS, FLOAT_EXPERTS } from "./hf_experts.ts";
-import { type HfFamily, unsupported } from "./hf_family.ts";
-import { BITNET_2B_4T, FLOAT_LLAMA, ONE_BIT_LLM, PACKED_LLAMA } from "./hf_llama.ts";
-import { OLMO_BITNET } from "./hf_olmo.ts";
-import type { JsonFields } from "./json.ts";
+
+import type { JsonFields } from "../json.ts";
+import { BITNET_EXPERTS, FLOAT_EXPERTS } from "./experts.ts";
+import { type HfFamily, unsupported } from "./family.ts";
+import { BITNET_2B_4T, FLOAT_LLAMA, ONE_BIT_LLM, PACKED_LLAMA } from "./llama.ts";
+import { OLMO_BITNET } from "./olmo.ts";
 
 const FAMILIES: readonly HfFamily[] = [
   BITNET_EXPERTS,

@@ -1,25 +1,25 @@
 /**
- * A Hugging Face directory (config.json, a tokenizer's file, safetensors) as a neutral model. Families are hf_families.ts, weights hf_linear.ts.
+ * A Hugging Face directory (config.json, a tokenizer's file, safetensors) as a neutral model. Families are hf/families.ts, weights hf/linear.ts.
  */
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER, STOP_MAX } from "../../spec/image.ts";
-import { TritkitError } from "../errors.ts";
-import { eachSlot } from "../image/layout.ts";
-import { readChat } from "./hf_chat.ts";
-import { readSpecials } from "./hf_config.ts";
-import { valuesOf } from "./hf_experts.ts";
-import { familyOf } from "./hf_families.ts";
-import type { FamilyConfig, HfFamily, Specials } from "./hf_family.ts";
-import { floatMatrix, HfLinears, shapeOf } from "./hf_linear.ts";
-import { checkShapes } from "./hf_shapes.ts";
-import { HfTensors } from "./hf_tensors.ts";
-import { JsonFields } from "./json.ts";
-import type { Dropped, ModelConfig, ModelSource, OpenOptions } from "./model.ts";
-import { checkModelConfig } from "./plan.ts";
-import { readTextIfThere } from "./source_files.ts";
-import { directoryModelName } from "./source_name.ts";
-import { readTokenizer } from "./source_tokenizer.ts";
+import { KIND_ATTN_SUB_NORM, KIND_FFN_SUB_NORM, KIND_HEAD, KIND_ROUTER, STOP_MAX } from "../../../spec/image.ts";
+import { TritkitError } from "../../errors.ts";
+import { eachSlot } from "../../image/layout.ts";
+import { JsonFields } from "../json.ts";
+import type { Dropped, ModelConfig, ModelSource, OpenOptions } from "../model.ts";
+import { checkModelConfig } from "../plan.ts";
+import { readTextIfThere } from "../source_files.ts";
+import { directoryModelName } from "../source_name.ts";
+import { readTokenizer } from "../tokenizer/read_tokenizer.ts";
+import { readChat } from "./chat.ts";
+import { readSpecials } from "./config.ts";
+import { valuesOf } from "./experts.ts";
+import { familyOf } from "./families.ts";
+import type { FamilyConfig, HfFamily, Specials } from "./family.ts";
+import { floatMatrix, HfLinears, shapeOf } from "./linear.ts";
+import { checkShapes } from "./shapes.ts";
+import { HfTensors } from "./tensors.ts";
 
 /** The first has more in it: added tokens, and what its library does to a text. */
 const TOKENIZERS = ["tokenizer.json", "tokenizer.model"];

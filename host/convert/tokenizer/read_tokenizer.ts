@@ -1,11 +1,11 @@
 /** The tokenizer beside a model's weights, in whichever of the published files it is. */
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { TritkitError } from "../errors.ts";
-import { fileTooLarge, TOKENIZER_MAX } from "./source_files.ts";
-import { importTokenizerBin } from "./tokenizer_bin.ts";
-import { type ImportedTokenizer, importTokenizer } from "./tokenizer_json.ts";
-import { importTokenizerModel } from "./tokenizer_model.ts";
+import { TritkitError } from "../../errors.ts";
+import { fileTooLarge, TOKENIZER_MAX } from "../source_files.ts";
+import { importTokenizerBin } from "./bin.ts";
+import { type ImportedTokenizer, importTokenizer } from "./json.ts";
+import { importTokenizerModel } from "./model.ts";
 
 type Import = (where: string, bytes: Uint8Array, vocabSize: number) => ImportedTokenizer;
 

@@ -3,12 +3,12 @@
  *
  * One packed layout goes with two meanings of weight_scale (`linear_class`). The configuration decides, never the number's size.
  *
- * NOT IMPLEMENTED, refused by name: partial rotary factors, biases, sliding windows, RoPE scalings that are no frequencies (hf_rope.ts), norms inside BitLinear with a gain.
+ * NOT IMPLEMENTED, refused by name: partial rotary factors, biases, sliding windows, RoPE scalings that are no frequencies (hf/rope.ts), norms inside BitLinear with a gain.
  */
-import { STOP_MAX } from "../../spec/image.ts";
-import { type FamilyConfig, type Specials, unsupported, type WeightRule } from "./hf_family.ts";
-import { readRope } from "./hf_rope.ts";
-import type { JsonFields } from "./json.ts";
+import { STOP_MAX } from "../../../spec/image.ts";
+import type { JsonFields } from "../json.ts";
+import { type FamilyConfig, type Specials, unsupported, type WeightRule } from "./family.ts";
+import { readRope } from "./rope.ts";
 
 /** transformers/utils/quantization_config.py, BitNetQuantConfig. null: config.json does not call the model BitNet's. */
 export function readQuantization(config: JsonFields, floatModules = ["lm_head"]): WeightRule | null {

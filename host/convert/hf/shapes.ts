@@ -1,9 +1,9 @@
 /** Every tensor of a Hugging Face directory against the configuration, before the first weight is read: a contradiction costs no minutes, and no memory. */
-import { TritkitError } from "../errors.ts";
-import { tensorSlots } from "../image/layout.ts";
-import type { FamilyConfig, HfFamily } from "./hf_family.ts";
-import type { HfTensors } from "./hf_tensors.ts";
+import { TritkitError } from "../../errors.ts";
+import { tensorSlots } from "../../image/layout.ts";
+import type { FamilyConfig, HfFamily } from "./family.ts";
 import type { TensorInfo } from "./safetensors.ts";
+import type { HfTensors } from "./tensors.ts";
 
 /** Rows of a packed matrix in one row of bytes. */
 const PACKED_ROWS = 4;

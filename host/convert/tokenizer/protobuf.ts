@@ -2,7 +2,7 @@
  * The wire format of Protocol Buffers, read strictly: https://protobuf.dev/programming-guides/encoding. A message is a list of fields,
  * `tag = number << 3 | type`; type 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes. Groups (3, 4) are refused.
  */
-import { damaged } from "./tokenizer_build.ts";
+import { damaged } from "./build.ts";
 
 export interface ProtoField {
   readonly number: number;
