@@ -1,5 +1,6 @@
 // What the benchmark of whole models asks of an engine, ours or llama.cpp: each runs in a process of its own, so that its memory is its own and neither's
 // threads or caches are the other's. The work is that of llama-bench: given tokens, logits computed, nothing sampled.
+import { readFileSync } from "node:fs";
 
 export interface ContenderOptions {
   readonly path: string;
@@ -66,9 +67,16 @@ export function rateOf(ids: readonly number[], limit: number, step: (id: number,
 
 export function footprintOfThisProcess(): Footprint {
   const { user, system } = process.cpuUsage();
-  return {
-    rss: process.memoryUsage.rss(),
-    peakRss: process.resourceUsage().maxRSS * 1024,
-    cpuSeconds: (user + system) / 1e6,
-  };
+  return { rss: process.memoryUsage.rss(), peakRss: peakRss(), cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Linux counts into maxRSS what the parent had when it forked; VmHWM is the process's own. */
+function peakRss(): number {
+  try {
+    const own = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+    if (own !== null) return Number(own[1]) * 1024;
+  } catch {
+    // no Linux
+  }
+  return process.resourceUsage().maxRSS * 1024;
 }

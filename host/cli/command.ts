@@ -147,6 +147,12 @@ export function readArguments(command: Command, argv: string[]): Arguments {
   return new Arguments(positionals, values);
 }
 
+/** What MODEL may be: sources only where the engine can be the one that runs them. */
+function modelHelp({ options }: Command): string {
+  const image = "a .trit file or the name of a bundled model, e.g. stories-1m";
+  return "engine" in options ? `${image}; with --engine float also whatever \`tritkit convert\` takes` : image;
+}
+
 export function helpText(command: Command): string {
   const rows = Object.entries({ ...command.options, ...COMMON }).map(([name, spec]) => {
     const short = spec.short === undefined ? "    " : `-${spec.short}, `;
@@ -157,9 +163,7 @@ export function helpText(command: Command): string {
     `tritkit ${command.name} ${command.usage}`.trimEnd(),
     "",
     command.summary,
-    ...(command.usage.includes("MODEL")
-      ? ["MODEL is a .trit file or the name of a bundled model, e.g. stories-1m"]
-      : []),
+    ...(command.usage.includes("MODEL") ? [`MODEL is ${modelHelp(command)}`] : []),
     "",
     ...rows.map(([left, right]) => left.padEnd(width) + right),
     "",

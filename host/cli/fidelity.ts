@@ -57,8 +57,9 @@ export async function measureFidelity(
     const judge = (what: string, engine: Predictor) =>
       evaluate(engine, ids, { window, limit, signal, onProgress: progress(out, what) });
     const before = await judge("source, as published", float);
-    const engine = await Engine.open(new Uint8Array(await readFile(image)), { context: window });
-    const after = await judge("image", engine);
+    // From the file: an image may be larger than what one buffer holds.
+    const engine = await Engine.openFile(image, { context: window, signal });
+    const after = await judge("image", engine).finally(() => engine.close());
     out.clearStatus();
     out.info(`text  ${words(before, after, window)}`);
     const { tokens, windows } = after;

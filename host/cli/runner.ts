@@ -17,7 +17,7 @@ import { SOURCE_OPTIONS, sourceOptions } from "./source_options.ts";
 const ENGINE_OPTION: OptionSpec = {
   type: "string",
   value: "NAME",
-  help: "simd (default), scalar (the board's table kernel) or ref: all give the same answer; float: as published, in float64, also models that were not converted",
+  help: "simd (default), scalar (the board's table kernel) or ref: all give the same answer; float: as published, in float64",
 };
 
 /** Of the SIMD engine alone. */
@@ -38,7 +38,12 @@ export const RUNNER_OPTIONS: Record<string, OptionSpec> = {
   context: CONTEXT_OPTION,
   engine: ENGINE_OPTION,
   ...SIMD_OPTIONS,
-  ...SOURCE_OPTIONS,
+  quantize: {
+    ...SOURCE_OPTIONS.quantize,
+    help: "engine float, not converted: round float weights as `tritkit convert` does (default: they stay floats)",
+  },
+  i2s: { ...SOURCE_OPTIONS.i2s, help: `engine float, not converted: ${SOURCE_OPTIONS.i2s.help}` },
+  tokenizer: { ...SOURCE_OPTIONS.tokenizer, help: `engine float, not converted: ${SOURCE_OPTIONS.tokenizer.help}` },
 };
 
 /** An engine that runs a model, whichever it is. */

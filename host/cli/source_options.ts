@@ -9,7 +9,7 @@ export const SOURCE_OPTIONS = {
   quantize: {
     type: "string",
     value: QUANTIZERS.join("|"),
-    help: "round float weights: absmean to -1, 0, +1 (b1.58), sign to -1, +1 (b1); costs quality",
+    help: "round float weights: absmean to -1, 0, +1 (b1.58), sign to -1, +1 (b1); costs quality (default: they are refused)",
   },
   i2s: {
     type: "string",

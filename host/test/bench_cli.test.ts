@@ -57,11 +57,13 @@ describe("tritkit bench", () => {
     ["threads that are no number", ["--threads", "1,two"], /E_USAGE/, 2],
     ["threads without end", ["--threads", "1000"], /E_USAGE/, 2],
     ["a part that it has not", ["--only", "boards"], /E_USAGE/, 2],
+    ["a model that is not there", ["--threads", "1", ...QUICK], /E_FILE_NOT_FOUND/, 1],
     ["a peer's file that is not there", ["--peer", join(folder, "none.gguf"), ...QUICK], /E_FILE_NOT_FOUND/, 1],
   ];
   for (const [what, args, code, status] of wrong)
     it(`${what}: one line`, async () => {
-      const ended = await run(["bench", "stories-1m", ...args]);
+      const model = what === "a model that is not there" ? join(folder, "none.trit") : "stories-1m";
+      const ended = await run(["bench", model, ...args]);
       assert.match(ended.stderr, code);
       assert.equal(ended.status, status);
       assert.equal(ended.stderr.trim().split("\n").length, 1, ended.stderr);

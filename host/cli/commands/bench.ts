@@ -1,6 +1,5 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { modelPath } from "../../assets.ts";
 import { bestDecile, contest } from "../../bench/contest.ts";
 import { benchKernels, SHAPES } from "../../bench/kernels.ts";
 import { PEER_HINT } from "../../bench/llama.ts";
@@ -10,10 +9,11 @@ import { benchProducts, type ProductResult } from "../../bench/products.ts";
 import { median } from "../../bench/slices.ts";
 import { instantiate } from "../../engine/module.ts";
 import { describeImage } from "../../image/describe.ts";
+import { FilePositions, type Positions } from "../../image/positions.ts";
 import { readImage } from "../../image/reader.ts";
 import { contestEvents, contestTables } from "../bench_contest.ts";
 import { type Arguments, type Command, type Context, usage } from "../command.ts";
-import { readModel } from "../model_file.ts";
+import { existing, explained, readModel } from "../model_file.ts";
 import type { JsonEvent } from "../output.ts";
 import { secondsText } from "../progress.ts";
 import { table } from "../table.ts";
@@ -21,8 +21,8 @@ import { table } from "../table.ts";
 const THREADS_MAX = 64;
 
 /** Weights of all matrices that a token is multiplied with, in 10^9; an embedding that is no head is only looked up. */
-function gweightsPerToken(bytes: Uint8Array): number {
-  const { weights, config } = describeImage(readImage(bytes, { verify: false }));
+function gweightsPerToken(image: Uint8Array | Positions): number {
+  const { weights, config } = describeImage(readImage(image, { verify: false }));
   return (weights - (config.tied ? 0 : config.vocab_size * config.dim)) / 1e9;
 }
 
@@ -32,10 +32,10 @@ export const bench: Command = {
   usage: "[MODEL]",
   options: {
     peer: { type: "string", value: "GGUF", help: "the same model for llama.cpp, which runs it in turn with ours" },
-    threads: { type: "string", value: "LIST", help: "of whole models, e.g. 1,2" },
+    threads: { type: "string", value: "LIST", help: "of whole models, e.g. 1,2 (default 1)" },
     loaded: { type: "boolean", help: "measure decoding also while a process for every core does nothing but work" },
     rounds: { type: "string", value: "N", help: "of whole models (default 7)" },
-    only: { type: "string", value: "PART", help: "kernels or models" },
+    only: { type: "string", value: "PART", help: "kernels or models (default: both)" },
     quick: { type: "boolean", help: "whether it runs at all: short slices, whose figures say little" },
     board: { type: "string", short: "b", value: "NAME", help: "the simulated board (default rp2040-pico)" },
   },
@@ -131,11 +131,21 @@ function productEvent({ name, mode, shape, own, peer, theirs }: ProductResult): 
   };
 }
 
+async function describe(path: string): Promise<{ imageBytes: number; gweights: number }> {
+  const image = new FilePositions(path);
+  try {
+    return { imageBytes: image.size, gweights: gweightsPerToken(image) };
+  } finally {
+    image.close();
+  }
+}
+
 /** One model in processes of their own: ours with each number of threads, and llama.cpp. */
 async function wholeModel({ args, out, signal }: Context, threads: readonly number[]): Promise<void> {
   const file = args.positionals[0] ?? "stories-1m";
-  const image = await readModel(file);
-  const path = /[./\\]/.test(file) ? file : await modelPath(file);
+  const path = await existing(file);
+  // Only what describes it is read here: the weights are the contenders'.
+  const described = await describe(path).catch((error: unknown) => explained(error, file));
   const peer = args.text("peer");
   if (peer !== undefined) await stat(peer);
   const quick = args.flag("quick");
@@ -156,12 +166,7 @@ async function wholeModel({ args, out, signal }: Context, threads: readonly numb
     },
   });
   out.clearStatus();
-  const contested = {
-    name: basename(file, ".trit"),
-    imageBytes: image.length,
-    gweights: gweightsPerToken(image),
-    report,
-  };
+  const contested = { name: basename(file, ".trit"), ...described, report };
   for (const event of contestEvents(contested)) out.event(event);
   out.text(contestTables(contested));
   if (peer === undefined) out.info(`llama.cpp runs beside it with --peer MODEL.gguf. ${PEER_HINT}`);

@@ -13,27 +13,29 @@ export const convert: Command = {
   options: {
     out: { type: "string", short: "o", value: "FILE.trit", help: "where the image goes; must be given" },
     name: { type: "string", value: "NAME", help: "of the model, at most 32 bytes (default: the source's)" },
-    board: { type: "string", value: "NAME", help: "for this board only" },
+    board: { type: "string", value: "NAME", help: "for this board only (default: any)" },
     context: {
       type: "string",
       value: "N",
-      help: "context the board uses unless told otherwise, in positions, one a token",
+      help: "context the board uses unless told otherwise, in positions, one a token (default: the most that fits)",
     },
     ...SOURCE_OPTIONS,
     embed: {
       type: "string",
       value: "PACKING",
-      help: `how embedding and output head are stored: ${Object.keys(EMBED_PACKINGS).join(", ")}`,
+      help: `how embedding and output head are stored: ${Object.keys(EMBED_PACKINGS).join(", ")} (default auto: by their weights)`,
     },
     text: {
       type: "string",
       value: "FILE",
-      help: "then tell the loss on a text's start: of the model as published, and of the image",
+      help: "then tell the loss on the start of a text: of the model as published, and of the image",
     },
   },
   examples: [
-    "tritkit convert my-model/hf -o my-model.trit",
-    "tritkit convert llama/hf -o llama.trit --quantize absmean --text story.txt",
+    "tritkit convert examples/models/stories-1m/hf -o my-model.trit",
+    "tritkit convert bitnet-b1.58-2B-4T -o bitnet.trit",
+    "tritkit convert ggml-model-i2_s.gguf -o bitnet.trit --i2s x86",
+    "tritkit convert stories15M.bin -o stories15M.trit --quantize absmean --text story.txt",
   ],
   positionals: [1, 1],
   async run({ args, out, signal }) {

@@ -24,7 +24,7 @@ export const evaluateCommand: Command = {
   examples: [
     "tritkit eval stories-1m --text story.txt",
     "tritkit eval stories-1m --tokens ids.json --logits out.npy --json",
-    "tritkit eval my-model/hf --engine float --text story.txt",
+    "tritkit eval examples/models/stories-1m/hf --engine float --text story.txt",
   ],
   positionals: [1, 1],
   async run(context) {

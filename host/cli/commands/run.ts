@@ -9,8 +9,8 @@ export const run: Command = {
   options: { ...SAMPLING_OPTIONS, ...RUNNER_OPTIONS },
   examples: [
     'tritkit run stories-1m -p "Once upon a time"',
-    "tritkit run my-model.trit --temp 0",
-    'tritkit run my-model.gguf --engine float -p "Hello"',
+    "tritkit run bitnet.trit --temp 0 --threads 2 --cache",
+    'tritkit run stories15M.bin --engine float -p "Once upon a time"',
   ],
   positionals: [1, 1],
   async run(context) {
