@@ -193,7 +193,7 @@ test("a template that would take the machine's time or memory is left out, at on
     [grown("[ns.x, ns.x]"), /too long/],
     [grown("{'a': ns.x, 'b': ns.x}"), /too long/],
     [" ".repeat(100_000), /100000 characters/],
-    ["{{ " + "(".repeat(16_000) + "1" + ")".repeat(16_000) + " }}", /call stack/],
+    [`{{ ${"(".repeat(16_000)}1${")".repeat(16_000)} }}`, /call stack/],
   ] as const) {
     const started = performance.now();
     const { chat, note } = compileChat(template, byteLevel(), { bos: null, eos: null });

@@ -4,10 +4,10 @@
  *     packed weight   U8 (out/4, in); bits 2i..2i+1 of byte row r hold trit + 1 of output row i*(out/4) + r; weight_scale (1)
  *     latent weight   F32, F16 or BF16 (out, in): absmean at load for BitNet checkpoints, on request for others
  */
-import { KIND_ATTN_O, KIND_ATTN_V, KIND_FFN_DOWN, KIND_FFN_UP } from "../../../spec/image.ts";
+import { KIND_ATTN_O } from "../../../spec/image.ts";
 import { EXIT_USAGE, TritkitError, throwIfAborted } from "../../errors.ts";
 import { absmeanLinear, signLinear, ternaryLinear } from "../absmean.ts";
-import { leadingLevel, scaleRows, upFactors, valueFactors } from "../column_scales.ts";
+import { givesColumns, leadingLevel, scaleRows, TAKES_COLUMNS_OF, upFactors, valueFactors } from "../column_scales.ts";
 import type { LinearAt, LinearSource, MatrixSource, OpenOptions } from "../model.ts";
 import { oneLevel, scanWeights, type WeightScan } from "../weight_scan.ts";
 import type { FamilyConfig, HfFamily, ScaleMeaning, TensorPlace, WeightRule } from "./family.ts";
@@ -15,11 +15,6 @@ import type { TensorInfo } from "./safetensors.ts";
 import type { HfTensors } from "./tensors.ts";
 
 const PACKED_ROWS = 4;
-/** Whose columns may have scales, and whose rows take them (column_scales.ts). */
-const TAKES_COLUMNS_OF = new Map([
-  [KIND_ATTN_V, KIND_ATTN_O],
-  [KIND_FFN_UP, KIND_FFN_DOWN],
-]);
 
 export class HfLinears {
   private readonly tensors: HfTensors;
@@ -91,8 +86,7 @@ export class HfLinears {
         "Download the model again.",
       );
     if (this.rule.latent) return absmeanLinear(real, scan);
-    if (scan.columnLevels && [...TAKES_COLUMNS_OF.values()].includes(kind))
-      return ternaryLinear(real, leadingLevel(scan.columnLevels));
+    if (scan.columnLevels && givesColumns(kind)) return ternaryLinear(real, leadingLevel(scan.columnLevels));
     if (quantize === "absmean") return absmeanLinear(real, scan);
     throw new TritkitError(
       "E_QUANTIZE",
