@@ -28,6 +28,9 @@ export async function holdsSource(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => null);
   if (found === null) return false;
   if (found.isDirectory()) return true;
+  // Opening a pipe waits for who writes it; neither engine reads one anyway, because weights are read by their places.
+  if (!found.isFile())
+    throw new TritkitError("E_NOT_A_FILE", `${path} is no file and no folder.`, "Give a model's file.");
   const magic = await firstWord(path);
   return magic !== IMAGE_MAGIC && (magic === GGUF_MAGIC || /\.(gguf|safetensors|bin)$/i.test(path));
 }
@@ -56,7 +59,7 @@ export async function existing(file: string): Promise<string> {
 
 /** A file, or the name of a bundled model. @throws TritkitError E_UNKNOWN_MODEL, E_FILE_NOT_FOUND, E_FILE_IS_FOLDER */
 export async function readModel(file: string): Promise<Uint8Array> {
-  const path = /[./\\]/.test(file) ? file : await modelPath(file);
+  const path = await existing(file);
   return readFile(path).then(
     (bytes) => new Uint8Array(bytes),
     (error: unknown) => explained(error, file),

@@ -51,6 +51,8 @@ export interface Runner {
   readonly engine: Engine | FloatEngine;
   /** "stories-1m  engine simd  context 256 positions" */
   readonly label: string;
+  /** Decisions that a source left open; none of an image, which was told of when it was made. */
+  readonly notes: readonly string[];
   close(): Promise<void>;
 }
 
@@ -89,7 +91,7 @@ async function openInteger(file: string, kind: EngineKind, { args, out, signal }
     onNote: (note) => out.info(note),
   }).catch((error: unknown) => explained(error, file));
   out.clearStatus();
-  return { engine, label: labelOf(engine, engine.label), close: () => engine.close() };
+  return { engine, label: labelOf(engine, engine.label), notes: [], close: () => engine.close() };
 }
 
 async function openFloat(file: string, { args, out, signal }: Context): Promise<Runner> {
@@ -101,7 +103,8 @@ async function openFloat(file: string, { args, out, signal }: Context): Promise<
   try {
     const options = { context: contextFrom(args, source.config.seqLen), onLoad: loadProgress(out) };
     const engine = await FloatEngine.open(source, options);
-    return { engine, label: labelOf(engine, `float, ${engine.arithmetic}`), close: () => engine.close() };
+    const label = labelOf(engine, `float, ${engine.arithmetic}`);
+    return { engine, label, notes: source.notes, close: () => engine.close() };
   } catch (error) {
     await source.close();
     throw error;

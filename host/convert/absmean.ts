@@ -4,28 +4,13 @@
  * - BitNet b1.58 (arXiv 2402.17764): s = mean|W|, trits = round(W / s) clamped to +-1. In float32 with the reciprocal scale and ties to even, as transformers
  *   (integrations/bitnet.py, WeightQuant) and 1bitLLM's utils_quant.py do it at load, so that latent checkpoints give the trits they were evaluated with.
  * - BitNet b1 (arXiv 2310.11453, equations 1 to 3): Sign(W - mean W), which is -1 at 0, and the scale mean|W|.
- * - Weights that are {0, +-s} already keep their s: the mean would be s times the share of non-zeros.
+ * - Weights that are {0, +-s} already, where nobody rounds them again, keep their s: the mean would be s times the share of non-zeros.
  */
 import type { LinearSource, MatrixSource } from "./model.ts";
-import { oneLevel, scanWeights, type WeightScan } from "./weight_scan.ts";
-
-export { chunkRows } from "./weight_scan.ts";
+import type { WeightScan } from "./weight_scan.ts";
 
 /** Below this mean a tensor counts as zero; transformers clamps there too. */
 const SMALLEST_MEAN = 1e-5;
-
-export interface AbsmeanLinear extends LinearSource {
-  /** The weights were {0, +-s} before: nothing was lost. */
-  readonly wasTernary: boolean;
-}
-
-/** One pass over the weights for the scale; trits are made when they are asked for. */
-export async function absmean(source: MatrixSource, signal?: AbortSignal, name = "A matrix"): Promise<AbsmeanLinear> {
-  const scan = await scanWeights(name, source, signal);
-  return scan.rowLevels
-    ? { ...ternaryLinear(source, oneLevel(scan.rowLevels)), wasTernary: true }
-    : { ...absmeanLinear(source, scan), wasTernary: false };
-}
 
 export function absmeanLinear(source: MatrixSource, scan: WeightScan): LinearSource {
   const scale = Math.fround(Math.max(SMALLEST_MEAN, scan.absolute));

@@ -13,9 +13,9 @@ import { EXIT_USAGE, TritkitError, throwIfAborted } from "../errors.ts";
 import { WIDE_HEAD_COLS } from "../image/config.ts";
 import { exponentOf } from "../image/scale.ts";
 import { levelsOf, packingName } from "../image/sizes.ts";
-import { chunkRows } from "./absmean.ts";
 import type { MatrixSource } from "./model.ts";
 import { quantiseRow } from "./quantise_rows.ts";
+import { chunkRows } from "./weight_scan.ts";
 
 /** `t3` is three trit planes. */
 export type EmbedPacking = "auto" | "int8" | "int4" | "t2" | "t3" | "t4" | "t5";

@@ -2,8 +2,19 @@
  * Ternary matrices with a scale for each column. An image has none, but the values that such a matrix takes come from the rows of another one without anything between that a
  * factor would not pass: o(attention of v) and down(act(gate) * up). So the columns of o give their factors to the rows of v, those of down to the rows of up; the product is the same.
  */
+import { KIND_ATTN_O, KIND_ATTN_V, KIND_FFN_DOWN, KIND_FFN_UP } from "../../spec/image.ts";
 import { TritkitError } from "../errors.ts";
 import type { LinearSource } from "./model.ts";
+
+/** Whose rows take the scales of whose columns. */
+export const TAKES_COLUMNS_OF: ReadonlyMap<number, number> = new Map([
+  [KIND_ATTN_V, KIND_ATTN_O],
+  [KIND_FFN_UP, KIND_FFN_DOWN],
+]);
+
+export function givesColumns(kind: number): boolean {
+  return [...TAKES_COLUMNS_OF.values()].includes(kind);
+}
 
 /** The largest level leads; the others are shares of it. */
 export function leadingLevel(levels: Float64Array): number {

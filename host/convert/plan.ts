@@ -21,12 +21,12 @@ import { sectionName, type TensorSlot, tensorSlots } from "../image/layout.ts";
 import { exponentOf, type Scale, scaleOf } from "../image/scale.ts";
 import { levelsOf, packedBytes } from "../image/sizes.ts";
 import { encodeTokenizer } from "../image/tokenizer.ts";
-import { chunkRows } from "./absmean.ts";
 import type { SectionPlan } from "./image_writer.ts";
 import { isTernary, type LinearSource, type MatrixSource, type ModelConfig, type ModelSource } from "./model.ts";
 import { packGains, packRows } from "./packing.ts";
 import { quantiseRow } from "./quantise_rows.ts";
 import { ropeFrequencies, tablesSection } from "./tables.ts";
+import { chunkRows } from "./weight_scan.ts";
 
 /** The deployer's choices, all made. */
 export interface PlanOptions {

@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Template } from "@huggingface/jinja";
 import { TOK_ADD_SPACE_PREFIX, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
-import { type CompiledChat, compileChat } from "../convert/chat_template.ts";
-import type { ImportedTokenizer } from "../convert/tokenizer_build.ts";
-import { importTokenizer } from "../convert/tokenizer_json.ts";
-import { importTokenizerModel } from "../convert/tokenizer_model.ts";
-import { LLAMA3_REGEX } from "../convert/tokenizer_words.ts";
+import type { ImportedTokenizer } from "../convert/tokenizer/build.ts";
+import { type CompiledChat, compileChat } from "../convert/tokenizer/chat_template.ts";
+import { importTokenizer } from "../convert/tokenizer/json.ts";
+import { importTokenizerModel } from "../convert/tokenizer/model.ts";
+import { LLAMA3_REGEX } from "../convert/tokenizer/words.ts";
 import { TextCodec } from "../engine/text_codec.ts";
 import { type ChatItem, encodeChat, parseChat } from "../image/chat.ts";
 import { byteCharacters } from "./hf_fixture.ts";
@@ -179,6 +179,28 @@ test("a date is left to the template's own", () => {
     chat?.first.slice(0, 11),
     [..."26 Jul 2024"].map((c) => byteCharacters().indexOf(c === " " ? "\u0120" : c)),
   );
+});
+
+test("a template that would take the machine's time or memory is left out, at once", () => {
+  const grown = (more: string) =>
+    `{% set ns = namespace(x=['aaaaaaaa']) %}{% for i in range(100) %}{% set ns.x = ${more} %}{% endfor %}{{ ns.x }}{{ messages[0]['content'] }}`;
+  const loop = "{% for i in range(1000) %}";
+  for (const [template, why] of [
+    [`{% for i in range(10**9) %}{% endfor %}`, /counts too far/],
+    [loop.repeat(3) + "{% endfor %}".repeat(3), /too many steps/],
+    [grown("ns.x ~ ns.x"), /too long/],
+    [grown("ns.x + ns.x"), /too long/],
+    [grown("[ns.x, ns.x]"), /too long/],
+    [grown("{'a': ns.x, 'b': ns.x}"), /too long/],
+    [" ".repeat(100_000), /100000 characters/],
+    [`{{ ${"(".repeat(16_000)}1${")".repeat(16_000)} }}`, /call stack/],
+  ] as const) {
+    const started = performance.now();
+    const { chat, note } = compileChat(template, byteLevel(), { bos: null, eos: null });
+    assert.equal(chat, null);
+    assert.match(note ?? "", why);
+    assert.ok(performance.now() - started < 5000);
+  }
 });
 
 test("special tokens in a user's text stay text", () => {

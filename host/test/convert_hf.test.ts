@@ -15,8 +15,8 @@ import {
 } from "../../spec/image.ts";
 import { PACK_TRITS_4 } from "../../spec/packing.ts";
 import { type ConvertOptions, convert } from "../convert/convert.ts";
+import { SafetensorsFile } from "../convert/hf/safetensors.ts";
 import { unpackGains, unpackRows } from "../convert/packing.ts";
-import { SafetensorsFile } from "../convert/safetensors.ts";
 import { type Image, readImage } from "../image/reader.ts";
 import { scaleOf, scaleValue } from "../image/scale.ts";
 import { rowScale } from "../image/tensor.ts";

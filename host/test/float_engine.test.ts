@@ -230,6 +230,7 @@ describe("what the float engine refuses", () => {
       }
       const ended = await run(["run", hf, "--engine", "float", "-p", "the", "-n", "4", "--temp", "0"]);
       assert.equal(ended.status, 0, ended.stderr);
+      assert.match(ended.stderr, /^note {2}A context starts with bos/m);
     } finally {
       await rm(folder, { recursive: true });
     }

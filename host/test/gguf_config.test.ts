@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { GgufFile } from "../convert/gguf/file.ts";
-import { readVocabulary } from "../convert/gguf/special_tokens.ts";
+import { readSpecials, readVocabulary } from "../convert/gguf/special_tokens.ts";
 import type { ModelSource } from "../convert/model.ts";
 import { type GgufOptions, SHAPE, TOKENS } from "./gguf_model.ts";
 import { f32, field, folder, opened, using } from "./gguf_source.ts";
@@ -80,23 +80,25 @@ test("special tokens: ids, bos, and what ends an answer", async () => {
   });
 });
 
-test("a vocabulary of Llama 3 without the name of its word rule has Llama 3's", async () => {
+test("without the name of a word rule a context starts with bos where the vocabulary is Llama 3's", async () => {
   const tokens = Array.from({ length: 128002 }, (_, id) => `t${id}`);
-  const rule = async (pre: string | null) => {
+  const addsBos = async (pre: string | null) => {
     const fields: Field[] = [
       ["tokenizer.ggml.model", "string", "gpt2"],
       ["tokenizer.ggml.tokens", ["string"], tokens],
+      ["tokenizer.ggml.bos_token_id", "u32", 128000],
       ...(pre === null ? [] : [["tokenizer.ggml.pre", "string", pre] as const]),
     ];
     const path = join(folder, "vocabulary.gguf");
     await writeFile(path, ggufBytes(fields, []));
     const file = await GgufFile.open(path);
     await file.close();
-    return readVocabulary(file, tokens.length).pre;
+    return readSpecials(file, readVocabulary(file, tokens.length)).addBos;
   };
-  assert.equal(await rule(null), null);
+  assert.equal(await addsBos(null), false);
   tokens.splice(128000, 2, "<|begin_of_text|>", "<|end_of_text|>");
-  assert.equal(await rule(null), "llama-bpe");
-  assert.equal(await rule("default"), "llama-bpe");
-  assert.equal(await rule("gpt-2"), "gpt-2");
+  assert.equal(await addsBos(null), true);
+  assert.equal(await addsBos("default"), true);
+  assert.equal(await addsBos("llama-bpe"), true);
+  assert.equal(await addsBos("gpt-2"), false);
 });

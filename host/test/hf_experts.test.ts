@@ -21,14 +21,27 @@ import { type Image, readImage } from "../image/reader.ts";
 import { scaleValue } from "../image/scale.ts";
 import { rowScale } from "../image/tensor.ts";
 import {
+  BITNET,
+  bitnet,
+  EXPERTS,
+  expertGrid,
+  expertTensors,
+  floats,
+  type Linear,
+  LLAMA,
+  MIXTRAL,
+  mixtral,
+  PARTS,
+  packed,
+  routerGrid,
+  SCALE,
+} from "./experts_fixture.ts";
+import {
   f32,
   type Grid,
   gainTensor,
   gridTensor,
   latentGrid,
-  llamaConfig,
-  llamaTensors,
-  packedTensor,
   type RawTensor,
   SHAPE,
   ternaryGrid,
@@ -39,65 +52,11 @@ import {
 const folder = await mkdtemp(join(tmpdir(), "tritkit-experts-"));
 after(() => rm(folder, { recursive: true }));
 
-const EXPERTS = 4;
-const MIXTRAL = { block: "block_sparse_moe", gate: "w1", up: "w3", down: "w2" };
-const LLAMA = { block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj" };
 const KINDS: Readonly<Record<"gate" | "up" | "down", number>> = {
   gate: KIND_FFN_GATE,
   up: KIND_FFN_UP,
   down: KIND_FFN_DOWN,
 };
-const PARTS = ["gate", "up", "down"] as const;
-
-type Linear = (grid: Grid) => Record<string, RawTensor>;
-const floats: Linear = (grid) => ({ weight: gridTensor(grid) });
-/** A scale that both float32 and a 16-bit mantissa hold. */
-const SCALE = 3 / 64;
-const packed: Linear = (grid) => ({
-  weight: packedTensor(grid),
-  weight_scale: { dtype: "F32", shape: [1], bytes: f32([SCALE]) },
-});
-
-const seedOf = (layer: number, expert: number, part: (typeof PARTS)[number]) =>
-  1000 + 100 * layer + 10 * expert + PARTS.indexOf(part);
-
-function expertGrid(layer: number, expert: number, part: (typeof PARTS)[number]): Grid {
-  const [rows, cols] = part === "down" ? [SHAPE.dim, SHAPE.hidden] : [SHAPE.hidden, SHAPE.dim];
-  return ternaryGrid(seedOf(layer, expert, part), rows, cols, () => 12);
-}
-
-const routerGrid = (layer: number) => latentGrid(50 + layer, EXPERTS, SHAPE.dim);
-
-/** Attention of a Llama, experts in place of its feed-forward. */
-function expertTensors(
-  names: typeof MIXTRAL,
-  linear: Linear,
-  router: (layer: number) => Record<string, RawTensor> = (layer) => floats(routerGrid(layer)),
-): Record<string, RawTensor> {
-  const tensors = Object.fromEntries(
-    Object.entries(
-      llamaTensors((name, layer, rows, cols) => linear(ternaryGrid(name.length + 7 * layer, rows, cols, () => 12))),
-    ).filter(([name]) => !name.includes(".mlp.")),
-  );
-  for (let layer = 0; layer < SHAPE.layers; layer++) {
-    const at = `model.layers.${layer}.${names.block}`;
-    for (const [suffix, tensor] of Object.entries(router(layer))) tensors[`${at}.gate.${suffix}`] = tensor;
-    for (let expert = 0; expert < EXPERTS; expert++)
-      for (const part of PARTS)
-        for (const [suffix, tensor] of Object.entries(linear(expertGrid(layer, expert, part))))
-          tensors[`${at}.experts.${expert}.${names[part]}.${suffix}`] = tensor;
-  }
-  return tensors;
-}
-
-const mixtral = (changes: object = {}) =>
-  llamaConfig({ model_type: "mixtral", num_local_experts: EXPERTS, num_experts_per_tok: 2, ...changes });
-const BITNET = { quant_method: "bitnet", linear_class: "autobitlinear" };
-const bitnet = (changes: object = {}) =>
-  llamaConfig({
-    ...{ model_type: "llama", num_experts: EXPERTS, num_experts_per_tok: 3, quantization_config: BITNET },
-    ...changes,
-  });
 
 let count = 0;
 

@@ -29,7 +29,6 @@ import {
   bf16,
   embedTensor,
   type Grid,
-  gainTensor,
   gridTensor,
   LINEAR_SHAPES,
   latentGrid,
@@ -42,6 +41,7 @@ import {
   UNIT,
   writeDirectory,
 } from "./family_fixture.ts";
+import { OLMO, olmoTensors } from "./olmo_fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tritkit-families-"));
 after(() => rm(folder, { recursive: true }));
@@ -144,6 +144,37 @@ test("1bitLLM: weight_bits 1 means ternary latent weights in float16, with sub-n
   await assert.rejects(convertDirectory({ ...config, input_bits: 4 }, tensors), { code: "E_UNSUPPORTED" });
 });
 
+test("weights that are {0, +-s} already: BitNet's quantiser at load takes s times the share of non-zeros, an offline one's and TriLM's s stays", async () => {
+  const grids = new Map<string, Grid>();
+  const directory = (subNorms: readonly string[]) =>
+    llamaTensors((name, layer, rows, cols) => {
+      const grid = ternaryGrid(seedOf(name, layer), rows, cols, () => 96);
+      grids.set(`${name} ${layer}`, grid);
+      return { weight: gridTensor(grid) };
+    }, subNorms);
+  const kinds = (image: Image, scaleOfGrid: (grid: Grid) => number) => {
+    for (const [key, grid] of grids) {
+      const [name, layer] = key.split(" ");
+      assertTernary(image, KINDS[name], Number(layer), Int8Array.from(grid.k, Math.sign), scaleOfGrid(grid));
+    }
+  };
+  const bitnet = (mode: string) =>
+    llamaConfig({
+      model_type: "bitnet",
+      hidden_act: "relu2",
+      quantization_config: { quant_method: "bitnet", linear_class: "autobitlinear", quantization_mode: mode },
+    });
+  const subNorms = ["self_attn.attn_sub_norm", "mlp.ffn_sub_norm"];
+  const share = (grid: Grid) => absmeanOf(grid).scale;
+  const own = () => 96 * UNIT;
+  kinds(await convertDirectory(bitnet("online"), directory(subNorms)), share);
+  kinds(await convertDirectory(bitnet("offline"), directory(subNorms)), own);
+  const names = ["self_attn.inner_attn_ln", "mlp.ffn_layernorm"];
+  kinds(await convertDirectory(llamaConfig({ weight_bits: 1, input_bits: 8 }), directory(names)), share);
+  kinds(await convertDirectory(llamaConfig(), directory([])), own);
+  await assert.rejects(convertDirectory(bitnet("sometimes"), directory(subNorms)), { code: "E_UNSUPPORTED" });
+});
+
 test("packed Llama (Falcon3, Falcon-E, Llama3-8B-1.58): weight_scale divides, in bf16", async () => {
   const grids = new Map<string, Grid>();
   // 1 / 0.0625 and so on: reciprocals that bf16 holds.
@@ -178,52 +209,6 @@ test("packed Llama (Falcon3, Falcon-E, Llama3-8B-1.58): weight_scale divides, in
     code: "E_UNSUPPORTED",
   });
 });
-
-const OLMO = {
-  model_type: "olmo",
-  ternary: true,
-  activation_type: "swiglu",
-  alibi: false,
-  attention_layer_norm: false,
-  block_type: "sequential",
-  clip_qkv: null,
-  d_model: SHAPE.dim,
-  embedding_size: SHAPE.vocab,
-  eos_token_id: 259,
-  include_bias: false,
-  layer_norm_type: "rms",
-  layer_norm_with_affine: false,
-  max_sequence_length: 64,
-  mlp_hidden_size: null,
-  mlp_ratio: 3,
-  n_heads: SHAPE.heads,
-  n_layers: SHAPE.layers,
-  rope: true,
-  vocab_size: SHAPE.vocab - 2,
-  weight_tying: true,
-};
-
-function olmoTensors(affine: boolean) {
-  const tensors: Record<string, RawTensor> = { "model.transformer.wte.weight": embedTensor() };
-  const fused: { attention: Grid; ffn: Grid; attnOut: Grid; ffOut: Grid }[] = [];
-  for (let layer = 0; layer < SHAPE.layers; layer++) {
-    const grids = {
-      attention: latentGrid(layer * 10 + 1, 48, 16),
-      ffn: latentGrid(layer * 10 + 2, 48, 16),
-      attnOut: latentGrid(layer * 10 + 3, 16, 16),
-      ffOut: latentGrid(layer * 10 + 4, 16, 24),
-    };
-    fused.push(grids);
-    const at = `model.transformer.blocks.${layer}`;
-    tensors[`${at}.att_proj.weight`] = gridTensor(grids.attention);
-    tensors[`${at}.ff_proj.weight`] = gridTensor(grids.ffn);
-    tensors[`${at}.attn_out.weight`] = gridTensor(grids.attnOut);
-    tensors[`${at}.ff_out.weight`] = gridTensor(grids.ffOut);
-    if (affine) for (const name of ["attn_norm", "ff_norm"]) tensors[`${at}.${name}.weight`] = gainTensor(16);
-  }
-  if (affine) tensors["model.transformer.ln_f.weight"] = gainTensor(16);
-  return { tensors, fused };
-}
 
 test("OLMo-Bitnet: fused projections have one absmean and come apart as q, k, v and up, gate; norms without gains are ones", async () => {
   const { tensors, fused } = olmoTensors(false);

@@ -1,7 +1,7 @@
 /** A tiny Hugging Face directory, written as the published checkpoints are: packed with either meaning of weight_scale, or latent. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PRE_BYTES_REGEX } from "../convert/tokenizer_json.ts";
+import { PRE_BYTES_REGEX } from "../convert/tokenizer/json.ts";
 import { seeded } from "./seeded.ts";
 
 export type Weights = "multiply" | "divide" | "ternary floats" | "latent";

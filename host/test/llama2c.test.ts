@@ -18,7 +18,7 @@ import {
   KIND_HEAD,
 } from "../../spec/image.ts";
 import { convert, openModel } from "../convert/convert.ts";
-import { isTernary, type ModelSource } from "../convert/model.ts";
+import { isTernary, type MatrixSource, type ModelSource } from "../convert/model.ts";
 import { unpackRows } from "../convert/packing.ts";
 import { readImage } from "../image/reader.ts";
 import { byteTokenizer } from "./hf_fixture.ts";
@@ -136,6 +136,17 @@ for (const shared of [true, false]) {
     await opened(file, (source) => assertSame(source, model, (values) => rounded.get(values) ?? values));
   });
 }
+
+test("v2: groups that do not end with the rows of w2, as in stories42M", async () => {
+  const model = llama2cModel(true, 1, 20);
+  const { file, rounded } = version2File(model, 8);
+  await opened(file, async (source) => {
+    await assertSame(source, model, (values) => rounded.get(values) ?? values);
+    const down = (await source.linear(KIND_FFN_DOWN, 1)) as MatrixSource;
+    const row = await down.values(3, 1);
+    assert.deepEqual(row, rounded.get(model.layers[1].w2)?.slice(60, 80));
+  });
+});
 
 test("an image takes rounded weights, when that is allowed", async () => {
   const model = llama2cModel(true);

@@ -18,8 +18,8 @@ export interface Llama2cModel {
   >[];
 }
 
-export function llama2cModel(shared: boolean, seed = 1): Llama2cModel {
-  const shape = { dim: 16, hiddenDim: 24, nLayers: 2, nHeads: 2, nKvHeads: 1, vocabSize: 260, seqLen: 32 };
+export function llama2cModel(shared: boolean, seed = 1, hiddenDim = 24): Llama2cModel {
+  const shape = { dim: 16, hiddenDim, nLayers: 2, nHeads: 2, nKvHeads: 1, vocabSize: 260, seqLen: 32 };
   const random = seeded(seed);
   const floats = (length: number) => Float32Array.from({ length }, () => random() * 2 - 1);
   const keys = (shape.nKvHeads * shape.dim) / shape.nHeads;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chooseHeadActMax, choosePacking, chooseResidualFrac } from "../convert/choices.ts";
+import { bfloatsToFloats } from "../convert/halves.ts";
 import type { MatrixSource } from "../convert/model.ts";
 import { quantiseRow } from "../convert/quantise_rows.ts";
-import { bfloatsToFloats } from "../convert/safetensors.ts";
 import { scaleOf, scaleValue } from "../image/scale.ts";
 import { seeded } from "./seeded.ts";
 

@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { bfloatsToFloats, halfToFloat, SafetensorsFile } from "../convert/safetensors.ts";
+import { bfloatsToFloats, halfToFloat } from "../convert/halves.ts";
+import { SafetensorsFile } from "../convert/hf/safetensors.ts";
 import { TritkitError } from "../errors.ts";
 import { seeded } from "./seeded.ts";
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PRE_LLAMA3, TOK_IGNORE_MERGES, TOK_TYPE_ADDED, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
-import { type GgufTokenizer, importGgufTokenizer } from "../convert/tokenizer_gguf.ts";
-import { importTokenizer } from "../convert/tokenizer_json.ts";
-import { LLAMA3_REGEX } from "../convert/tokenizer_words.ts";
+import { type GgufTokenizer, importGgufTokenizer } from "../convert/tokenizer/gguf.ts";
+import { importTokenizer } from "../convert/tokenizer/json.ts";
+import { LLAMA3_REGEX } from "../convert/tokenizer/words.ts";
 import { encodeTokenizer, parseTokenizer } from "../image/tokenizer.ts";
 import { byteCharacters } from "./hf_fixture.ts";
 import { byteLevelJson, SPLIT } from "./vocabularies.ts";
@@ -47,6 +47,7 @@ test("byte-level BPE is the tokenizer of the same tokenizer.json", () => {
 test("a file without a word rule is taken when its vocabulary is Llama 3's", () => {
   const tokens = Array.from({ length: 128256 }, (_, id) => TEXTS[id] ?? `x${id}`);
   tokens[128000] = "<|begin_of_text|>";
+  tokens[128001] = "<|end_of_text|>";
   tokens[128009] = "<|eot_id|>";
   const fields = { ...FIELDS, tokens, types: null, pre: null, bos: 128000, eos: 128009 };
   const { tokenizer, notes } = importGgufTokenizer("m.gguf", fields, 128256);

@@ -12,7 +12,7 @@ import {
   TOK_FUSE_UNK,
   TOK_SENTENCEPIECE,
 } from "../../spec/image.ts";
-import { importTokenizer, PRE_BYTES_REGEX } from "../convert/tokenizer_json.ts";
+import { importTokenizer, PRE_BYTES_REGEX } from "../convert/tokenizer/json.ts";
 import { encodeTokenizer, parseTokenizer, type Tokenizer } from "../image/tokenizer.ts";
 import { byteTokenizer } from "./hf_fixture.ts";
 
@@ -120,6 +120,26 @@ function llamaTokenizer(changes: object = {}) {
     ...changes,
   };
 }
+
+test("who puts a special token first: the post-processor, and nobody where another one stands", () => {
+  const first = (post_processor: unknown) =>
+    importTokenizer("tokenizer.json", JSON.stringify(llamaTokenizer({ post_processor })), 272).addsFirst;
+  assert.equal(first(null), null);
+  assert.equal(first({ type: "ByteLevel", trim_offsets: true }), false);
+  assert.equal(first({ type: "RobertaProcessing", sep: ["</s>", 2], cls: ["<s>", 1] }), true);
+});
+
+test("special tokens beyond the model's vocabulary are left out, others are refused", () => {
+  const added = (special: boolean) => {
+    const json = llamaTokenizer();
+    const tokens = [...(json.added_tokens as unknown[]), { id: 272, content: "<pad>", special }];
+    return importTokenizer("tokenizer.json", JSON.stringify({ ...json, added_tokens: tokens }), 272);
+  };
+  const { ids, notes } = added(true);
+  assert.equal(ids.has("<pad>"), false);
+  assert.match(notes.join(), /<pad>/);
+  assert.throws(() => added(false), { code: "E_SOURCE_FORMAT" });
+});
 
 test("a Llama 2 tokenizer becomes kind 2, with the ids of Hugging Face's tokenizer", () => {
   const json = llamaTokenizer();

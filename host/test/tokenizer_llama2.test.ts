@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import llamaTokenizer from "llama-tokenizer-js";
-import { importTokenizerBin } from "../convert/tokenizer_bin.ts";
-import { importGgufTokenizer } from "../convert/tokenizer_gguf.ts";
-import { importTokenizer } from "../convert/tokenizer_json.ts";
+import { importTokenizerBin } from "../convert/tokenizer/bin.ts";
+import { importGgufTokenizer } from "../convert/tokenizer/gguf.ts";
+import { importTokenizer } from "../convert/tokenizer/json.ts";
 import { TextCodec } from "../engine/text_codec.ts";
 import type { Tokenizer } from "../image/tokenizer.ts";
 import { randomTexts } from "./texts.ts";

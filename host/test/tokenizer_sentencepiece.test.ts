@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { importTokenizerModel } from "../convert/tokenizer_model.ts";
+import { importTokenizerModel } from "../convert/tokenizer/model.ts";
 import { TextCodec } from "../engine/text_codec.ts";
 import { randomBytes, randomTexts } from "./texts.ts";
 

@@ -1,8 +1,10 @@
-"""PyTorch modules of the published architectures, written from their published sources; all in double, so that no two programs round differently.
+"""PyTorch modules of the published architectures; all in double, so that no two programs round differently. The published programs, none of whose code is here:
 
     transformers models/llama, models/bitnet (BitNetAttention, BitNetMLP), integrations/bitnet.py (BitLinear, AutoBitLinear)
     1bitLLM/bitnet_b1_58-*: modeling_bitnet.py, utils_quant.py        NousResearch/OLMo-Bitnet-1B: modeling_olmo.py
     transformers models/mixtral (MixtralSparseMoeBlock)               karpathy/llama2.c: model.py
+
+Written from memory of these and from the papers: OLMo-Bitnet's BitLinear158 (that its norm has no gain and an eps of 1e-5) and llama2.c's model.py were not at hand to be read.
 """
 import math
 

@@ -40,7 +40,8 @@ export const convert: Command = {
   positionals: [1, 1],
   async run({ args, out, signal }) {
     const embed = args.text("embed");
-    if (embed !== undefined && !Object.hasOwn(EMBED_PACKINGS, embed)) throw usage(`--embed does not know "${embed}".`);
+    if (embed !== undefined && !Object.hasOwn(EMBED_PACKINGS, embed))
+      throw usage(`--embed knows ${Object.keys(EMBED_PACKINGS).join(", ")}, not "${embed}".`);
     const source = sourceOptions(args);
     const target = args.required("out");
     const board = args.text("board");

@@ -15,9 +15,10 @@ export const run: Command = {
   positionals: [1, 1],
   async run(context) {
     const sampling = samplingFrom(context);
-    const { engine, label, close } = await openRunner(context);
+    const { engine, label, notes, close } = await openRunner(context);
     try {
       context.out.info(label);
+      for (const note of notes) context.out.info(`note  ${note}`);
       const talker = { label: "model", generate: engine.generate.bind(engine) };
       return await talk(context, talker, sampling);
     } finally {

@@ -8,8 +8,7 @@
  *
  * Every product here has at most 24 significant bits and every sum at most 50, so that one rounding to float32 at the end is all there is, as in C.
  */
-import { bfloatsToFloats } from "../safetensors.ts";
-import { halfAt, halfValues } from "./halves.ts";
+import { bfloatsToFloats, halfAt, halvesToFloats } from "../halves.ts";
 import { BLOCK_WEIGHTS, blockScales, decodeTrits } from "./ternary_blocks.ts";
 import {
   TYPE_BF16,
@@ -41,7 +40,7 @@ export function decodeFloats(type: number, bytes: Uint8Array<ArrayBuffer>, count
 /** Typed arrays take the host's byte order, which is little-endian wherever Node runs but on s390x. */
 const DECODERS: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [TYPE_F32, (bytes, values) => values.set(new Float32Array(bytes.buffer))],
-  [TYPE_F16, decodeHalves],
+  [TYPE_F16, (bytes, values) => values.set(halvesToFloats(new Uint16Array(bytes.buffer)))],
   [TYPE_BF16, (bytes, values) => values.set(bfloatsToFloats(new Uint16Array(bytes.buffer)))],
   [TYPE_Q8_0, decodeQ8],
   [TYPE_Q4_0, decodeQ4],
@@ -50,12 +49,6 @@ const DECODERS: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [TYPE_TQ1_0, (bytes, values) => decodeTernary(TYPE_TQ1_0, bytes, values)],
   [TYPE_TQ2_0, (bytes, values) => decodeTernary(TYPE_TQ2_0, bytes, values)],
 ]);
-
-function decodeHalves(bytes: Uint8Array<ArrayBuffer>, values: Float32Array): void {
-  const table = halfValues();
-  const halves = new Uint16Array(bytes.buffer);
-  for (let i = 0; i < halves.length; i++) values[i] = table[halves[i]];
-}
 
 function decodeQ8(bytes: Uint8Array, values: Float32Array): void {
   for (let at = 0, to = 0; at < bytes.length; at += 34, to += 32) {

@@ -1,8 +1,8 @@
 /** Weights of the linear layers of a GGUF file: exact trits and their scales where it holds them, numbers where it holds numbers. */
-import { KIND_ATTN_K, KIND_ATTN_O, KIND_ATTN_Q, KIND_ATTN_V, KIND_FFN_DOWN, KIND_FFN_UP } from "../../../spec/image.ts";
-import { TritkitError, throwIfAborted } from "../../errors.ts";
+import { KIND_ATTN_K, KIND_ATTN_O, KIND_ATTN_Q } from "../../../spec/image.ts";
+import { EXIT_USAGE, TritkitError, throwIfAborted } from "../../errors.ts";
 import { absmeanLinear, signLinear, ternaryLinear } from "../absmean.ts";
-import { leadingLevel, scaleRows, upFactors, valueFactors } from "../column_scales.ts";
+import { givesColumns, leadingLevel, scaleRows, TAKES_COLUMNS_OF, upFactors, valueFactors } from "../column_scales.ts";
 import {
   isTernary,
   type LinearAt,
@@ -20,12 +20,6 @@ import { scaleName, tensorBase } from "./names.ts";
 import { i2sRows, type RowReader, type Rows, ropeRow, tritRows, unpermuted } from "./row_readers.ts";
 import { floatMatrix, i2sLayout, readI2sScale, readVector, rowsOf } from "./tensor_rows.ts";
 import { isTernaryType, TYPE_I2_S, typeName } from "./types.ts";
-
-/** Whose columns may have scales, and whose rows take them (column_scales.ts). */
-const TAKES_COLUMNS_OF = new Map([
-  [KIND_ATTN_V, KIND_ATTN_O],
-  [KIND_FFN_UP, KIND_FFN_DOWN],
-]);
 
 /** A layer's weights and where they lie. */
 interface Place {
@@ -73,6 +67,7 @@ export class GgufLinears {
         "E_OPTION",
         `${name} holds trits, which --quantize sign does not make binary.`,
         "Leave it out.",
+        EXIT_USAGE,
       );
     if (type === TYPE_I2_S)
       return ordered(place, i2sRows(rows, i2sLayout(this.file, this.options)), await readI2sScale(rows));
@@ -161,10 +156,6 @@ export class GgufLinears {
   private base({ kind, layer }: Pick<Place, "kind" | "layer">): string {
     return tensorBase(kind, layer, this.config.nExperts > 0);
   }
-}
-
-function givesColumns(kind: number): boolean {
-  return [...TAKES_COLUMNS_OF.values()].includes(kind);
 }
 
 /** In the model's order of rows. */

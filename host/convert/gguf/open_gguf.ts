@@ -5,14 +5,14 @@
  * writes Falcon3, Falcon-E and Llama3-8B-1.58 so, which were trained as BitLinears. TriLM is the exception (weights ternary, activations float as published) and known by
  * its name. (llama.cpp itself rounds inputs of every quantised type to int8, block by block, which is nobody's published semantics.)
  */
-import { basename } from "node:path";
-import { IMAGE_NAME_BYTES, STOP_MAX } from "../../../spec/image.ts";
-import { type CompiledChat, compileChat } from "../chat_template.ts";
+import { STOP_MAX } from "../../../spec/image.ts";
 import type { ModelConfig, ModelSource, OpenOptions } from "../model.ts";
 import { checkModelConfig } from "../plan.ts";
-import { readTokenizerFile } from "../source_tokenizer.ts";
-import type { ImportedTokenizer } from "../tokenizer_build.ts";
-import { importGgufTokenizer } from "../tokenizer_gguf.ts";
+import { fileModelName } from "../source_name.ts";
+import type { ImportedTokenizer } from "../tokenizer/build.ts";
+import { type CompiledChat, compileChat } from "../tokenizer/chat_template.ts";
+import { importGgufTokenizer } from "../tokenizer/gguf.ts";
+import { readTokenizerFile } from "../tokenizer/read_tokenizer.ts";
 import { checkTensors } from "./check_tensors.ts";
 import { type Architecture, readArchitecture, readConfig } from "./config.ts";
 import { GgufFile } from "./file.ts";
@@ -51,14 +51,15 @@ export async function openGguf(source: string, options: OpenOptions = {}): Promi
     const linears = new GgufLinears(file, architecture, config, options);
     const fakeQuant = architecture.bitnet || (hasTernary && !isTriLm(file));
     return {
-      name: modelName(file.name),
+      name: fileModelName(source),
       config,
       tokenizer: imported.tokenizer,
       chat: compiled.chat,
       meta: readMeta(file, architecture),
       dropped: [],
       notes: [
-        ...decisions(file, architecture, vocabulary, config, fakeQuant),
+        ...imported.notes,
+        ...decisions(file, architecture, config, fakeQuant),
         ...(compiled.note === null ? [] : [compiled.note]),
       ],
       fakeQuant,
@@ -83,13 +84,7 @@ function compileTemplate(
 }
 
 /** What the file left open. */
-function decisions(
-  file: GgufFile,
-  { name }: Architecture,
-  vocabulary: Vocabulary,
-  config: ModelConfig,
-  fakeQuant: boolean,
-): string[] {
+function decisions(file: GgufFile, { name }: Architecture, config: ModelConfig, fakeQuant: boolean): string[] {
   const notes: string[] = [];
   if (file.fields.get(`${name}.hidden_activation`) === undefined && name === "bitnet")
     notes.push(
@@ -103,8 +98,6 @@ function decisions(
     );
   if (file.fields.get("tokenizer.ggml.add_bos_token") === undefined && config.addBos)
     notes.push("A context starts with bos: the file does not say otherwise.");
-  if (vocabulary.pre !== null && file.fields.get("tokenizer.ggml.pre") !== vocabulary.pre)
-    notes.push("The file names no word rule: its vocabulary is Llama 3's, and so is the rule.");
   if (name !== "llama" && file.has(HEAD_NAME))
     notes.push(`The head is ${HEAD_NAME}; llama.cpp's graph of ${name} takes the embedding.`);
   return notes;
@@ -125,11 +118,4 @@ function readMeta({ fields }: GgufFile, architecture: Architecture): Record<stri
     if (typeof value === "string" && value !== "" && value.length <= META_MAX) meta[key.replace(".", "_")] = value;
   }
   return meta;
-}
-
-/** The file's, cut to what an image has room for. */
-function modelName(file: string): string {
-  let name = basename(file).replace(/\.gguf$/i, "");
-  while (Buffer.byteLength(name) > IMAGE_NAME_BYTES) name = [...name].slice(0, -1).join("");
-  return name;
 }

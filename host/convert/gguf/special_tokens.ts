@@ -3,17 +3,9 @@
  * llama.cpp's llama-vocab.cpp.
  */
 import { STOP_MAX } from "../../../spec/image.ts";
-import type { GgufTokenizer } from "../tokenizer_gguf.ts";
+import { type GgufTokenizer, isLlama3Vocabulary, isUnnamedRule } from "../tokenizer/gguf.ts";
 import { badGguf } from "./errors.ts";
 import type { GgufFile } from "./file.ts";
-import type { GgufFields } from "./metadata.ts";
-
-/** Llama 3's first special tokens. */
-const LLAMA3_SPECIALS: readonly [id: number, text: string][] = [
-  [128000, "<|begin_of_text|>"],
-  [128001, "<|end_of_text|>"],
-];
-const LLAMA3_RULE = "llama-bpe";
 
 export interface Specials {
   readonly bos: number;
@@ -44,7 +36,7 @@ export function readVocabulary(file: GgufFile, vocabSize: number): Vocabulary {
       throw badGguf(file.name, `has ${list.length} values in ${key(name)} for ${tokens.length} tokens`);
   return {
     model: fields.text(key("model")),
-    pre: readWordRule(fields, tokens),
+    pre: fields.textIfThere(key("pre")),
     tokens,
     scores: scores && Float32Array.from(scores),
     types: types && Int32Array.from(types),
@@ -66,13 +58,6 @@ const TURN_ENDS = [
 ];
 const CONTROL = 3;
 const NO_TOKEN = 0xffffffff;
-
-/** bitnet.cpp's converters leave the word rule out, in the published 2B-4T files too (microsoft/BitNet, pull request 508): their vocabulary is Llama 3's. */
-function readWordRule(fields: GgufFields, tokens: readonly string[]): string | null {
-  const said = fields.textIfThere(key("pre"));
-  if (said !== null && said !== "default") return said;
-  return LLAMA3_SPECIALS.every(([id, text]) => tokens[id] === text) ? LLAMA3_RULE : said;
-}
 
 /** @throws TritkitError E_SOURCE_FORMAT for an id that no token has */
 export function readSpecials(file: GgufFile, { model, pre, tokens, types }: Vocabulary): Specials {
@@ -98,13 +83,14 @@ export function readSpecials(file: GgufFile, { model, pre, tokens, types }: Voca
     eos,
     unk: id("unknown", sentencePiece ? 0 : NO_TOKEN),
     stop: [...stop].slice(0, STOP_MAX),
-    addBos: bos >= 0 && (saysBos ?? (sentencePiece || isLlama3(pre))),
+    addBos: bos >= 0 && (saysBos ?? (sentencePiece || startsWithBos(pre, tokens))),
   };
 }
 
 /** llama.cpp puts bos first for these word rules unless the file says otherwise (llama-vocab.cpp). */
-function isLlama3(pre: string | null): boolean {
-  return pre !== null && ["llama3", "llama-v3", LLAMA3_RULE, "falcon3"].includes(pre);
+function startsWithBos(pre: string | null, tokens: readonly string[]): boolean {
+  if (isUnnamedRule(pre)) return isLlama3Vocabulary(tokens);
+  return ["llama3", "llama-v3", "llama-bpe", "falcon3"].includes(pre);
 }
 
 function key(name: string): string {

@@ -10,7 +10,7 @@
  *
  * weight = trit * d.
  */
-import { halfAt } from "./halves.ts";
+import { halfAt } from "../halves.ts";
 import { TYPE_TQ1_0 } from "./types.ts";
 
 export const BLOCK_WEIGHTS = 256;

@@ -1,5 +1,5 @@
 /** IEEE 754 binary16 and bfloat16 of numbers that both can hold well: scales and weights of synthetic models, no infinities, no subnormals. */
-export { halfToFloat } from "../../../host/convert/safetensors.ts";
+export { halfToFloat } from "../../../host/convert/halves.ts";
 
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);

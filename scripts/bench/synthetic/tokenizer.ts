@@ -1,5 +1,5 @@
 /** A byte-level tokenizer that nobody trained, with Llama 3's word rule, as our own record, as tokenizer.json and as GGUF's metadata. */
-import { LLAMA3_REGEX } from "../../../host/convert/tokenizer_words.ts";
+import { LLAMA3_REGEX } from "../../../host/convert/tokenizer/words.ts";
 import type { Merge, Tokenizer } from "../../../host/image/tokenizer.ts";
 import {
   NONE_ID,
