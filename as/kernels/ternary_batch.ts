@@ -1,5 +1,5 @@
 /**
- * The ternary product of 9 to 16 vectors at once (prompts), on the weights of A3 (ternary_tiles.ts): by tables, as on the devices, but with 16 sums in an
+ * The ternary product of 12 to 16 vectors at once (prompts), on the weights of A3 (ternary_tiles.ts): by tables, as on the devices, but with 16 sums in an
  * entry. Four columns have 81 sums of plus and minus their activations; an entry holds such a sum for each vector, 16 times i16, and a row adds one entry:
  * 64 multiply-adds by two loads and two additions, without a multiplication.
  *

@@ -1,5 +1,6 @@
 import { loadBoard } from "../../assets.ts";
 import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
+import { boardFit, fitText } from "../board_fit.ts";
 import { type Command, usage } from "../command.ts";
 import { measureFidelity, readFidelityText } from "../fidelity.ts";
 import type { Output } from "../output.ts";
@@ -44,16 +45,17 @@ export const convert: Command = {
       throw usage(`--embed knows ${Object.keys(EMBED_PACKINGS).join(", ")}, not "${embed}".`);
     const source = sourceOptions(args);
     const target = args.required("out");
-    const board = args.text("board");
+    const boardName = args.text("board");
     // An image for a board that nobody has could never be flashed.
-    if (board !== undefined) await loadBoard(board);
+    const board = boardName === undefined ? null : await loadBoard(boardName);
+    const context = args.text("context") === undefined ? undefined : args.integer("context", 16, 16);
     const textPath = args.text("text");
     const text = textPath === undefined ? null : await readFidelityText(textPath);
     const lines = new PhaseLines(out);
     const report = await convertModel(args.positionals[0], target, {
       name: args.text("name"),
-      board,
-      context: args.text("context") === undefined ? undefined : args.integer("context", 16, 16),
+      board: boardName,
+      context,
       ...source,
       embedPacking: embed as EmbedPacking | undefined,
       signal,
@@ -70,8 +72,16 @@ export const convert: Command = {
     }
     for (const { name, why } of report.dropped) out.info(`dropped  ${name}: ${why}`);
     for (const note of report.notes) out.info(`note  ${note}`);
+    const fit = board && (await boardFit(target, report.bytes, board, context));
+    if (fit) out.info(fitText(fit));
     const fidelity = text && (await measureFidelity(args.positionals[0], source, target, text, out, signal));
-    out.event({ event: "convert", file: target, ...report, ...(fidelity ? { text: fidelity } : {}) });
+    out.event({
+      event: "convert",
+      file: target,
+      ...report,
+      ...(fit ? { fit } : {}),
+      ...(fidelity ? { text: fidelity } : {}),
+    });
     return 0;
   },
 };

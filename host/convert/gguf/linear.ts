@@ -98,7 +98,7 @@ export class GgufLinears {
     throw new TritkitError(
       "E_QUANTIZE",
       `${printable(this.file.name)} has ${rows.tensor.name} in ${typeName(rows.tensor.type)} with weights that are not ternary, in an architecture that is not BitNet's.`,
-      "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense.",
+      "Allow it with --quantize absmean; a model that was not trained for it will talk nonsense. `tritkit run --engine float` runs it as it is.",
     );
   }
 
