@@ -9,6 +9,7 @@ import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { ternary_ref } from "../kernels/ternary_ref.ts";
 import { PART_ACTIVATIONS, part, run } from "../memory/run_state.ts";
 import { config } from "./config.ts";
+import { add_simd } from "./elementwise_simd.ts";
 import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
 import { add_sat, exponent, mant, mul_round_shift, Scale, scale, scale_mul } from "./numeric.ts";
 import { simd_products } from "./simd_engine.ts";
@@ -86,6 +87,13 @@ export function add_residual(x: usize, y: usize, s: Scale): void {
   const shift = -(exponent(s) + config.residual_frac);
   // Accumulators are small: nearly always the product fits a word.
   const small = shift > 0 && shift < 32;
+  if (ASC_FEATURE_SIMD) {
+    if (small) {
+      const done = (<usize>add_simd(x, y, config.dim, <i32>m, shift)) << 2;
+      x += done;
+      y += done;
+    }
+  }
   for (; x < end; x += 4) {
     const v = load<i32>(y);
     let add: i32;

@@ -1,5 +1,6 @@
 /** The gated feed-forward's middle: h = act(gate) * up, with SiLU or squared ReLU (NUMERICS.md, "Feed-forward"). */
 import { ACTIVATION_RELU2, TAB_SIGMOID } from "../../spec/image.ts";
+import { relu2_simd } from "./elementwise_simd.ts";
 import {
   apply,
   bitlen,
@@ -45,6 +46,13 @@ export function gated(g: usize, sg: Scale, u: usize, su: Scale, n: i32, activati
   const d_u = normalise(u, n, 15);
   const relu2 = activation == ACTIVATION_RELU2;
   const end = g + ((<usize>n) << 2);
+  if (ASC_FEATURE_SIMD) {
+    if (relu2) {
+      const done = (<usize>relu2_simd(g, u, n, d_g)) << 2;
+      g += done;
+      u += done;
+    }
+  }
   for (; g < end; g += 4) {
     const x = load<i32>(g);
     let h = 0;

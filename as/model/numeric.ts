@@ -3,6 +3,7 @@
  * result it is taken, because Cortex-M0+ multiplies 32 bits in one cycle and 64 bits in a function.
  */
 import { SCALE_ONE } from "../../spec/numerics.ts";
+import { magnitudes_simd } from "./elementwise_simd.ts";
 
 /**
  * m * 2^e in one word, as the image stores it: zero is the word 0.
@@ -148,6 +149,10 @@ export function isqrt(v: u64): u32 {
 export function magnitudes(x: usize, n: i32): u32 {
   let all: u32 = 0;
   const end = x + ((<usize>n) << 2);
+  if (ASC_FEATURE_SIMD) {
+    all = magnitudes_simd(x, n);
+    x += (<usize>(n & ~3)) << 2;
+  }
   for (; x < end; x += 4) all |= magnitude(load<i32>(x));
   return all;
 }

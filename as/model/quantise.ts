@@ -3,6 +3,7 @@
  * normalisation. The letters are those of NUMERICS.md.
  */
 import { HEAD_ACT_MAX_WIDE, Q_MAX, QUANT_SHIFT_127, QUANT_SHIFT_2047, QUANT_SHIFT_4095 } from "../../spec/numerics.ts";
+import { max_product_simd, norm_simd, shift_simd, sum_of_squares_simd } from "./elementwise_simd.ts";
 import {
   absmax,
   bitlen,
@@ -90,6 +91,12 @@ export function norm_quantise(
   if (sh >= 17) {
     // round_shift(x * g, sh) from floor(x * g / 2^16): no product of 64 bits.
     const rest = sh - 17;
+    if (ASC_FEATURE_SIMD) {
+      const done = <usize>norm_simd(x, gain, n, rest, r, half, z, q);
+      x += done << 2;
+      gain += done << 1;
+      q += done << 1;
+    }
     for (; x < end; x += 4) {
       const word = load<i32>(x);
       const g = <i32>load<i16>(gain);
@@ -124,6 +131,7 @@ export function normalise(x: usize, n: i32, bits: i32): i32 {
   if (largest == 0) return 0;
   const d = bitlen(largest) - bits;
   const end = x + ((<usize>n) << 2);
+  if (ASC_FEATURE_SIMD) x += (<usize>shift_simd(x, n, d)) << 2;
   if (d > 0) for (; x < end; x += 4) store<i32>(x, ((load<i32>(x) >> (d - 1)) + 1) >> 1);
   else if (d < 0) for (; x < end; x += 4) store<i32>(x, load<i32>(x) << -d);
   return d;
@@ -150,6 +158,14 @@ function max_product(x: usize, gain: usize, n: i32): u64 {
   let low: u32 = 0;
   let all: u32 = 0;
   const end = x + ((<usize>n) << 2);
+  if (ASC_FEATURE_SIMD) {
+    const largest = max_product_simd(x, gain, n, x_magnitudes);
+    high = <u32>(largest >> 16);
+    low = <u32>largest & 0xffff;
+    all = load<u32>(x_magnitudes);
+    x += (<usize>(n & ~3)) << 2;
+    gain += (<usize>(n & ~3)) << 1;
+  }
   for (; x < end; x += 4) {
     const a = magnitude(load<i32>(x));
     all |= a;
@@ -175,6 +191,10 @@ function sum_of_squares(x: usize, n: i32, k: i32): u64 {
   const before = k - one;
   let sum: u64 = 0;
   const end = x + ((<usize>n) << 2);
+  if (ASC_FEATURE_SIMD) {
+    sum = sum_of_squares_simd(x, n, k);
+    x += (<usize>(n & ~3)) << 2;
+  }
   for (; x < end; x += 4) {
     const y = ((load<i32>(x) >> before) + one) >> one;
     sum += <u64>(<u32>(y * y));
