@@ -2,6 +2,7 @@
 import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { loadWasm } from "../assets.ts";
 import { type EngineExports, engineInstance } from "../engine/module.ts";
+import { xorshift } from "../engine/xorshift.ts";
 import { type Candidate, measure } from "./slices.ts";
 
 /** Exports of as/engine.ts that only benchmarks and tests call. */
@@ -20,23 +21,6 @@ interface KernelExports extends EngineExports {
   unpack_trits_row(w: number, trits: number, cols: number, row: number, out: number): void;
   rows_int8(w: number, rows: number, cols: number, x: number, acc: number): void;
   rows_int8_simd(w: number, rows: number, cols: number, x: number, acc: number): void;
-  repacked_bytes(kernel: number, rows: number, cols: number): number;
-  repack_rows(kernel: number, w: number, rows: number, cols: number, out: number, scratch: number): void;
-  repack_scratch(kernel: number, cols: number): number;
-  prepared_bytes(kernel: number, cols: number): number;
-  prepare(kernel: number, x: number, xStride: number, cols: number, n: number, prepared: number): void;
-  product_rows(
-    kernel: number,
-    w: number,
-    cols: number,
-    from: number,
-    to: number,
-    prepared: number,
-    n: number,
-    acc: number,
-    accStride: number,
-    scratch: number,
-  ): void;
 }
 
 /** as/bench.ts */
@@ -68,20 +52,9 @@ const A3 = 0;
 const PRODUCT_SCRATCH = 1 << 19;
 const BLOCK = 8;
 
-/** xorshift32: the same weights every time. */
-function random(): () => number {
-  let state = 0x2545f491;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
 export async function benchKernels(rows: number, cols: number): Promise<KernelResult[]> {
   const engine = (await engineInstance()) as KernelExports;
-  const next = random();
+  const next = xorshift();
   const groups = Math.ceil(cols / TRITS_PER_BYTE);
   const packedBytes = Math.ceil(rows / 4) * 4 * groups;
   const at = (bytes: number) => engine.reserve(bytes) >>> 0;

@@ -3,6 +3,7 @@
 import { TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { kernelNumber, kernelsOf } from "../engine/kernel_choice.ts";
 import { type EngineExports, instantiate } from "../engine/module.ts";
+import { xorshift } from "../engine/xorshift.ts";
 import { throwIfAborted } from "../errors.ts";
 import { GGML_TQ2_0, type Ggml, loadGgml, type Product } from "./ggml.ts";
 
@@ -81,25 +82,14 @@ interface Size {
   readonly copies: number;
 }
 
-/** xorshift32: the same numbers every time, u32. */
-function random(): () => number {
-  let state = 0x2545f491;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
 function randomTrits(count: number): Int8Array {
-  const next = random();
+  const next = xorshift();
   return Int8Array.from({ length: count }, () => (next() % 3) - 1);
 }
 
 /** Near normal, as a model has them: kernels may take longer for wilder ones. */
 function activations(count: number): Float32Array {
-  const next = random();
+  const next = xorshift();
   const normal = () => {
     let sum = -6;
     for (let i = 0; i < 12; i++) sum += next() / 2 ** 32;

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { PACK_STRIDE, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { type EngineInstance, instantiate } from "./module.ts";
+import { xorshift } from "./xorshift.ts";
 
 /** Kernels by the numbers of as/kernels/simd.ts. */
 export const KERNEL_NAMES = ["a3", "b4", "br"] as const;
@@ -125,15 +126,4 @@ async function measureKernels(known: readonly KernelName[]): Promise<KernelName>
   const right = ready.filter(({ acc }) => resultOf(acc).equals(wanted));
   const shortest = ({ times }: { times: number[] }) => Math.min(...times);
   return right.reduce((best, candidate) => (shortest(candidate) < shortest(best) ? candidate : best)).name;
-}
-
-/** The same weights and activations every time. */
-function xorshift(): () => number {
-  let state = 0x2545f491;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
 }
