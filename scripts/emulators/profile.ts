@@ -17,7 +17,8 @@ export async function readSymbols(elf: string, prefix: string): Promise<Symbols>
   for (const line of stdout.split("\n")) {
     const [, address, name] = /^([0-9a-f]+) [tTwW] (\S+)$/.exec(line) ?? [];
     // A linker script's marks of where something begins and ends are no functions, though one may begin there.
-    if (address === undefined || name.startsWith("$") || /^(irq_handlers|data|ramcode)_(start|end)$/.test(name)) continue;
+    if (address === undefined || name.startsWith("$") || /^(irq_handlers|data|ramcode)_(start|end)$/.test(name))
+      continue;
     starts.push((Number.parseInt(address, 16) & ~1) >>> 0);
     // Copies that gcc specialises count with the function they were made from.
     names.push(name.replace(/\.(isra|constprop|part|cold)\b.*/, ""));

@@ -22,7 +22,8 @@ export async function disassemble(elf: string, prefix: string): Promise<Code> {
   });
   const code = new Map<number, Instruction>();
   for (const line of stdout.split("\n")) {
-    const found = /^\s*([0-9a-f]+):\t([0-9a-f ]+?)\s*\t(\S+)(?:\t(.*))?$/.exec(line);
+    // Without a mnemonic: an instruction that this objdump does not know (Armv8.1-M's conditional selects), whose length it knows all the same.
+    const found = /^\s*([0-9a-f]+):\t([0-9a-f ]+?)\s*\t(\S*)(?:\t(.*))?$/.exec(line);
     if (found === null || found[3].startsWith(".")) continue;
     const [, address, bytes, mnemonic, rest = ""] = found;
     const target = /(?:^|,|\s)([0-9a-f]+) <[^>]*>/.exec(rest)?.[1];
@@ -40,10 +41,4 @@ export async function disassemble(elf: string, prefix: string): Promise<Code> {
 /** RISC-V's pseudo-instructions would hide what they are. */
 function disassembler(prefix: string): string {
   return prefix.startsWith("riscv") ? "no-aliases" : "reg-names-std";
-}
-
-/** Whether a block holds an instruction that goes somewhere else, and calls: names of instructions of Thumb and RISC-V. */
-export function isCall({ mnemonic, operands }: Instruction): boolean {
-  if (/^(bl|blx)$/.test(mnemonic)) return true;
-  return /^(c\.)?jalr?$/.test(mnemonic) && !/^(zero|t0)\b/.test(operands);
 }

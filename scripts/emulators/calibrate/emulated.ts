@@ -85,7 +85,12 @@ export async function startEmulated(
   return onQemu(board, firmware, flash, join(folder, `${board.name}.profile`));
 }
 
-async function onQemu(board: Board, { elf, symbols, code }: Firmware, flash: string, profile: string): Promise<Emulated> {
+async function onQemu(
+  board: Board,
+  { elf, symbols, code }: Firmware,
+  flash: string,
+  profile: string,
+): Promise<Emulated> {
   const qemu = await startQemu({ board: board.name, elf, flash, profile, taken: true });
   const end = async (): Promise<void> => {
     await qemu.kill();

@@ -15,7 +15,12 @@ export function symbolOf(name: string): string {
 }
 
 /** Group of each function, named by its first member. */
-export function groupsOf(names: readonly string[], calls: readonly Call[], code: Code, symbols: Symbols): Map<string, string> {
+export function groupsOf(
+  names: readonly string[],
+  calls: readonly Call[],
+  code: Code,
+  symbols: Symbols,
+): Map<string, string> {
   const inMachineCode = machineCalls(code, symbols);
   const there = new Set(symbols.names);
   const parent = new Map(names.map((name) => [name, name]));

@@ -22,7 +22,12 @@ export function errorOf({ predicted, counted }: Pair): number {
   return predicted / counted - 1;
 }
 
-export function judge(phases: readonly Measured[], names: ReadonlyMap<string, string>, table: CostTable, unit: Unit): Judged[] {
+export function judge(
+  phases: readonly Measured[],
+  names: ReadonlyMap<string, string>,
+  table: CostTable,
+  unit: Unit,
+): Judged[] {
   const counts = ownCounts(phases, unit, priorsOf(table, unit));
   return phases.map((of, i) => {
     const parts = new Map<string, { predicted: number; counted: number }>();

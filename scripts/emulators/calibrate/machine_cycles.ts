@@ -68,7 +68,8 @@ export function machineCycles(blocks: readonly Block[], code: Code, symbols: Sym
   const prices = pricesOf(core);
   const found = new Map<string, number>();
   for (const { address, end, instructions, taken } of blocks) {
-    if (instructions === 0) continue;
+    // The machine's own boot code is no part of the firmware.
+    if (instructions === 0 || !code.has(address)) continue;
     let cycles = 0;
     let count = 0;
     let before: Instruction | null = null;

@@ -55,8 +55,8 @@ export async function measure(calibrated: Calibrated, runs: readonly Run[]): Pro
       try {
         for (const run of ofModel) {
           const real = await answers(emulated.device, run, emulated.counts);
-          const model = await answers(simulated.device, run, async () => simulated.counts());
-          real.forEach((of, i) => phases.push(together(board, run, of, model[i])));
+          const modelled = await answers(simulated.device, run, async () => simulated.counts());
+          phases.push(...real.map((of, i) => together(board, run, of, modelled[i])));
         }
       } finally {
         await simulated.close();

@@ -90,7 +90,8 @@ export function firmwareBeside(of: Measured, unit: Unit): { calls: number; bytes
   let calls = 0;
   for (const [name, count] of emulated.calls) if (name.startsWith("w2c_hal_")) calls += count;
   let counted = 0;
-  for (const [name, count] of emulated[unit]) if (!ops.has(name) && !HELPER.test(name) && !IDLE.test(name)) counted += count;
+  for (const [name, count] of emulated[unit])
+    if (!ops.has(name) && !HELPER.test(name) && !IDLE.test(name)) counted += count;
   const frames = (emulated.calls.get(SERVED_FRAME) ?? 0) / Math.max(1, of.calls.get(SERVED_FRAME) ?? 0);
   return { calls, bytes: hal.bytes * frames, counted };
 }

@@ -44,7 +44,12 @@ export const RUNS: readonly Run[] = [
   train("narrow, sampled", "narrow", "xyz", { ...NUCLEUS, maxTokens: 60 }),
   train("odd, sampled", "odd", "Lorem ipsum dolor", { ...NUCLEUS, maxTokens: 16 }),
   heldOut("held-out shape, greedy", "held-out", "Pack my box with five dozen jugs.", { ...GREEDY, maxTokens: 16 }),
-  heldOut("held-out shape, sampled", "held-out", "A quick brown fox", { temperature: 0.9, topP: 0.8, seed: 3, maxTokens: 32 }),
+  heldOut("held-out shape, sampled", "held-out", "A quick brown fox", {
+    temperature: 0.9,
+    topP: 0.8,
+    seed: 3,
+    maxTokens: 32,
+  }),
   heldOut("stories-1m, held-out prompt", "stories-1m", "The old king had a small boat", { ...GREEDY, maxTokens: 32 }),
 ];
 
@@ -62,7 +67,17 @@ interface Shape extends RandomOptions {
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   wide: { dim: 256, hiddenDim: 704, nLayers: 2, nHeads: 8, nKvHeads: 4, vocabSize: 1024, seed: 21, embedPacking: "t3" },
-  narrow: { dim: 64, hiddenDim: 160, nLayers: 4, nHeads: 4, nKvHeads: 4, headDim: 16, vocabSize: 320, seed: 22, embedPacking: "t4" },
+  narrow: {
+    dim: 64,
+    hiddenDim: 160,
+    nLayers: 4,
+    nHeads: 4,
+    nKvHeads: 4,
+    headDim: 16,
+    vocabSize: 320,
+    seed: 22,
+    embedPacking: "t4",
+  },
   odd: {
     ...{ dim: 136, hiddenDim: 344, nLayers: 2, nHeads: 3, nKvHeads: 1, headDim: 48, vocabSize: 600, seed: 23 },
     ...{ activation: "silu" as const, subNorm: false, tied: false, rowScales: true, embedPacking: "int8" as const },

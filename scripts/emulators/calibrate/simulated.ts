@@ -27,7 +27,12 @@ export interface Simulated {
 }
 
 /** @param folder for files while it runs */
-export async function startSimulated(board: Board, image: Uint8Array, context: number, folder: string): Promise<Simulated> {
+export async function startSimulated(
+  board: Board,
+  image: Uint8Array,
+  context: number,
+  folder: string,
+): Promise<Simulated> {
   const file = join(folder, `${board.name}.sim.bin`);
   await flashFileWith(board.name, image, file, context);
   const flash = new Uint8Array(await readFile(file));

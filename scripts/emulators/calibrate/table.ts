@@ -18,7 +18,11 @@ const HOT = 0.0005;
 const SHIM_PULL = 0.01;
 
 /** Rows of the training phases, and the groups that are worth a factor. */
-function rowsOf({ phases, groups }: MeasuredBoard, unit: Unit, priors: readonly number[]): { rows: Row[]; hot: Set<string> } {
+function rowsOf(
+  { phases, groups }: MeasuredBoard,
+  unit: Unit,
+  priors: readonly number[],
+): { rows: Row[]; hot: Set<string> } {
   const training = phases.filter(({ run }) => !run.heldOut);
   const counts = ownCounts(training, unit, priors);
   const rows: Row[] = [];
@@ -62,7 +66,10 @@ export function fittedTable(measured: MeasuredBoard, before: CostTable, versions
     .filter(([, group]) => hot.has(group))
     .map(([symbol, group]) => [
       names.get(symbol) ?? symbol,
-      { instructions: rounded(found.instructions.factors.get(group) ?? 1), cycles: rounded(found.cycles.factors.get(group) ?? 1) },
+      {
+        instructions: rounded(found.instructions.factors.get(group) ?? 1),
+        cycles: rounded(found.cycles.factors.get(group) ?? 1),
+      },
     ])
     .sort();
   const shim = (unit: Unit) => {

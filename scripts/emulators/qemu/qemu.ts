@@ -63,8 +63,7 @@ export async function startQemu({ board, elf, flash, profile, taken = false }: Q
   const args = ["-display", "none", "-monitor", "none", load, elf];
   args.push("-serial", `tcp:127.0.0.1:${tcp},server=on,wait=off,nodelay=on`);
   args.push(...(await flashArguments(machine, known.flash, flash)));
-  if (profile !== undefined)
-    args.push("-plugin", `${await profilePlugin()},out=${profile}${taken ? ",taken=on" : ""}`);
+  if (profile !== undefined) args.push("-plugin", `${await profilePlugin()},out=${profile}${taken ? ",taken=on" : ""}`);
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
