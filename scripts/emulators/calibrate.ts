@@ -6,7 +6,7 @@
  *     --quick      one held-out run, for CI
  *     --markdown   the tables of docs/simulator.md
  *     --json       {"event":"calibration","board":s,"core":s,"emulator":s,"unit":"cycles|instructions","run":s,"phase":"prefill|decode","tokens":n,
- *                   "counted":n,"predicted":n,"error":x,"parts":{...},"flash_wait":{"cycles":n,"origin":"derived"}} for each run, then
+ *                   "counted":n,"predicted":n,"error":x,"parts":{...},"flash":{"bytes":n,"wait":n,"wait_origin":"derived"}} for each run, then
  *                  {"event":"calibrated","boards":n,"worst":x,"limit":0.05,"ok":b}
  *
  *     npm run calibrate -- --quick rp2040-pico
@@ -23,8 +23,9 @@ import { CALIBRATED, type Calibrated } from "./calibrate/emulated.ts";
 import { estimatedXtensa } from "./calibrate/estimate.ts";
 import { judge } from "./calibrate/judge.ts";
 import { measure } from "./calibrate/measure.ts";
+import { predictions } from "./calibrate/predictions.ts";
 import { RECORDED_RUN, type Records, readRecords, recordOf, writeRecords } from "./calibrate/recorded.ts";
-import { event, markdown, percent, type Result, text, worst } from "./calibrate/report.ts";
+import { event, markdown, percent, predictionsMarkdown, type Result, text, worst } from "./calibrate/report.ts";
 import { RUNS } from "./calibrate/runs.ts";
 import { fittedTable, writeTable } from "./calibrate/table.ts";
 import { qemuVersion } from "./qemu/qemu.ts";
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   const boards = CALIBRATED.filter(({ board }) => positionals.length === 0 || positionals.includes(board));
   const results: Result[] = [];
   for (const calibrated of boards) results.push(await calibrate(calibrated, values));
-  if (values.markdown) console.log(markdown(results));
+  if (values.markdown) console.log(`${markdown(results)}\n\n${predictionsMarkdown(await predictions())}`);
   const largest = Math.max(...results.map(worst));
   const ok = largest <= LIMIT;
   if (values.json)

@@ -33,6 +33,7 @@ export function estimatedXtensa(from: CostTable): CostTable {
       functions: {
         ...from.functions,
         [TABLE_KERNEL]: {
+          ...kernel,
           instructions: rounded((kernel.instructions * KERNEL) / ELSEWHERE),
           cycles: rounded((kernel.cycles * KERNEL) / ELSEWHERE),
         },

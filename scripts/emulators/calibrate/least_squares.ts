@@ -21,10 +21,18 @@ export function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
-/** @param pull weight of (unknown / prior - 1)^2 */
-export function nonNegative(equations: readonly Equation[], priors: readonly number[], pull: number): number[] {
+/**
+ * @param pull weight of ((unknown - prior) / scale)^2
+ * @param scales of the unknowns; left out: their priors
+ */
+export function nonNegative(
+  equations: readonly Equation[],
+  priors: readonly number[],
+  pull: number,
+  scales: readonly number[] = priors.map((prior) => Math.max(prior, LEAST_PRIOR)),
+): number[] {
   // Normal equations: A unknowns = b.
-  const a = priors.map((prior, i) => priors.map((_, j) => (i === j ? pull / Math.max(prior, LEAST_PRIOR) ** 2 : 0)));
+  const a = scales.map((scale, i) => scales.map((_, j) => (i === j ? pull / scale ** 2 : 0)));
   const b = priors.map((prior, i) => a[i][i] * prior);
   for (const { x, y, weight } of equations) {
     x.forEach((xi, i) => {

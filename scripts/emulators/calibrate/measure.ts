@@ -7,7 +7,7 @@ import type { OpCounts } from "../../../firmware-sim/index.ts";
 import { loadBoard, loadDeviceWasm } from "../../../host/assets.ts";
 import { between, type Profile } from "../profile.ts";
 import { type Answered, answers, type Phase } from "./answers.ts";
-import { type Calibrated, type Counts, firmwareOf, startEmulated } from "./emulated.ts";
+import { type Calibrated, type Counts, type Firmware, firmwareOf, startEmulated } from "./emulated.ts";
 import { groupsOf, symbolOf } from "./groups.ts";
 import { moduleCalls } from "./module.ts";
 import { imageOf, type Run } from "./runs.ts";
@@ -24,8 +24,8 @@ export interface Measured {
   readonly ops: ReadonlyMap<string, OpCounts>;
   readonly calls: Profile;
   readonly hal: { readonly calls: number; readonly bytes: number };
-  /** Cycles of waiting for flash, which no emulator here counts. */
-  readonly wait: number;
+  /** Bytes read from flash, and cycles of waiting for them, which no emulator here counts. */
+  readonly flash: SimCounts["flash"];
 }
 
 export interface MeasuredBoard {
@@ -47,25 +47,41 @@ export async function measure(calibrated: Calibrated, runs: readonly Run[]): Pro
     const groups = groupsOf(names.map(symbolOf), calls, firmware.code, firmware.symbols);
     const phases: Measured[] = [];
     for (const model of new Set(runs.map((run) => run.model))) {
-      const image = await imageOf(model);
       const ofModel = runs.filter((run) => run.model === model);
-      const { context } = ofModel[0];
-      const emulated = await startEmulated(calibrated, board, firmware, image, context, folder);
-      const simulated = await startSimulated(board, image, context, folder);
-      try {
-        for (const run of ofModel) {
-          const real = await answers(emulated.device, run, emulated.counts);
-          const modelled = await answers(simulated.device, run, async () => simulated.counts());
-          phases.push(...real.map((of, i) => together(board, run, of, modelled[i])));
-        }
-      } finally {
-        await simulated.close();
-        await emulated.close();
-      }
+      phases.push(...(await runsOf(calibrated, board, firmware, ofModel, folder)));
     }
     return { board, calibrated, groups, names: new Map(names.map((name) => [symbolOf(name), name])), phases };
   } finally {
     await rm(folder, { recursive: true });
+  }
+}
+
+/** Runs of one model, on the two boards side by side. */
+async function runsOf(
+  calibrated: Calibrated,
+  board: Board,
+  firmware: Firmware,
+  runs: readonly Run[],
+  folder: string,
+): Promise<Measured[]> {
+  const { model, context } = runs[0];
+  const image = await imageOf(model);
+  const emulated = await startEmulated(calibrated, board, firmware, image, context, folder);
+  try {
+    const simulated = await startSimulated(board, image, context, folder);
+    try {
+      const phases: Measured[] = [];
+      for (const run of runs) {
+        const real = await answers(emulated.device, run, emulated.counts);
+        const modelled = await answers(simulated.device, run, async () => simulated.counts());
+        phases.push(...real.map((of, i) => together(board, run, of, modelled[i])));
+      }
+      return phases;
+    } finally {
+      await simulated.close();
+    }
+  } finally {
+    await emulated.close();
   }
 }
 
@@ -84,11 +100,12 @@ function together(board: Board, run: Run, real: Answered<Counts>, model: Answere
     ),
     calls: new Map([...between(before.calls, after.calls)].map(([name, calls]) => [symbolOf(name), calls])),
     hal: { calls: after.hal.calls - before.hal.calls, bytes: after.hal.bytes - before.hal.bytes },
-    wait: after.wait - before.wait,
+    flash: { bytes: after.flash.bytes - before.flash.bytes, wait: after.flash.wait - before.flash.wait },
   };
 }
 
-function minus(more: OpCounts, less: OpCounts): OpCounts {
+/** What is in `more` beyond `less`. */
+export function minus(more: OpCounts, less: OpCounts): OpCounts {
   const entries = Object.entries(more) as [keyof OpCounts, number][];
   return Object.fromEntries(entries.map(([of, count]) => [of, count - (less[of] ?? 0)]));
 }

@@ -4,6 +4,7 @@ import { cyclesOrigin } from "../../../firmware-sim/meter/cost_table.ts";
 import type { Calibrated, Unit } from "./emulated.ts";
 import { errorOf, type Judged, type Pair, sum } from "./judge.ts";
 import { WIRE } from "./parts.ts";
+import type { Prediction } from "./predictions.ts";
 
 /** What became of one board. */
 export interface Result {
@@ -66,7 +67,7 @@ export function text(result: Result): string {
       percent(errorOf(cycles)),
     );
   }
-  const wait = judged[unit].reduce((all, { of }) => all + of.wait, 0);
+  const wait = judged[unit].reduce((all, { of }) => all + of.flash.wait, 0);
   row("waiting for flash, on top (cycles, derived)", "", "not modelled", whole(wait), "");
   return lines.join("\n");
 }
@@ -118,7 +119,7 @@ export function markdown(results: readonly Result[]): string {
     const instructions = sum(
       result.judged.instructions.filter(({ of }) => of.phase === "decode").map((of) => of.total),
     );
-    const wait = decode.reduce((all, { of }) => all + of.wait, 0);
+    const wait = decode.reduce((all, { of }) => all + of.flash.wait, 0);
     return line([
       ...[result.calibrated.board, whole(predicted / tokens), (predicted / instructions.predicted).toFixed(2)],
       ...[percent(predicted / counted - 1), result.table.provenance.cycles, whole(wait / tokens)],
@@ -142,6 +143,31 @@ function worstSigned(judged: readonly Judged[]): number {
   return judged.map(({ total }) => errorOf(total)).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0);
 }
 
+/** Tokens a second of every board, as the tables and the boards' flash have it. */
+export function predictionsMarkdown(predictions: readonly Prediction[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const heads = [
+    "board",
+    "core",
+    "MHz",
+    "cycles",
+    "origin",
+    "bytes from flash",
+    "waiting for it (derived)",
+    "tokens/s",
+  ];
+  return [
+    line(heads),
+    line(heads.map((_, i) => ([0, 1, 4].includes(i) ? "---" : "---:"))),
+    ...predictions.map(({ board, core, hz, cycles, origin, flashBytes, flashWait }) =>
+      line([
+        ...[board, core, whole(hz / 1e6), whole(cycles), origin, whole(flashBytes), whole(flashWait)],
+        (hz / (cycles + flashWait)).toFixed(1),
+      ]),
+    ),
+  ].join("\n");
+}
+
 export function event(result: Result, { of, total, parts }: Judged): object {
   const { board, unit } = result.calibrated;
   const pair = (of: Pair) => ({
@@ -162,6 +188,6 @@ export function event(result: Result, { of, total, parts }: Judged): object {
     },
     ...pair(total),
     parts: Object.fromEntries([...parts].map(([name, each]) => [name, pair(each)])),
-    flash_wait: { cycles: Math.round(of.wait), origin: "derived" },
+    flash: { bytes: of.flash.bytes, wait: Math.round(of.flash.wait), wait_origin: "derived" },
   };
 }

@@ -16,8 +16,8 @@ export interface SimCounts {
   readonly calls: ReadonlyMap<string, number>;
   /** Calls of the HAL, and bytes that it copied. */
   readonly hal: { readonly calls: number; readonly bytes: number };
-  /** Cycles of waiting for flash, by the board's own figures. */
-  readonly wait: number;
+  /** Bytes read from flash, and cycles of waiting for them by the board's own figures. */
+  readonly flash: { readonly bytes: number; readonly wait: number };
 }
 
 export interface Simulated {
@@ -44,9 +44,9 @@ export async function startSimulated(
   return {
     device,
     counts() {
-      const { hal, wait } = meter.totals();
+      const { hal, flash, wait } = meter.totals();
       const calls = new Map(meter.byFunction().map((of) => [of.name, of.calls]));
-      return { ops: meter.opsByFunction(), calls, hal, wait: wait.flash };
+      return { ops: meter.opsByFunction(), calls, hal, flash: { bytes: flash.bytes, wait: wait.flash } };
     },
     close: () => device.close(),
   };

@@ -1,12 +1,12 @@
 /** A cost table fitted to the training runs of a board, and where it is kept. */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CostTable } from "../../../firmware-sim/index.ts";
-import { checkedTable, costTable } from "../../../firmware-sim/meter/cost_table.ts";
+import { checkedTable, exitsOf, type FunctionCost } from "../../../firmware-sim/meter/cost_table.ts";
 import { ROOT } from "../../lib/root.mjs";
 import { CLASSES, opsVector } from "./classes.ts";
 import type { Unit } from "./emulated.ts";
-import { type Fit, fit, type Row } from "./fit.ts";
+import { type Fit, fit, type GroupFit, type Row } from "./fit.ts";
 import { nonNegative } from "./least_squares.ts";
 import { pricesSource } from "./machine_cycles.ts";
 import type { MeasuredBoard } from "./measure.ts";
@@ -28,14 +28,16 @@ function rowsOf(
   const rows: Row[] = [];
   const hot = new Set<string>();
   training.forEach((phase, i) => {
-    const byGroup = new Map<string, { ops: number[]; counted: number }>();
+    const byGroup = new Map<string, { ops: number[]; exits: number; counted: number }>();
     let total = 0;
     for (const [symbol, ops] of phase.ops) {
       const group = groups.get(symbol) ?? symbol;
-      const row = byGroup.get(group) ?? { ops: CLASSES.map(() => 0), counted: 0 };
-      opsVector(normalised(phase, symbol, ops)).forEach((count, j) => {
+      const row = byGroup.get(group) ?? { ops: CLASSES.map(() => 0), exits: 0, counted: 0 };
+      const executed = normalised(phase, symbol, ops);
+      opsVector(executed).forEach((count, j) => {
         row.ops[j] += count;
       });
+      row.exits += exitsOf(executed);
       const counted = counts[i].get(symbol) ?? 0;
       row.counted += counted;
       if (partOf(symbol) !== WIRE) total += counted;
@@ -62,15 +64,17 @@ export function fittedTable(measured: MeasuredBoard, before: CostTable, versions
     found[unit] = fit(rows, priors, ofUnit);
     for (const group of ofUnit) hot.add(group);
   }
+  const of = (unit: Unit, group: string): GroupFit => found[unit].groups.get(group) ?? { factor: 1, exit: 0 };
   const factors = [...groups]
     .filter(([, group]) => hot.has(group))
-    .map(([symbol, group]) => [
-      names.get(symbol) ?? symbol,
-      {
-        instructions: rounded(found.instructions.factors.get(group) ?? 1),
-        cycles: rounded(found.cycles.factors.get(group) ?? 1),
-      },
-    ])
+    .map(([symbol, group]): [string, FunctionCost] => {
+      const [instructions, cycles] = [of("instructions", group), of("cycles", group)];
+      const exit = { instructions: rounded(instructions.exit), cycles: rounded(cycles.exit) };
+      return [
+        names.get(symbol) ?? symbol,
+        { instructions: rounded(instructions.factor), cycles: rounded(cycles.factor), exit },
+      ];
+    })
     .sort();
   const shim = (unit: Unit) => {
     const equations = phases
@@ -114,13 +118,7 @@ function fileOf(core: string): string {
   return join(ROOT, FOLDER, `${core}.json`);
 }
 
-export { costTable };
-
 export async function writeTable(table: CostTable): Promise<string> {
   await writeFile(fileOf(table.core), `${JSON.stringify(table, null, 2)}\n`);
   return `${FOLDER}/${table.core}.json`;
-}
-
-export async function readTable(core: string): Promise<CostTable> {
-  return checkedTable(JSON.parse(await readFile(fileOf(core), "utf8")), core);
 }
