@@ -14,6 +14,7 @@ import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** Prompt bytes of one gen request beside its header and options. */
 const PROMPT_PIECE = 768;
@@ -35,7 +36,7 @@ export async function generateOnDevice(
   const { signal } = options;
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
   const id = randomInt(1, 2 ** 32);
-  const started = performance.now();
+  const stopwatch = new Stopwatch(device.session.transport);
   const opened = await sendPrompt(
     device,
     id,
@@ -59,7 +60,7 @@ export async function generateOnDevice(
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
     if (before === 0 && joiner.tokenIds.length > 0) {
-      firstTokenSeconds = (performance.now() - started) / 1000;
+      firstTokenSeconds = stopwatch.seconds();
       firstTokens = joiner.tokenIds.length;
     }
     if (reply.st !== GEN_DONE) continue;
@@ -77,7 +78,8 @@ export async function generateOnDevice(
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
       firstTokens,
-      seconds: (performance.now() - started) / 1000,
+      seconds: stopwatch.seconds(),
+      ...stopwatch.board(),
     };
   }
 }
