@@ -42,6 +42,8 @@ export class Tgemv {
   readonly config: TgemvConfig;
   readonly ports: TgemvPorts;
   listener: TgemvListener = {};
+  /** Every cycle by the machine, none by recurrence: the same, slower. For tests. */
+  slow = false;
   #future: Future | null = null;
 
   constructor(ports: TgemvPorts, config: TgemvConfig = TGEMV_DEFAULTS) {
@@ -85,7 +87,7 @@ export class Tgemv {
       return statusOf(s, phase);
     }
     const then = structuredClone(s);
-    run(then, this.config, this.ports, () => {}, now);
+    run(then, this.config, this.ports, () => {}, now, {}, this.slow);
     return readRegister(then, this.config, offset);
   }
 
@@ -121,7 +123,7 @@ export class Tgemv {
     let s = this.state;
     if (this.#ahead() !== null && s.cycle < now) {
       s = structuredClone(s);
-      run(s, this.config, this.ports, () => {}, now);
+      run(s, this.config, this.ports, () => {}, now, {}, this.slow);
     }
     return { ...s.counters, mReads: s.mReads, mWrites: s.mWrites };
   }
@@ -132,7 +134,7 @@ export class Tgemv {
     this.settle(now);
     if (this.state.cycle >= now) return;
     this.#future = null;
-    run(this.state, this.config, this.ports, this.#sink, now, this.listener);
+    run(this.state, this.config, this.ports, this.#sink, now, this.listener, this.slow);
     this.state.cycle = Math.max(this.state.cycle, now);
   }
 
@@ -143,13 +145,14 @@ export class Tgemv {
     const state = structuredClone(this.state);
     const future: Future = { state, end: 0, writes: [], phases: [], tell: [] };
     const sink = (address: number, value: number) => future.writes.push({ address, value });
-    run(state, this.config, this.ports, sink, FOREVER, {
+    const listener: TgemvListener = {
       phase: (cycle, phase) => {
         future.phases.push({ cycle, phase });
         future.tell.push(() => this.listener.phase?.(cycle, phase));
       },
       job: (...told) => future.tell.push(() => this.listener.job?.(...told)),
-    });
+    };
+    run(state, this.config, this.ports, sink, FOREVER, listener, this.slow);
     future.end = state.cycle >= FOREVER ? Number.POSITIVE_INFINITY : state.cycle;
     this.#future = future;
     return future;
