@@ -68,7 +68,8 @@ export function text(result: Result): string {
     );
   }
   const wait = judged[unit].reduce((all, { of }) => all + of.flash.wait, 0);
-  row("waiting for flash, on top (cycles, derived)", "", "not modelled", whole(wait), "");
+  row("XIP and cache, on top (cycles, derived)", "", "not modelled", whole(wait), "");
+  row("contention on the bus", "", "not modelled", "not modelled", "");
   return lines.join("\n");
 }
 
