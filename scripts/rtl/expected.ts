@@ -61,7 +61,6 @@ function portsOf({ gaps, waits }: Scenario, batch: Batch, mmem: Uint8Array): Tge
     weights: (address, bytes) => view(batch.wmem, address - W_BASE, bytes),
     sram: (address, bytes) => view(mmem, address - M_BASE, bytes),
     timing: {
-      period: 0,
       gaps(out, count, _, total) {
         for (let i = 0; i < count; i++) out[i] = gap(total + i) & ~REFUSE;
       },

@@ -3,7 +3,7 @@
  * on seeded random jobs, and says where they differ.
  */
 import { parseArgs } from "node:util";
-import { TGEMV_DEFAULTS } from "../../firmware-sim/peripherals/tgemv/config.ts";
+import { checkConfig, TGEMV_DEFAULTS } from "../../firmware-sim/peripherals/tgemv/config.ts";
 import { TritkitError } from "../../host/errors.ts";
 import { compare, type Difference, smallest } from "./compare.ts";
 import { randomBatches } from "./random_jobs.ts";
@@ -56,11 +56,11 @@ function main(): number {
     return 0;
   }
   if (values.lint) return runLint(values.json);
-  const config = {
+  const config = checkConfig({
     slots: whole("slots", values.slots),
     fifo: whole("fifo", values.fifo),
     entries: whole("entries", values.entries),
-  };
+  });
   const seed = whole("seed", values.seed);
   const wanted = whole("jobs", values.jobs);
   const simulator = buildSimulator(findSimulator(values.simulator), config);
