@@ -7,6 +7,7 @@ import { expected } from "../../scripts/rtl/expected.ts";
 import { randomBatches } from "../../scripts/rtl/random_jobs.ts";
 import * as T from "../../spec/tgemv.ts";
 import { TGEMV_DEFAULTS } from "../peripherals/tgemv/config.ts";
+import { estimateCycles } from "../peripherals/tgemv/estimate.ts";
 import { steady } from "../peripherals/tgemv/ports.ts";
 import { Random } from "../random.ts";
 import {
@@ -160,6 +161,44 @@ describe("time", () => {
       });
       assert.deepEqual(runs[0], runs[2], JSON.stringify([cycles, job, config]));
       assert.deepEqual(runs[1], runs[2]);
+    }
+  });
+
+  it("is the closed form's within 2 %", () => {
+    const random = new Random(9);
+    const b = bench();
+    b.weights.fill(125);
+    for (let n = 0; n < 150; n++) {
+      const wide = random.below(2) === 0;
+      const vectors = 1 + random.below(wide ? 2 : 4);
+      const job = {
+        rows: 16 + random.below(200),
+        cols: 16 + random.below(300),
+        planes: 1 + random.below(3),
+        vectors,
+        wide,
+      };
+      const [num, den] = [
+        [1, 1],
+        [3, 2],
+        [2, 1],
+        [4, 1],
+        [8, 1],
+        [9, 4],
+      ][random.below(6)];
+      const [setup, burstBeats] = [
+        [0, 0],
+        [20, 0],
+        [14, 32],
+        [10, 8],
+      ][random.below(4)];
+      const memory = { cycles: { num, den }, setup, burstBeats };
+      b.unit.ports.timing = steady(memory);
+      describeJob(b, job);
+      const cycles = runChain(b);
+      assert.equal(read(b, T.TGEMV_ERR), 0);
+      const estimate = estimateCycles({ ...job, keep: false }, memory, TGEMV_DEFAULTS);
+      assert.ok(Math.abs(estimate / cycles - 1) < 0.02, `${estimate} for ${cycles}: ${JSON.stringify([job, memory])}`);
     }
   });
 

@@ -47,9 +47,12 @@ export class EdgeBatch {
   readonly batch: Batch;
   readonly #random = new Random(5);
   readonly #windows = new Map<string, GapWindow>();
+  readonly #first: number;
   #table = 0;
 
-  constructor() {
+  /** @param first number of a scenario */
+  constructor(first: number) {
+    this.#first = first;
     this.batch = {
       wmem: new Uint8Array(MEMORY_BYTES),
       mmem: new Uint8Array(MEMORY_BYTES),
@@ -105,7 +108,7 @@ export class EdgeBatch {
       for (const offset of READABLE) ops.push({ do: "read", offset });
     }
     batch.scenarios.push({
-      number: batch.scenarios.length,
+      number: this.#first + batch.scenarios.length,
       about:
         course.about ??
         chain.map(({ rows, cols, packing, vectors }) => `${rows}x${cols} t${packing} v${vectors}`).join(", "),

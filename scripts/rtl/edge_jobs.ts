@@ -19,20 +19,13 @@ const LONG = 10_240;
 /** More cycles than SMALL takes, twice, with the slowest memory it meets here. */
 const CYCLES = 130;
 
+const FAMILIES = [geometries, codes, sums, interruptions, refusals, lengths, keeps, registers, together, memories];
+/** Scenarios of a family are numbered from a multiple of this. */
+const NUMBERS = 100_000;
+
 export function* edgeBatches(config: TgemvConfig = TGEMV_DEFAULTS): Generator<Batch> {
-  for (const family of [
-    geometries,
-    codes,
-    sums,
-    interruptions,
-    refusals,
-    lengths,
-    keeps,
-    registers,
-    together,
-    memories,
-  ]) {
-    const batch = new EdgeBatch();
+  for (const [i, family] of FAMILIES.entries()) {
+    const batch = new EdgeBatch((i + 1) * NUMBERS);
     family(batch, config);
     yield batch.batch;
   }

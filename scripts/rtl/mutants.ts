@@ -9,6 +9,7 @@ import { Random } from "../../firmware-sim/random.ts";
 import { TritkitError } from "../../host/errors.ts";
 import { ROOT } from "../lib/root.mjs";
 import { compare } from "./compare.ts";
+import { edgeBatches } from "./edge_jobs.ts";
 import { draw, type Mutant, mutants } from "./mutate.ts";
 import { randomBatches } from "./random_jobs.ts";
 import type { Batch } from "./scenario.ts";
@@ -19,6 +20,7 @@ const HELP = `npm run rtl:mutants -- [options]: how many damaged versions of TGE
   --mutants N     (20)
   --seed N        of the choice (1)
   --jobs N        random jobs for each (200)
+  --edges         and the jobs at the edges
   --simulator S   iverilog or verilator (iverilog: it builds in a second)
   --json          {"event":"mutant","file":s,"line":n,"before":s,"after":s,"fate":"killed|survived|refused"} for each, then
                   {"event":"mutants","killed":n,"survived":n,"refused":n}
@@ -31,8 +33,6 @@ A mutant that no simulator builds is refused and not counted. Some survivors are
 
 type Fate = "killed" | "survived" | "refused";
 
-/** Cycles that the host waits for the unit: a damaged one may never end. */
-const PATIENCE = 20_000;
 /** Scenarios of one comparison: most mutants fall in the first. */
 const PIECE = 16;
 
@@ -50,14 +50,15 @@ function main(): number {
   const text = (value: string) => ({ type: "string", default: value }) as const;
   const flag = { type: "boolean", default: false } as const;
   const options = { mutants: text("20"), seed: text("1"), jobs: text("200"), simulator: text("iverilog") };
-  const { values } = parseArgs({ options: { ...options, json: flag, help: flag } });
+  const { values } = parseArgs({ options: { ...options, edges: flag, json: flag, help: flag } });
   if (values.help) {
     process.stdout.write(HELP);
     return 0;
   }
   const count = whole("mutants", values.mutants);
   const random = new Random(whole("seed", values.seed));
-  const pieces = [...randomBatches(1, whole("jobs", values.jobs))].flatMap(inPieces);
+  const jobs = whole("jobs", values.jobs);
+  const pieces = [...randomBatches(1, jobs), ...(values.edges ? edgeBatches() : [])].flatMap(inPieces);
   const simulator = findSimulator(values.simulator);
   const all = designFiles().flatMap((path) => mutants(path.slice(RTL.length + 1), readFileSync(path, "utf8")));
   const fates: Record<Fate, number> = { killed: 0, survived: 0, refused: 0 };
@@ -95,12 +96,8 @@ function fateOf(mutant: Mutant, name: SimulatorName, pieces: readonly Batch[]): 
 
 /** A batch as several that share its memory. */
 function inPieces(batch: Batch): Batch[] {
-  const scenarios = batch.scenarios.map((scenario) => ({
-    ...scenario,
-    ops: scenario.ops.map((op) => (op.do === "idle" ? { ...op, limit: Math.min(op.limit, PATIENCE) } : op)),
-  }));
-  const starts = scenarios.map((_, i) => i).filter((i) => i % PIECE === 0);
-  return starts.map((from) => ({ ...batch, scenarios: scenarios.slice(from, from + PIECE) }));
+  const starts = batch.scenarios.map((_, i) => i).filter((i) => i % PIECE === 0);
+  return starts.map((from) => ({ ...batch, scenarios: batch.scenarios.slice(from, from + PIECE) }));
 }
 
 function whole(name: string, text: string): number {

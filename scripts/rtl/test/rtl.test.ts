@@ -93,6 +93,7 @@ describe("npm run rtl", () => {
       [["--slots", "9"], /^rtl: TGEMV: 9 slots, 1\.\.8 are possible\n$/],
       [["--fifo", "3"], /^rtl: TGEMV: a FIFO of 3 beats/],
       [["--simulator", "questa"], /^rtl: there is no simulator "questa" here/],
+      [["--vcd", "x.vcd"], /^rtl: --vcd takes the waveforms of one --scenario\.\n$/],
       [["--frobnicate"], /^rtl: Unknown option '--frobnicate'/],
     ] as [string[], RegExp][]) {
       const { status, stderr } = rtl(...args);
