@@ -4,6 +4,9 @@ import type { Board } from "../../boards/board.ts";
 import {
   type BootOptions,
   bootRomOf,
+  ENERGY_PROFILES,
+  type EnergyProfile,
+  energyProfile,
   LiveBoard,
   openFlashFile,
   openLine,
@@ -42,7 +45,9 @@ export interface SimOptions {
   onBoot?: (running: Running) => void;
 }
 
-export type { Running };
+export type { EnergyProfile, Running };
+/** Cited constants by the name that a board or a report gives. */
+export { ENERGY_PROFILES, energyProfile };
 
 export interface RunningSim {
   board: Board;

@@ -12,6 +12,7 @@ import { flash } from "./flash.ts";
 import { inspect } from "./inspect.ts";
 import { models } from "./models.ts";
 import { monitor } from "./monitor.ts";
+import { report } from "./report.ts";
 import { reset } from "./reset.ts";
 import { run } from "./run.ts";
 import { sim } from "./sim.ts";
@@ -19,5 +20,5 @@ import { sim } from "./sim.ts";
 export const COMMANDS: readonly Command[] = [
   ...[demo, boards, devices, doctor],
   ...[convert, inspect, flash, chat, run, evaluateCommand],
-  ...[sim, models, reset, monitor, bench],
+  ...[sim, models, reset, monitor, bench, report],
 ];
