@@ -11,6 +11,7 @@ export {
   type Activity,
   activityBetween,
   activityOf,
+  activityOfBoard,
   activitySum,
   type BoardCounters,
   type Energy,

@@ -125,6 +125,7 @@ export class SimBoard {
   #wish: number | null = null;
   #watchdogAt = Number.POSITIVE_INFINITY;
   readonly #rom: BootRom | null;
+  #busyNs = 0;
   #strap: Strap = "flash";
   #lines: ModemLines = { dtr: false, rts: false };
   /** null: no power. */
@@ -214,6 +215,11 @@ export class SimBoard {
     return this.#clock.now;
   }
 
+  /** Of them, those in which poll() had something to do; since this object was made, snapshots or not. */
+  get busyNs(): number {
+    return this.#busyNs;
+  }
+
   /**
    * Switches on and boots.
    * @returns "off" when power was cut while booting
@@ -271,11 +277,13 @@ export class SimBoard {
     this.#powered();
     return this.#guarded(() => {
       this.#slept = false;
+      const begun = this.now;
       const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
       if (this.now >= this.#watchdogAt) this.#resetRequested = true;
       const jump = this.#jumpRequested;
+      if (worked) this.#busyNs += this.now - begun;
       if (!this.#resetRequested && jump === null) return worked ? "busy" : "idle";
       this.#clock.advanceTo(this.uart.txEmptyAt());
       if (this.#resetRequested || jump === null) this.#start();

@@ -55,6 +55,7 @@ export interface FlashState {
   sectors: Pick<Sector, "cells" | "used" | "wear" | "mapped">[];
   random: Uint32Array;
   operations: number;
+  busyNs: number;
   eccErrors: number;
 }
 
@@ -71,6 +72,8 @@ interface Fate {
 export class Flash {
   /** Erases and programs since the flash was made. */
   operations = 0;
+  /** Time that they took, ns. */
+  busyNs = 0;
   /** Units of write-once flash that were torn so far. */
   eccErrors = 0;
   readonly bytes: number;
@@ -232,7 +235,8 @@ export class Flash {
       const { cells, used, wear, mapped } = sector;
       return { cells, used, wear, mapped };
     });
-    return { sectors, random: this.#random.state.slice(), operations: this.operations, eccErrors: this.eccErrors };
+    const { operations, busyNs, eccErrors } = this;
+    return { sectors, random: this.#random.state.slice(), operations, busyNs, eccErrors };
   }
 
   /** After `connect`: what the module could see then, it sees again. A cut or failure that was ordered is forgotten. */
@@ -246,6 +250,7 @@ export class Flash {
     });
     this.#random.state.set(state.random);
     this.operations = state.operations;
+    this.busyNs = state.busyNs;
     this.eccErrors = state.eccErrors;
     this.#cutAt = 0;
     this.#failAt = 0;
@@ -268,6 +273,7 @@ export class Flash {
     this.operations++;
     const cut = this.operations === this.#cutAt;
     const fails = this.operations === this.#failAt;
+    this.busyNs += us * US;
     this.#config.busy(us * US);
     return { tear: cut || fails ? chooseTear(this.#random) : "everything", cut, fails };
   }

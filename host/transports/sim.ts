@@ -2,10 +2,18 @@
 import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
 import {
+  type Activity,
+  activityBetween,
+  activityOfBoard,
   type BootOptions,
   bootRomOf,
+  type CostOrigin,
+  cyclesOrigin,
   ENERGY_PROFILES,
+  type Energy,
+  type EnergyKind,
   type EnergyProfile,
+  energyOf,
   energyProfile,
   LiveBoard,
   openFlashFile,
@@ -26,6 +34,10 @@ import type { Transport } from "./transport.ts";
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
   flashFile?: string;
+  /** What the model partition holds instead, e.g. an image that nobody has to upload. Not with `flashFile`. */
+  content?: Uint8Array;
+  /** What computing costs; "flat": nothing (default). */
+  cpu?: "flat" | "metered";
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
@@ -45,9 +57,9 @@ export interface SimOptions {
   onBoot?: (running: Running) => void;
 }
 
-export type { EnergyProfile, Running };
-/** Cited constants by the name that a board or a report gives. */
-export { ENERGY_PROFILES, energyProfile };
+export type { Activity, CostOrigin, Energy, EnergyKind, EnergyProfile, Running };
+/** Energy: what a board did, times cited constants by the name that a board or a report gives. */
+export { activityBetween, activityOfBoard, cyclesOrigin, ENERGY_PROFILES, energyOf, energyProfile };
 
 export interface RunningSim {
   board: Board;
@@ -67,7 +79,8 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
+    const { seed, cpu } = options;
+    const sim = SimBoard.create({ board, wasm, flash: file?.content ?? options.content, seed, cpu, boot, slots });
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });

@@ -8,6 +8,7 @@ import { demo } from "./demo.ts";
 import { devices } from "./devices.ts";
 import { doctor } from "./doctor.ts";
 import { evaluateCommand } from "./eval.ts";
+import { fits } from "./fits.ts";
 import { flash } from "./flash.ts";
 import { inspect } from "./inspect.ts";
 import { models } from "./models.ts";
@@ -19,6 +20,6 @@ import { sim } from "./sim.ts";
 
 export const COMMANDS: readonly Command[] = [
   ...[demo, boards, devices, doctor],
-  ...[convert, inspect, flash, chat, run, evaluateCommand],
+  ...[convert, inspect, fits, flash, chat, run, evaluateCommand],
   ...[sim, models, reset, monitor, bench, report],
 ];
