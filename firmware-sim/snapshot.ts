@@ -33,6 +33,7 @@ export interface Snapshot {
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;
+  readonly adc: Uint16Array;
   readonly entropy: Uint32Array;
 }
 
