@@ -20,9 +20,10 @@
  *
  *     slots: given       the selector of spec/FIRMWARE.md chooses one of two slots: the module starts where that one holds an image
  *
- * NOT IMPLEMENTED: cycle-true CPU time (see clock.ts: 1 us a HAL call and a poll, computing is free), so a receive
- * buffer overruns only when the module does not come to read it; boot ROM time; SRAM that survives a reset; interrupts;
- * sleep current; the second core; the coprocessor.
+ *     cpu: "flat"        computing takes no time (clock.ts: 1 us a HAL call and a poll)
+ *     cpu: "metered"     what the module does takes the cycles of the board's core and of waiting for flash (meter/)
+ *
+ * NOT IMPLEMENTED: boot ROM time; SRAM that survives a reset; interrupts; sleep current; the second core; the coprocessor.
  */
 import { type Board, updateRegion } from "../boards/board.ts";
 import { firmwareHal } from "./bus/firmware_hal.ts";
@@ -32,6 +33,8 @@ import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
 import { imageIn, selectSlot } from "./bus/selector.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
 import { Supply } from "./faults/supply.ts";
+import type { Meter } from "./meter/meter.ts";
+import { meteredModule } from "./meter/metered_module.ts";
 import { Adc } from "./peripherals/adc.ts";
 import { Entropy } from "./peripherals/entropy.ts";
 import { Flash, type Supplied } from "./peripherals/flash.ts";
@@ -54,6 +57,9 @@ export interface SimBoardOptions {
   readonly seed?: number;
   /** Flash times from the boards' `typ` or `max`. Default "typ". */
   readonly timing?: "typ" | "max";
+  /** What computing costs. Default "flat". */
+  readonly cpu?: "flat" | "metered";
+  /** In place of the CPU's, for tests. */
   readonly cost?: CpuCost;
   /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
   readonly boot?: BootOptions;
@@ -115,6 +121,8 @@ export class SimBoard {
   /** Called before each step: for faults that come and go. */
   onStep: (() => void) | null = null;
   readonly #clock = new Clock();
+  /** null: its CPU is flat. */
+  readonly meter: Meter | null;
   readonly #cost: CpuCost;
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
@@ -151,11 +159,14 @@ export class SimBoard {
   }
 
   private constructor(options: SimBoardOptions) {
-    const { board, wasm, flash, seed = 0, timing = "typ", cost = FLAT_COST, boot, slots = null } = options;
+    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", boot, slots = null } = options;
     this.board = board;
-    this.#cost = cost;
     this.#map = memoryMap(board);
-    this.#module = deviceModule(wasm);
+    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map) : null;
+    this.meter = metered?.meter ?? null;
+    const cost = options.cost ?? this.meter ?? FLAT_COST;
+    this.#cost = cost;
+    this.#module = deviceModule(metered?.wasm ?? wasm);
     this.#complete = !(wasm instanceof WebAssembly.Module);
     this.uart = new Uart(board.uart, this.#clock);
     this.timer = new Timer(this.#clock);
@@ -347,6 +358,7 @@ export class SimBoard {
       slot: this.#slot,
       wish: this.#wish,
       watchdogAt: this.#watchdogAt,
+      cost: this.#cost.state,
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
@@ -371,6 +383,7 @@ export class SimBoard {
     this.#wish = snapshot.wish;
     this.#watchdogAt = snapshot.watchdogAt;
     if (snapshot.core !== null) this.#connect(this.#freshCore(snapshot.core));
+    this.#cost.state = snapshot.cost;
     this.#clock.set(snapshot.now);
     this.flash.state = snapshot.flash;
     this.firmwareFlash.state = snapshot.firmwareFlash;
@@ -473,6 +486,7 @@ export class SimBoard {
   #startModule(): void {
     const device = this.#freshCore();
     this.#connect(device);
+    this.#cost.flush();
     this.#begins("module");
     const code = device.boot();
     this.#clock.advance(Math.max(this.#cost.poll(), 1));
@@ -483,6 +497,7 @@ export class SimBoard {
   /** Flash shows in the memory of the module. */
   #connect(device: Device): void {
     this.#device = device;
+    this.#cost.attach(device);
     this.flash.connect(this.#map.xip, device);
     if (this.#slots !== null) this.firmwareFlash.connect(this.board.flash.base, device);
   }
@@ -564,6 +579,7 @@ export class SimBoard {
     if (deaf) this.uart.setListening(false);
     const holds = failsAt > this.now + ns;
     this.#clock.advance(holds ? ns : failsAt - this.now);
+    this.#cost.flush();
     if (deaf) this.uart.setListening(true);
     return holds ? "held" : "during";
   }
