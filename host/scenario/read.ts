@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
+import { parseFault } from "../transports/sim.ts";
 import { COMMON, HEAD, type KeyRule, STEPS } from "./rules.ts";
 
 export interface Step {
@@ -49,7 +50,8 @@ export function parseScenario(json: unknown, name: string, folder: string): Scen
   if (!isObject(json)) throw bad("A scenario is an object with steps.");
   const { steps, ...head } = json;
   checkKeys("The scenario", head, HEAD);
-  if (!Array.isArray(steps) || steps.length === 0) throw bad('The scenario has no steps: "steps" is a list of objects.');
+  if (!Array.isArray(steps) || steps.length === 0)
+    throw bad('The scenario has no steps: "steps" is a list of objects.');
   return {
     name: (head.name as string | undefined) ?? name,
     folder,
@@ -99,8 +101,7 @@ function checkTogether(what: string, kind: string, value: unknown, options: Reco
     if (given("within_percent").length > 0 && given("is", "baseline").length === 0)
       throw bad(`${what}: within_percent goes with is or baseline.`);
   }
-  if (kind === "assert_flash" && given("from", "bytes").length === 1)
-    throw bad(`${what}: from and bytes go together.`);
+  if (kind === "assert_flash" && given("from", "bytes").length === 1) throw bad(`${what}: from and bytes go together.`);
 }
 
 function need(what: string, options: Record<string, unknown>, key: string): void {
@@ -140,6 +141,14 @@ function unwelcome(value: unknown, { type, low = 0, high = 0, words = [] }: KeyR
         : "a list of token ids";
     case "word":
       return words.includes(value as string) ? null : words.map((word) => JSON.stringify(word)).join(" or ");
+    case "regex":
+      return typeof value === "string" && isRegex(value) ? null : "a regular expression";
+    case "hex":
+      return typeof value === "string" && /^(\s*[0-9a-f]{2})+\s*$/i.test(value) ? null : "bytes in hexadecimal";
+    case "sha256":
+      return typeof value === "string" && /^[0-9a-f]{64}$/i.test(value) ? null : "64 hexadecimal digits";
+    case "fault":
+      return typeof value === "string" ? faultTrouble(value) : "a fault";
     case "level":
       return value === 0 || value === 1 || value === null ? null : "0, 1 or null (nobody drives it)";
     case "integer":
@@ -148,6 +157,26 @@ function unwelcome(value: unknown, { type, low = 0, high = 0, words = [] }: KeyR
         : `a whole number ${range(low, high)}`;
     case "number":
       return isNumber && value >= low && value <= high ? null : `a number ${range(low, high)}`;
+  }
+}
+
+function isRegex(text: string): boolean {
+  try {
+    new RegExp(text, "s");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What is wrong with the fault, in the words of who knows them; null: nothing. */
+function faultTrouble(text: string): string | null {
+  if (text === "clear") return null;
+  try {
+    parseFault(text);
+    return null;
+  } catch (error) {
+    return `a fault (${(error as Error).message})`;
   }
 }
 

@@ -2,7 +2,19 @@
 
 export interface KeyRule {
   /** "true": the value says nothing but that the step is there. */
-  readonly type: "text" | "integer" | "number" | "flag" | "true" | "ids" | "word" | "level";
+  readonly type:
+    | "text"
+    | "integer"
+    | "number"
+    | "flag"
+    | "true"
+    | "ids"
+    | "word"
+    | "level"
+    | "regex"
+    | "hex"
+    | "sha256"
+    | "fault";
   readonly low?: number;
   readonly high?: number;
   readonly words?: readonly (string | number)[];
@@ -15,6 +27,8 @@ export interface StepRule {
 
 const TEXT: KeyRule = { type: "text" };
 const TRUE: KeyRule = { type: "true" };
+const REGEX: KeyRule = { type: "regex" };
+const HEX: KeyRule = { type: "hex" };
 const FLAG: KeyRule = { type: "flag" };
 const count = (low: number, high = Number.MAX_SAFE_INTEGER): KeyRule => ({ type: "integer", low, high });
 const real = (low: number, high: number): KeyRule => ({ type: "number", low, high });
@@ -76,7 +90,7 @@ export const STEPS: Readonly<Record<string, StepRule>> = {
   press: { value: { type: "integer", low: 0, high: 255 }, options: { level: word(0, 1), for_ms: MS } },
   pin: { value: PIN, options: { level: { type: "level" } } },
   sensor: { value: count(0, 255), options: { value: count(0, 65535) } },
-  fault: { value: TEXT, options: {} },
+  fault: { value: { type: "fault" }, options: {} },
   // Time
   wait_us: { value: US, options: {} },
   wait_ms: { value: MS, options: {} },
@@ -88,10 +102,10 @@ export const STEPS: Readonly<Record<string, StepRule>> = {
   speed: { value: word(1, "max"), options: {} },
   // The line
   send: { value: TEXT, options: {} },
-  send_hex: { value: TEXT, options: {} },
+  send_hex: { value: HEX, options: {} },
   receive: { value: TEXT, options: MATCH },
-  receive_regex: { value: TEXT, options: MATCH },
-  receive_hex: { value: TEXT, options: MATCH },
+  receive_regex: { value: REGEX, options: MATCH },
+  receive_hex: { value: HEX, options: MATCH },
   baud: { value: count(300, 20_000_000), options: {} },
   // The device
   flash: { value: TEXT, options: { context: count(1, U32), single: FLAG, test: FLAG, ...TIMEOUT, ...FAILS } },
@@ -99,14 +113,14 @@ export const STEPS: Readonly<Record<string, StepRule>> = {
   answer: { value: TRUE, options: { ...TIMEOUT, ...FAILS } },
   stop: { value: TRUE, options: TIMEOUT },
   expect: { value: TEXT, options: MATCH },
-  expect_regex: { value: TEXT, options: MATCH },
+  expect_regex: { value: REGEX, options: MATCH },
   expect_ids: { value: { type: "ids" }, options: MATCH },
   verify: { value: TEXT, options: { ...TIMEOUT, ...FAILS } },
   // What must hold
   mark: { value: TRUE, options: {} },
   assert: { value: word(...METRICS), options: GOALS },
   assert_pin: { value: PIN, options: { level: { type: "level" } } },
-  assert_flash: { value: TEXT, options: { from: count(0, U32), bytes: count(1, U32) } },
+  assert_flash: { value: { type: "sha256" }, options: { from: count(0, U32), bytes: count(1, U32) } },
   assert_model: { value: TEXT, options: TIMEOUT },
   assert_state: { value: word("on", "off"), options: {} },
 };
