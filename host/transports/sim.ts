@@ -4,20 +4,27 @@ import type { Board } from "../../boards/board.ts";
 import {
   type Activity,
   activityBetween,
+  activityOf,
   activityOfBoard,
   type BootOptions,
   bootRomOf,
+  Commands,
   type CostOrigin,
   cyclesOrigin,
+  Drive,
   ENERGY_PROFILES,
   type Energy,
   type EnergyKind,
   type EnergyProfile,
   energyOf,
   energyProfile,
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
   LiveBoard,
   openFlashFile,
   openLine,
+  parseFault,
   type Running,
   SimBoard,
   SimError,
@@ -59,7 +66,22 @@ export interface SimOptions {
 
 export type { Activity, CostOrigin, Energy, EnergyKind, EnergyProfile, Running };
 /** Energy: what a board did, times cited constants by the name that a board or a report gives. */
-export { activityBetween, activityOfBoard, cyclesOrigin, ENERGY_PROFILES, energyOf, energyProfile };
+export {
+  activityBetween,
+  activityOf,
+  activityOfBoard,
+  Commands,
+  cyclesOrigin,
+  Drive,
+  ENERGY_PROFILES,
+  energyOf,
+  energyProfile,
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
+  parseFault,
+  SimBoard,
+};
 
 export interface RunningSim {
   board: Board;
@@ -179,11 +201,13 @@ const HINTS: Record<string, string> = {
   E_SIM_ROM:
     "So far those of STM32 chips and of the ESP32-S3 and -C3 are; leave --boot out to start the board as it is delivered.",
   E_SIM_FLASH: "Give another --flash file, or delete this one.",
+  E_SIM_FAULT: "`tritkit sim --help` lists the faults, docs/scenarios.md what each does.",
+  E_SIM_COMMAND: "help lists them.",
   E_SIM_PORT: "Choose another port.",
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
 };
 
-async function translated<T>(work: () => Promise<T>): Promise<T> {
+export async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
