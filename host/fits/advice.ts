@@ -43,7 +43,7 @@ function packingAdvice(image: Image, { flash_bytes, flash_available }: BoardFit)
     const bytes = flash_bytes - now + then;
     if (then < now && bytes <= flash_available)
       return [
-        `embedding and head in ${packingName(packing)}: ${bytesText(bytes)}, converted anew with --embed ${name}`,
+        `embedding and head in ${packingName(packing)}: about ${bytesText(bytes)}, converted anew with --embed ${name}`,
       ];
   }
   return [];

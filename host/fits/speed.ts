@@ -1,6 +1,6 @@
 /**
  * How fast a board runs an image, before anybody has one: the board is simulated with the cycles of its core, its flash holds the image, and it answers two
- * prompts. What a longer answer takes beyond a shorter one to the same prompt (whose keys and values are there already) is tokens and nothing else. A token costs more
+ * prompts, in simulated time alone, so that the figures are the same in every run. What a longer answer takes beyond a shorter one to the same prompt (whose keys and values are there already) is tokens and nothing else. A token costs more
  * the more positions it looks back at, by the same amount for each: two prompts give the line, and the line the cost at any position.
  */
 import { type Board, sectorsOf } from "../../boards/board.ts";
@@ -8,19 +8,21 @@ import { RECORD_SECTORS } from "../../spec/store.ts";
 import { generateOnDevice } from "../device/chat.ts";
 import { Device } from "../device/device.ts";
 import { TritkitError, throwIfAborted } from "../errors.ts";
+import type { Answer } from "../generation.ts";
 import {
   type Activity,
   activityBetween,
   activityOfBoard,
   type CostOrigin,
   cyclesOrigin,
+  Drive,
   type EnergyKind,
   energyOf,
   energyProfile,
-  openSimLine,
-  type RunningSim,
-  startSim,
+  meteredBoard,
+  type SimBoard,
 } from "../transports/sim.ts";
+import { openDriven } from "../transports/sim_driven.ts";
 
 export interface BoardSpeed {
   /** Mean over the tokens that fill the context from its first position on. */
@@ -45,13 +47,20 @@ export interface SpeedOptions {
   readonly onProgress?: (share: number) => void;
 }
 
-/** Two places in a text that any tokenizer takes; the second is cut to what the context holds. */
+/** Two places in a text that any tokenizer takes. No tokenizer makes more tokens of it than it has letters, but for two that it may put before them. */
 const NEAR = "On";
 const FAR = "Once upon a time there was a little girl who went to the sea";
 /** Tokens of the longer answer; the shorter one is a single token. */
 const TOKENS = 3;
+const BEFORE = 2;
+/** Of the work: the first prompt is the shorter one. */
+const NEAR_SHARE = 0.3;
+/** A simulated day. */
+const DEADLINE = 24 * 3600 * 1e9;
+const SIZES = "--sizes leaves the speed out.";
 /** Prompts that are tried where the model has nothing to say to one. */
 const ATTEMPTS = 8;
+const LETTERS = "TAWSBHIMC";
 const NS = 1e9;
 const MJ = 1e9;
 
@@ -61,28 +70,34 @@ interface Point {
   readonly activity: Activity;
 }
 
-/** @throws TritkitError E_INTERRUPTED, E_SIM_* */
+/** @throws TritkitError E_INTERRUPTED, E_NO_ANSWER, E_SIM_* */
 export async function boardSpeed(image: Uint8Array, board: Board, options: SpeedOptions): Promise<BoardSpeed> {
   const { context, signal, onProgress = () => {} } = options;
-  const running = await startSim(board.name, { content: partitionWith(image, board), cpu: "metered", seed: 1 });
+  const sim = await meteredBoard(board, partitionWith(image, board));
+  const drive = new Drive(sim);
+  const work = async (): Promise<BoardSpeed> => {
+    const device = await Device.connect(openDriven(drive, board.uart.default_baud), { signal });
+    const answer = (prompt: string, maxTokens: number): Promise<Answer> =>
+      generateOnDevice(device, prompt, { maxTokens, temperature: 0, seed: 1, signal });
+    const near = await point({ sim, answer, signal }, NEAR);
+    onProgress(NEAR_SHARE);
+    const far = await point({ sim, answer, signal }, FAR.slice(0, context - TOKENS - BEFORE));
+    return speedOf(sim, near, far, context);
+  };
   try {
-    const device = await Device.connect(await openSimLine(running), { signal });
-    try {
-      const near = await point(running, device, NEAR, context, signal);
-      onProgress(0.3);
-      const far = await point(running, device, FAR, context, signal);
-      onProgress(1);
-      return speedOf(running, near, far, context);
-    } finally {
-      await device.close();
-    }
+    sim.powerOn();
+    return await drive.settle(
+      work(),
+      DEADLINE,
+      () => new TritkitError("E_NO_ANSWER", `${board.name} does not answer.`, SIZES),
+    );
   } finally {
-    running.close();
+    if (sim.state === "on") sim.powerOff();
   }
 }
 
 /** The device finds an image in flash by its digests, without a record of it (spec/STORE.md). */
-function partitionWith(image: Uint8Array, board: Board): Uint8Array {
+export function partitionWith(image: Uint8Array, board: Board): Uint8Array {
   const { offset, bytes } = board.flash.partition;
   const content = new Uint8Array(bytes).fill(board.flash.erase_value);
   const sectors = sectorsOf(board).filter((sector) => sector.offset >= offset);
@@ -90,57 +105,57 @@ function partitionWith(image: Uint8Array, board: Board): Uint8Array {
   return content;
 }
 
-/** Tokens behind a prompt, which is cut until it fits the context with its answer, and changed until the model has something to say to it. */
-async function point(
-  running: RunningSim,
-  device: Device,
-  prompt: string,
-  context: number,
-  signal: AbortSignal | undefined,
-  attempts = ATTEMPTS,
-): Promise<Point> {
+interface Bench {
+  readonly sim: SimBoard;
+  readonly answer: (prompt: string, maxTokens: number) => Promise<Answer>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Tokens behind a prompt, which is cut until it fits the context (a template may come around it), and changed until the model has something to say to it. */
+async function point(bench: Bench, prompt: string, attempts = ATTEMPTS): Promise<Point> {
+  const { sim, signal } = bench;
   if (attempts === 0)
-    throw new TritkitError(
-      "E_NO_ANSWER",
-      "The model ends every answer at once, so there is no token to time.",
-      "--sizes leaves the speed out.",
-    );
-  const answer = async (maxTokens: number) => {
-    const found = await generateOnDevice(device, prompt, { maxTokens, temperature: 0, seed: 1, signal });
+    throw new TritkitError("E_NO_ANSWER", "The model ends every answer at once: there is no token to time.", SIZES);
+  const answer = async (maxTokens: number): Promise<Answer> => {
+    const found = await bench.answer(prompt, maxTokens);
     throwIfAborted(signal);
     return found;
   };
   // The first answer reads the prompt; from the second on its keys and values are there.
-  const { promptTokens } = await answer(1);
-  if (promptTokens + TOKENS > context)
-    return point(running, device, prompt.slice(0, prompt.length / 2), context, signal, attempts - 1);
-  const before = state(running);
+  const first = await answer(1).catch((error: unknown) => {
+    const isLong = error instanceof TritkitError && error.code === "E_PROMPT_TOO_LONG";
+    if (!isLong || prompt.length < 2) throw error;
+    return null;
+  });
+  if (first === null) return point(bench, prompt.slice(0, prompt.length >> 1), attempts - 1);
+  const before = state(sim);
   const short = await answer(1);
-  const between = state(running);
+  const between = state(sim);
   const long = await answer(TOKENS);
-  const after = state(running);
+  const after = state(sim);
   const tokens = long.tokenIds.length - short.tokenIds.length;
-  if (tokens <= 0) return point(running, device, `${prompt} a`, context, signal, attempts - 1);
+  if (tokens <= 0) return point(bench, `${LETTERS[attempts % LETTERS.length]}${prompt.slice(1)}`, attempts - 1);
   const activity = activityBetween(
     activityBetween(before.activity, between.activity),
     activityBetween(between.activity, after.activity),
   );
   return {
     // The shorter answer's token comes from the prompt's last position; every further one computes the next.
-    position: promptTokens + (tokens - 1) / 2,
+    position: first.promptTokens + (tokens - 1) / 2,
     ns: (after.ns - between.ns - (between.ns - before.ns)) / tokens,
     activity: Object.fromEntries(Object.entries(activity).map(([event, count]) => [event, count / tokens])),
   };
 }
 
-function state({ sim }: RunningSim): { ns: number; activity: Activity } {
+function state(sim: SimBoard): { ns: number; activity: Activity } {
   const ns = sim.busyNs;
   const activity = activityOfBoard(sim, ns);
   if (activity === null) throw new TritkitError("E_INTERNAL", "The simulated board counts no cycles.", "");
   return { ns, activity };
 }
 
-function speedOf({ sim, board }: RunningSim, near: Point, far: Point, context: number): BoardSpeed {
+function speedOf(sim: SimBoard, near: Point, far: Point, context: number): BoardSpeed {
+  const { board } = sim;
   const span = far.position - near.position;
   const at = (position: number, from: number, to: number): number =>
     span <= 0 ? from : from + ((to - from) * (position - near.position)) / span;

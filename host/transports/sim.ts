@@ -41,10 +41,6 @@ import type { Transport } from "./transport.ts";
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
   flashFile?: string;
-  /** What the model partition holds instead, e.g. an image that nobody has to upload. Not with `flashFile`. */
-  content?: Uint8Array;
-  /** What computing costs; "flat": nothing (default). */
-  cpu?: "flat" | "metered";
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
@@ -101,8 +97,7 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const { seed, cpu } = options;
-    const sim = SimBoard.create({ board, wasm, flash: file?.content ?? options.content, seed, cpu, boot, slots });
+    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
@@ -116,6 +111,13 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
       },
     };
   });
+}
+
+/** A board that counts its cycles, switched on by nobody yet. @param content of its model partition. @throws TritkitError E_SIM_* */
+export async function meteredBoard(board: Board, content: Uint8Array): Promise<SimBoard> {
+  return translated(async () =>
+    SimBoard.create({ board, wasm: await loadDeviceWasm(board), flash: content, cpu: "metered", seed: 1 }),
+  );
 }
 
 /** A board with two slots whose flash is blank where firmware lies gets the one that it is delivered with, if there is one. */
