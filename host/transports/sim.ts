@@ -36,7 +36,9 @@ import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
-import type { Transport } from "./transport.ts";
+import type { CpuReading, CyclesOrigin, Transport } from "./transport.ts";
+
+const PJ_PER_MJ = 1e9;
 
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
@@ -84,6 +86,8 @@ export interface RunningSim {
   /** The board itself: pins, power, faults, time. */
   sim: SimBoard;
   live: LiveBoard;
+  /** How the cycles of its core are known. */
+  cyclesOrigin: CyclesOrigin;
   close(): void;
 }
 
@@ -97,7 +101,7 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
+    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, cpu: "metered", boot, slots });
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
@@ -105,6 +109,7 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
       board,
       sim,
       live,
+      cyclesOrigin: readingOf(sim).origin,
       close() {
         live.close();
         file?.close();
@@ -147,7 +152,10 @@ async function shippedFirmware(board: Board): Promise<readonly FirmwareSegment[]
 }
 
 /** A line to a running simulated board, through serialport's stream. */
-export async function openSimLine({ live, board }: RunningSim, onClose: () => void = () => {}): Promise<Transport> {
+export async function openSimLine(
+  { live, board }: Omit<RunningSim, "cyclesOrigin">,
+  onClose: () => void = () => {},
+): Promise<Transport> {
   return translated(async () => {
     const line = openLine(live, DEFAULT_BAUD);
     const port = new SerialPortStream({
@@ -167,12 +175,35 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
         line.setModemLines(lines);
       },
       seconds: () => live.board.now / 1e9,
+      cpu: () => readingOf(live.board),
       close: async () => {
         await transport.close();
         onClose();
       },
     };
   });
+}
+
+/** What each reading was taken of: energy is a matter of two. */
+const activities = new WeakMap<CpuReading, Activity>();
+
+function readingOf(sim: SimBoard): CpuReading {
+  const { meter } = sim;
+  const activity = activityOfBoard(sim);
+  if (meter === null || activity === null) throw new Error("a board of startSim is metered");
+  const { cycles, wait } = meter.totals();
+  const reading: CpuReading = {
+    ...{ cycles: cycles + wait.flash, waitCycles: wait.flash, origin: cyclesOrigin(meter.table) },
+    energySince(before) {
+      const { energy: profile } = sim.board;
+      const from = activities.get(before);
+      if (profile === null || from === undefined) return null;
+      const { pj, kind } = energyOf(activityBetween(from, activity), energyProfile(profile));
+      return { mj: pj / PJ_PER_MJ, kind, profile };
+    },
+  };
+  activities.set(reading, activity);
+  return reading;
 }
 
 /** A simulated board of its own for one transport: it lives as long as the line. */
