@@ -18,6 +18,7 @@ export {
   type BoardCounters,
   type Energy,
   type EnergyProfile,
+  EVENTS as ENERGY_EVENTS,
   energyOf,
   energyProfile,
   type Kind as EnergyKind,
