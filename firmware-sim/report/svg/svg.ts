@@ -30,7 +30,7 @@ export function figure(width: number, height: number, title: string, parts: read
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13" fill="${INK}">`,
     `<style>.s{font-size:11.5px;fill:${GREY}}.b{font-weight:700}.h{stroke:#ffffff;stroke-width:3px;paint-order:stroke;stroke-linejoin:round}</style>`,
-    `<title>${escape(title)}</title>`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...parts,
     "</svg>",
@@ -42,11 +42,11 @@ export function figure(width: number, height: number, title: string, parts: read
 export function label(x: number, y: number, words: string, anchor: Anchor = "start", kind = ""): string {
   const at = anchor === "start" ? "" : ` text-anchor="${anchor}"`;
   const of = kind === "" ? "" : ` class="${kind}"`;
-  return `<text x="${n(x)}" y="${n(y)}"${at}${of}>${escape(words)}</text>`;
+  return `<text x="${n(x)}" y="${n(y)}"${at}${of}>${escaped(words)}</text>`;
 }
 
 export function heading(x: number, y: number, words: string): string {
-  return `<text x="${n(x)}" y="${n(y)}" class="b" font-size="15">${escape(words)}</text>`;
+  return `<text x="${n(x)}" y="${n(y)}" class="b" font-size="15">${escaped(words)}</text>`;
 }
 
 export function rect(x: number, y: number, width: number, height: number, fill: string, more = ""): string {
@@ -62,7 +62,7 @@ export function n(value: number): string {
   return String(Math.round(value * 10) / 10);
 }
 
-export function escape(words: string): string {
+export function escaped(words: string): string {
   return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
 
