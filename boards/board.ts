@@ -8,7 +8,6 @@ import { BoardError, Fields } from "./fields.ts";
 import {
   type Board,
   CORES,
-  type Energy,
   type Flash,
   type Memory,
   ORIGINS,
@@ -131,16 +130,6 @@ function readAdc(fields: Fields): Board["adc"] {
   return adc;
 }
 
-function readEnergy(fields: Fields): Energy {
-  const energy = {
-    profile: fields.text("profile"),
-    core_pj_per_cycle: fields.quantity("core_pj_per_cycle"),
-    flash_pj_per_byte: fields.quantity("flash_pj_per_byte"),
-  };
-  fields.done();
-  return energy;
-}
-
 /**
  * Checks every field of a parsed board file.
  * @param json what JSON.parse returned
@@ -165,7 +154,7 @@ export function parseBoard(json: unknown, name: string): Board {
     })),
     gpio: readGpio(fields.child("gpio")),
     adc: fields.orNull("adc", () => readAdc(fields.child("adc"))),
-    energy: fields.orNull("energy", () => readEnergy(fields.child("energy"))),
+    energy: fields.orNull("energy", () => fields.text("energy")),
     verified: fields.list("verified", 0, (item) => ({
       how: item.oneOf("how", VERIFIED_HOW),
       what: item.text("what"),

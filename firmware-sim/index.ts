@@ -7,6 +7,20 @@
  */
 export type { Parity } from "./bus/wire.ts";
 export type { CpuCost } from "./clock.ts";
+export {
+  type Activity,
+  activityBetween,
+  activityOf,
+  activitySum,
+  type BoardCounters,
+  type Energy,
+  type EnergyProfile,
+  energyOf,
+  energyProfile,
+  type Kind as EnergyKind,
+  PROFILE_NAMES as ENERGY_PROFILES,
+  type TgemvCounters,
+} from "./energy/index.ts";
 export { type FlashFile, openFlashFile } from "./flash_file.ts";
 export { type Line, openLine } from "./line.ts";
 export { LiveBoard, type LiveOptions } from "./live.ts";

@@ -216,8 +216,13 @@ const BROKEN: readonly [board: string, path: string, value: Json, message: strin
   ["rp2040-pico", "usb.0.vid", 65536, "usb.0.vid: expected an integer from 0 to 65535, got 65536"],
   ["rp2040-pico", "usb.1.pid", 10, "usb.1: the same vid and pid stand at usb.0"],
   ["rp2040-pico", "gpio.led", 30, "gpio.led: expected a pin below gpio.pins 30, got 30"],
-  ["rp2040-pico", "energy.core_pj_per_cycle", 0, "energy.core_pj_per_cycle: expected a number above 0, got 0"],
-  ["rp2040-pico", "energy.flash_pj_per_byte", -1, "energy.flash_pj_per_byte: expected a number of at least 0, got -1"],
+  ["rp2040-pico", "energy", 250, "energy: expected a text, got 250"],
+  [
+    "rp2040-pico",
+    "energy",
+    "RP 2040",
+    'energy: expected null or the name of a profile, ^[a-z0-9][a-z0-9-]*$, got "RP 2040"',
+  ],
   [
     "rp2040-pico",
     "verified",
