@@ -19,8 +19,8 @@ import type { Tensor } from "./tensors.ts";
 
 /** Cumulative counters of a board. Entry 0 is time, ns. */
 export interface Probe {
-  readonly names: readonly string[];
-  /** @param into one entry for each name */
+  readonly size: number;
+  /** @param into `size` entries */
   read(into: Float64Array): void;
 }
 
@@ -40,8 +40,12 @@ export interface Span {
 /** Sums over positions. */
 export interface Group {
   positions: number;
+  /** Positions that were attended to, the own one too: summed over the positions. */
+  keys: number;
   readonly parts: Map<Part, Float64Array>;
   readonly tensors: Map<Tensor, Float64Array>;
+  /** Ternary products alone, tables included, by the part they are of; a subset of `parts`. */
+  readonly products: Map<Part, Float64Array>;
 }
 
 interface Frame {
@@ -75,19 +79,19 @@ export class Attribution {
     this.#probe = probe;
     this.#tensorAt = tensorAt;
     this.#onSpan = onSpan;
-    this.#last = new Float64Array(probe.names.length);
-    this.#now = new Float64Array(probe.names.length);
+    this.#last = new Float64Array(probe.size);
+    this.#now = new Float64Array(probe.size);
     this.tokens = emptyGroup();
     this.prefill = emptyGroup();
     probe.read(this.#last);
   }
 
-  /** @param argument the function's first, as an unsigned number */
-  enter(name: string, argument: number): void {
+  /** @param argument,second the function's first two, as unsigned numbers; 0 where it has fewer */
+  enter(name: string, argument: number, second = 0): void {
     const role = roleOf(name);
     if (role === null) return;
     this.#charge();
-    if (role.is === "position") this.#open();
+    if (role.is === "position") this.#open(second + 1);
     if (role.is === "turn") this.#close(false);
     const frame: Frame = {
       ...{ name, role, part: null, tensor: null, start: this.#last.slice() },
@@ -110,6 +114,7 @@ export class Attribution {
     const counts = this.#last.map((value, i) => value - frame.start[i]);
     if (frame.role.is === "weights" && frame.tensor !== null) addTo(this.#sums().tensors, frame.tensor, counts);
     const isOpen = this.#stack.some(({ pending }) => pending !== null);
+    if (frame.role.is === "products" && frame.part !== null) addTo(this.#sums().products, frame.part, counts);
     const part = frame.part ?? (isOpen ? null : this.#part());
     const { tensor, start } = frame;
     this.#onSpan({ name, part, tensor, from: start[0], until: this.#last[0], depth: this.#stack.length, counts });
@@ -180,9 +185,9 @@ export class Attribution {
   }
 
   /** A position begins: the one before it ends, with what came behind it. */
-  #open(): void {
+  #open(keys: number): void {
     this.#close(true);
-    this.#window = emptyGroup();
+    this.#window = { ...emptyGroup(), keys };
     this.#hasHead = false;
   }
 
@@ -190,9 +195,11 @@ export class Attribution {
     if (this.#window === null) return;
     const group = this.#hasHead ? this.tokens : this.prefill;
     group.positions++;
+    group.keys += this.#window.keys;
     for (const from of withAfter && this.#after !== null ? [this.#window, this.#after] : [this.#window]) {
       for (const [part, counts] of from.parts) addTo(group.parts, part, counts);
       for (const [tensor, counts] of from.tensors) addTo(group.tensors, tensor, counts);
+      for (const [part, counts] of from.products) addTo(group.products, part, counts);
     }
     this.#window = null;
     this.#after = null;
@@ -200,7 +207,7 @@ export class Attribution {
 }
 
 export function emptyGroup(): Group {
-  return { positions: 0, parts: new Map(), tensors: new Map() };
+  return { positions: 0, keys: 0, parts: new Map(), tensors: new Map(), products: new Map() };
 }
 
 function addTo<K>(sums: Map<K, Float64Array>, key: K, counts: Float64Array): void {

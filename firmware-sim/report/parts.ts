@@ -50,7 +50,7 @@ const ROLES: readonly (readonly [name: RegExp, role: Role])[] = [
   [/^as\/model\/forward\/forward$/, { is: "position" }],
   [/^as\/model\/embed\//, part("embedding")],
   [/^as\/model\/(norms\/|quantise\/norm_)/, part("norms, quantise")],
-  [/^as\/model\/(bitlinear\/products|experts\/router)/, { is: "products" }],
+  [/^as\/model\/(bitlinear\/products|head\/head_products|experts\/router)/, { is: "products" }],
   [
     /^as\/kernels\/(ternary_lut\/lut_rows|ternary_ref\/ternary_ref|rows_int8\/rows_int8|rows_int4\/rows_int4)$/,
     { is: "weights" },

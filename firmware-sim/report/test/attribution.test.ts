@@ -21,7 +21,7 @@ const TENSORS = [tensor("q", KIND_ATTN_Q, 0), tensor("down", KIND_FFN_DOWN, 100)
 
 /** A board whose time and cycles go on as told: 1 cycle is 10 ns. */
 class FakeProbe implements Probe {
-  readonly names = ["ns", "cycles"];
+  readonly size = 2;
   ns = 0;
   cycles = 0;
   read(into: Float64Array): void {
