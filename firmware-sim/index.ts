@@ -7,6 +7,7 @@
  */
 export type { Parity } from "./bus/wire.ts";
 export type { CpuCost } from "./clock.ts";
+export { type CpuCost, FLAT_COST } from "./clock.ts";
 export {
   type Activity,
   activityBetween,
@@ -24,6 +25,9 @@ export {
 export { type FlashFile, openFlashFile } from "./flash_file.ts";
 export { type Line, openLine } from "./line.ts";
 export { LiveBoard, type LiveOptions } from "./live.ts";
+export { type CostOrigin, type CostTable, cyclesOrigin } from "./meter/cost_table.ts";
+export type { FlashReads, FunctionTotals, Meter, Totals } from "./meter/meter.ts";
+export type { OpClass, OpCounts } from "./meter/op_class.ts";
 export type { PinChange } from "./peripherals/gpio.ts";
 export type { UartCounters } from "./peripherals/uart.ts";
 export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";

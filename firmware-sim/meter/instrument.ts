@@ -1,0 +1,302 @@
+/**
+ * The device module with counters in it: the same module, which counts as it runs. Counters lie in pages of linear memory behind the board's address
+ * space, where the module does not reach; nothing is on the stack more or less than before, so that it computes what it computed.
+ *
+ *     old end of memory ->  counters u32[n] | slots (flash_probe.ts), one for each function | state of the cache
+ *
+ * Which counters there are and what they mean for each instruction says flow.ts; a counter counts modulo 2^32, so somebody has to look before it went
+ * around (meter.ts, whenever the firmware asks anything of the board).
+ *
+ * Spans: functions whose names match get a wrapper that calls an import when they begin and when they end. Functions are then numbered anew, behind two
+ * imports more.
+ *
+ * NOT IMPLEMENTED: v128, exceptions, threads, more than one memory, functions that are called through a table (they run, but a span does not see them).
+ */
+import type { Xip } from "../../boards/board.ts";
+import { SimError } from "../sim_error.ts";
+import { type Body, decodeBody, type Instruction, type ModuleFacts, moduleFacts, OP } from "./decode.ts";
+import {
+  type FlashRange,
+  flashChecks,
+  type Insertion,
+  PROBE_TYPE,
+  probeBody,
+  SLOT,
+  stateBytes,
+} from "./flash_probe.ts";
+import { type Flow, type Block as FlowBlock, flowOf } from "./flow.ts";
+import {
+  header,
+  I32,
+  leb,
+  PAGE,
+  Reader,
+  SECTION,
+  type Section,
+  sectionsOf,
+  sleb,
+  text,
+  Writer,
+} from "./wasm_binary.ts";
+
+export interface InstrumentOptions {
+  /** Where loads read flash. */
+  readonly flash: FlashRange;
+  /** The cache in front of it; null: none is simulated, reads are counted only. */
+  readonly xip: Xip | null;
+  /** Functions to make spans of, by their names. */
+  readonly spans?: readonly RegExp[];
+}
+
+/** Instructions that run equally often. */
+export interface Block extends FlowBlock {
+  /** Index into `functions`. */
+  readonly fn: number;
+}
+
+export interface Instrumented {
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** Names of the functions with a body, in the module's order. */
+  readonly functions: readonly string[];
+  /** Sums of counters that say how often each was called: the counter at its entry. */
+  readonly entries: readonly number[];
+  readonly blocks: readonly Block[];
+  readonly counters: { readonly at: number; readonly count: number };
+  /** Address of the first function's slot; they follow one another, SLOT bytes each. */
+  readonly slots: number;
+  readonly state: { readonly at: number; readonly bytes: number };
+}
+
+/** The imports of a module with spans: span_begin(function, its first argument or 0), span_end(function). */
+export const SPAN_IMPORT = { module: "meter", begin: "span_begin", end: "span_end" };
+
+/** @throws SimError E_SIM_LINK for a module that is not understood, E_SIM_MEMORY when no address is left for the counters */
+export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: InstrumentOptions): Instrumented {
+  const sections = sectionsOf(wasm);
+  const facts = moduleFacts(wasm, sections);
+  const functions = facts.own.map((_, i) => facts.names[facts.imported.length + i] || `function ${i}`);
+  const bodies = readBodies(wasm, sections, facts);
+
+  const flows: Flow[] = [];
+  for (const { code } of bodies) flows.push(flowOf(code, flows.at(-1)?.next ?? 0, facts.imported.length));
+  const count = flows.at(-1)?.next ?? 0;
+  const pages = memoryPages(wasm, sections);
+  const at = pages * PAGE;
+  const slots = at + Math.ceil((4 * count) / SLOT) * SLOT;
+  const state = { at: slots + SLOT * bodies.length, bytes: stateBytes(xip) };
+  const added = Math.ceil((state.at + state.bytes - at) / PAGE);
+  if (pages + added > PAGE)
+    throw new SimError("E_SIM_MEMORY", "no address space is left behind the board's for the counters of its cycles");
+
+  const traced = functions.flatMap((name, i) => (spans.some((pattern) => pattern.test(name)) ? [i] : []));
+  const numbering = new Numbering(facts, traced);
+  const call = [OP.call, ...leb(numbering.probe)];
+  const made = bodies.map((body, i) => {
+    const counting = [...flows[i].counters].map(
+      ([behind, counter]): Insertion => ({ behind, code: increment(at + 4 * counter) }),
+    );
+    const checks = flashChecks(body.code, flash, body.locals, slots + SLOT * i, call);
+    return rewritten(wasm, body, [...counting, ...checks], numbering);
+  });
+  made.push(Uint8Array.from(probeBody(xip, state.at)), ...traced.map((fn) => wrapper(facts, fn, numbering)));
+
+  const writer = new Writer().bytes(header(wasm));
+  for (const section of sections)
+    writeSection(writer, wasm, section, { facts, numbering, pages: pages + added, traced, made });
+  return {
+    wasm: writer.done(),
+    functions,
+    entries: flows.map(({ counters }) => counters.get(-1) as number),
+    blocks: flows.flatMap(({ blocks }, fn) => blocks.map((block) => ({ fn, ...block }))),
+    counters: { at, count },
+    slots,
+    state,
+  };
+}
+
+/** counter at `address` += 1 */
+function increment(address: number): number[] {
+  const base = [OP.i32_const, 0];
+  const there = [2, ...leb(address)];
+  return [...base, ...base, OP.i32_load, ...there, OP.i32_const, 1, OP.i32_add, OP.i32_store, ...there];
+}
+
+function readBodies(wasm: Uint8Array, sections: readonly Section[], { params, own }: ModuleFacts): Body[] {
+  const section = sections.find(({ id }) => id === SECTION.code);
+  const bodies: Body[] = [];
+  if (section === undefined) return bodies;
+  const reader = new Reader(wasm, section.from);
+  reader.each((i) => bodies.push(decodeBody(reader, params[own[i]])));
+  return bodies;
+}
+
+/** The smallest size of the module's one memory. */
+function memoryPages(wasm: Uint8Array, sections: readonly Section[]): number {
+  const section = sections.find(({ id }) => id === SECTION.memory);
+  if (section === undefined) throw new SimError("E_SIM_LINK", "the device build has no memory of its own");
+  const reader = new Reader(wasm, section.from);
+  reader.leb();
+  reader.byte();
+  return reader.leb();
+}
+
+/** Indices of functions in the module that is made. */
+class Numbering {
+  readonly #imported: number;
+  readonly #more: number;
+  readonly #wrappers: ReadonlyMap<number, number>;
+  readonly probe: number;
+  /** Indices of the imports for spans. */
+  readonly begin: number;
+  readonly end: number;
+
+  constructor({ imported, own }: ModuleFacts, traced: readonly number[]) {
+    this.#imported = imported.length;
+    this.#more = traced.length > 0 ? 2 : 0;
+    this.begin = imported.length;
+    this.end = imported.length + 1;
+    this.probe = imported.length + this.#more + own.length;
+    this.#wrappers = new Map(traced.map((fn, i) => [fn, this.probe + 1 + i]));
+  }
+
+  /** Of the function itself. @param fn as in the old module */
+  own(fn: number): number {
+    return fn < this.#imported ? fn : fn + this.#more;
+  }
+
+  /** Of what callers call. */
+  called(fn: number): number {
+    return this.#wrappers.get(fn - this.#imported) ?? this.own(fn);
+  }
+}
+
+/** The body with the insertions, and with functions called by their new numbers. */
+function rewritten(wasm: Uint8Array, body: Body, insertions: readonly Insertion[], numbering: Numbering): Uint8Array {
+  const behind = new Map<number, number[]>();
+  for (const { behind: i, code } of insertions) behind.set(i, [...(behind.get(i) ?? []), ...code]);
+  const { declared, code } = body;
+  const out = new Writer()
+    .leb(declared.groups + 1)
+    .bytes(wasm.subarray(declared.from, declared.to))
+    .put(1, I32);
+  out.put(...(behind.get(-1) ?? []));
+  // Everything between two insertions or calls is copied at once.
+  let from = code[0].from;
+  const copy = (to: number): void => {
+    out.bytes(wasm.subarray(from, to));
+  };
+  code.forEach((instruction, i) => {
+    const more = behind.get(i);
+    const isCall = instruction.opcode === OP.call;
+    if (more === undefined && !isCall) return;
+    if (isCall) {
+      copy(instruction.from);
+      out.put(OP.call, ...leb(numbering.called(instruction.value)));
+    } else copy(instruction.to);
+    from = instruction.to;
+    if (more !== undefined) out.put(...more);
+  });
+  copy((code.at(-1) as Instruction).to);
+  return out.done();
+}
+
+/** Calls a function between two calls of the imports. */
+function wrapper({ params, own, imported }: ModuleFacts, fn: number, numbering: Numbering): Uint8Array {
+  const count = params[own[fn]];
+  const code = [0, OP.i32_const, ...sleb(fn), ...(count > 0 ? [OP.local_get, 0] : [OP.i32_const, 0])];
+  code.push(OP.call, ...leb(numbering.begin));
+  for (let i = 0; i < count; i++) code.push(OP.local_get, ...leb(i));
+  code.push(OP.call, ...leb(numbering.own(imported.length + fn)));
+  return Uint8Array.from([...code, OP.i32_const, ...sleb(fn), OP.call, ...leb(numbering.end), OP.end]);
+}
+
+interface Changes {
+  readonly facts: ModuleFacts;
+  readonly numbering: Numbering;
+  readonly pages: number;
+  readonly traced: readonly number[];
+  readonly made: readonly Uint8Array[];
+}
+
+function writeSection(writer: Writer, wasm: Uint8Array, { id, from, to }: Section, changes: Changes): void {
+  const { facts, numbering, pages, traced, made } = changes;
+  const reader = new Reader(wasm, from);
+  const spans = traced.length > 0;
+  const put = (content: Writer): void => {
+    writer.put(id).sized(content.done());
+  };
+  /** The section with more elements behind those it has. */
+  const longer = (more: number, content: number[]): void => {
+    const count = reader.leb();
+    put(
+      new Writer()
+        .leb(count + more)
+        .bytes(wasm.subarray(reader.at, to))
+        .put(...content),
+    );
+  };
+  const types = facts.params.length;
+  switch (id) {
+    case SECTION.custom:
+      break; // names would be wrong: functions have other numbers
+    case SECTION.type:
+      longer(3, [...PROBE_TYPE, 0x60, 2, I32, I32, 0, 0x60, 1, I32, 0]);
+      // Behind it is where the imports belong, and a module without a HAL has none.
+      if (spans && facts.imported.length === 0)
+        writer.put(SECTION.import).sized(Uint8Array.from([2, ...spanImports(types)]));
+      break;
+    case SECTION.import:
+      longer(spans ? 2 : 0, spans ? spanImports(types) : []);
+      break;
+    case SECTION.function:
+      longer(1 + traced.length, [...leb(types), ...traced.flatMap((fn) => leb(facts.own[fn]))]);
+      break;
+    case SECTION.memory: {
+      reader.leb();
+      const hasMaximum = (reader.byte() & 1) === 1;
+      reader.leb();
+      const maximum = hasMaximum ? Math.max(pages, reader.leb()) : 0;
+      put(new Writer().put(1, hasMaximum ? 1 : 0, ...leb(pages), ...(hasMaximum ? leb(maximum) : [])));
+      break;
+    }
+    case SECTION.export:
+      put(exports(reader, numbering));
+      break;
+    case SECTION.start:
+      put(new Writer().leb(numbering.called(reader.leb())));
+      break;
+    case SECTION.element:
+      if (spans)
+        throw new SimError("E_SIM_LINK", "the device build has a table of functions, which spans cannot follow");
+      writer.put(id).sized(wasm.subarray(from, to));
+      break;
+    case SECTION.code: {
+      const content = new Writer().leb(made.length);
+      for (const body of made) content.sized(body);
+      put(content);
+      break;
+    }
+    default:
+      writer.put(id).sized(wasm.subarray(from, to));
+  }
+}
+
+/** @param types number of types of the old module, behind which those of the imports follow */
+function spanImports(types: number): number[] {
+  const { module, begin, end } = SPAN_IMPORT;
+  const named = (name: string, type: number): number[] => [...text(module), ...text(name), 0, ...leb(type)];
+  return [...named(begin, types + 1), ...named(end, types + 2)];
+}
+
+function exports(reader: Reader, numbering: Numbering): Writer {
+  const out = new Writer();
+  let count = 0;
+  reader.each(() => {
+    out.put(...text(reader.text()));
+    const kind = reader.byte();
+    const index = reader.leb();
+    out.put(kind, ...leb(kind === 0 ? numbering.called(index) : index));
+    count++;
+  });
+  return new Writer().leb(count).bytes(out.done());
+}
