@@ -6,7 +6,6 @@
  *     const line = openLine(live);
  */
 export type { Parity } from "./bus/wire.ts";
-export type { CpuCost } from "./clock.ts";
 export { type CpuCost, FLAT_COST } from "./clock.ts";
 export {
   type Activity,

@@ -49,6 +49,8 @@ export interface HalChips {
   readonly requestReset: () => void;
   /** The module slept until its time was over: nothing came and nothing had to leave. */
   readonly onSlept: () => void;
+  /** The module waits until then, ns: called before the time passes. */
+  readonly onWait: (until: number) => void;
 }
 
 export function halImports(chips: HalChips): HalImports {
@@ -101,7 +103,9 @@ export function halImports(chips: HalChips): HalImports {
       const timeout = clock.now + (us >>> 0) * US;
       const event = Math.min(uart.rxAt(), uart.txRoomAt());
       if (timeout < event) chips.onSlept();
-      clock.advanceTo(Math.min(timeout, event));
+      const until = Math.min(timeout, event);
+      if (until > clock.now) chips.onWait(until);
+      clock.advanceTo(until);
       return 0;
     },
     reset() {

@@ -44,6 +44,15 @@ export interface Totals {
   readonly hal: { readonly calls: number; readonly bytes: number };
 }
 
+/** What can be had at any moment: a few additions, no walk over the module. */
+export interface Reading {
+  /** Waiting included. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  readonly flashReads: number;
+  readonly flashBytes: number;
+}
+
 export interface FunctionTotals {
   readonly name: string;
   readonly calls: number;
@@ -142,6 +151,31 @@ export class Meter implements CpuCost {
     return this.#cycles;
   }
 
+  /** The instrumented module. */
+  get module(): Instrumented {
+    return this.#made;
+  }
+
+  /** ns of work up to now that nobody was told about yet: how far the CPU is ahead of the clock. */
+  get ahead(): number {
+    this.#collect();
+    return Math.max(this.#worked() - this.#told, 0);
+  }
+
+  reading(): Reading {
+    this.#collect();
+    const slots = this.#slots;
+    let [flashReads, flashBytes, lines, following] = [0, 0, 0, 0];
+    for (let i = 0; i < slots.length; i += 4) {
+      flashReads += slots[i];
+      flashBytes += slots[i + 1];
+      lines += slots[i + 2];
+      following += slots[i + 3];
+    }
+    const waitCycles = this.#waitFor({ reads: flashReads, bytes: flashBytes, lines, following });
+    return { cycles: this.#cycles, waitCycles, flashReads, flashBytes };
+  }
+
   totals(): Totals {
     this.#collect();
     const ops = Object.fromEntries(OP_CLASSES.map((of) => [of, 0])) as Record<OpClass, number>;
@@ -224,10 +258,14 @@ export class Meter implements CpuCost {
   /** ns of work that nobody was told about yet. */
   #elapsed(): number {
     this.#collect();
-    const now = Number((BigInt(this.#cycles) * S) / BigInt(this.board.cpu.hz));
-    const elapsed = Math.max(now - this.#told, 0);
+    const elapsed = Math.max(this.#worked() - this.#told, 0);
     this.#told += elapsed;
     return elapsed;
+  }
+
+  /** ns of all cycles. */
+  #worked(): number {
+    return Number((BigInt(this.#cycles) * S) / BigInt(this.board.cpu.hz));
   }
 
   /** Reads the counters. */

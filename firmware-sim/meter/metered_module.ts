@@ -16,6 +16,7 @@ export function meteredModule(
   board: Board,
   wasm: Uint8Array | WebAssembly.Module,
   map: MemoryMap,
+  spans: readonly RegExp[] = [],
 ): { wasm: Uint8Array; meter: Meter } {
   if (wasm instanceof WebAssembly.Module)
     throw new SimError("E_SIM_COST", "a module that is compiled already cannot be metered: its bytes are needed");
@@ -27,10 +28,10 @@ export function meteredModule(
     : { base: map.xip, bytes: map.xipBytes };
   const made = instrumented.get(wasm) ?? new Map<string, Instrumented>();
   instrumented.set(wasm, made);
-  const key = JSON.stringify([flash, xip]);
+  const key = JSON.stringify([flash, xip, spans.map(({ source }) => source)]);
   let module = made.get(key);
   if (module === undefined) {
-    module = instrument(wasm, { flash, xip });
+    module = instrument(wasm, { flash, xip, spans });
     made.set(key, module);
   }
   return { wasm: module.wasm, meter: new Meter(board, module, costTable(board.cpu.core)) };
