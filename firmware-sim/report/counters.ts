@@ -38,10 +38,7 @@ export function get(counts: Float64Array | undefined, counter: Counter): number 
   return counts?.[indexOf(counter)] ?? 0;
 }
 
-export function vector(
-  values: Partial<Record<Counter, number>>,
-  into = new Float64Array(COUNTERS.length),
-): Float64Array {
+export function vector(values: Partial<Record<Counter, number>>, into: Float64Array): Float64Array {
   COUNTERS.forEach((name, i) => {
     into[i] = values[name] ?? 0;
   });

@@ -71,10 +71,8 @@ export function roleOf(name: string): Role | null {
   return ROLES.find(([pattern]) => pattern.test(name))?.[1] ?? null;
 }
 
-/** Is the function worth a span? */
-export function isTraced(name: string): boolean {
-  return roleOf(name) !== null;
-}
+/** Functions that are worth a span. */
+export const TRACED: readonly RegExp[] = ROLES.map(([pattern]) => pattern);
 
 /** The part that a tensor's products are; null for what is no matrix. */
 export function partOfKind(kind: number): Part | null {

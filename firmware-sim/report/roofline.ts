@@ -5,8 +5,7 @@
  * multiply-accumulate. (Papers that count a multiplication and an addition have twice as many.)
  */
 
-/** How a figure is known. calibrated: measured against emulated chips; exact: counted, of a model that is held to RTL bit for bit. */
-export type Known = "calibrated" | "exact" | "datasheet" | "derived" | "assumed" | "estimated";
+import type { Known } from "./known.ts";
 
 export interface Engine {
   readonly name: string;

@@ -4,7 +4,7 @@
  */
 import type { Roofline, RoofPoint } from "../roofline.ts";
 import { roofOf } from "../roofline.ts";
-import { colour, figure, GREY, GRID, heading, INK, label, n, path, percent, quantity, widthOf } from "./svg.ts";
+import { colour, figure, GREY, GRID, heading, INK, label, n, path, percent, quantity, round, widthOf } from "./svg.ts";
 
 const WIDTH = 940;
 const LEFT = 92;
@@ -12,6 +12,7 @@ const RIGHT = 24;
 const TOP = 84;
 const PLOT = 400;
 const OP = "op/s";
+const FAR = 20;
 
 interface Box {
   readonly x: number;
@@ -22,10 +23,7 @@ interface Box {
 
 export function rooflineFigure(roofline: Roofline): string {
   const { title, notes, engines, memories, points } = roofline;
-  const lowest = Math.min(...memories.map(({ bytesPerSecond }) => bytesPerSecond));
-  // The plot reaches to where the slowest memory keeps the slowest engine busy.
-  const ridge = Math.min(...engines.map(({ opsPerSecond }) => opsPerSecond)) / lowest;
-  const x = axis([...points.map(({ ops, bytes }) => ops / bytes), ridge], LEFT, WIDTH - RIGHT);
+  const x = axis(reach(roofline), LEFT, WIDTH - RIGHT);
   const rates = [
     ...points.map(({ ops, seconds }) => ops / seconds),
     ...engines.map(({ opsPerSecond }) => opsPerSecond),
@@ -41,7 +39,7 @@ export function rooflineFigure(roofline: Roofline): string {
   }
   for (const tick of y.ticks) {
     parts.push(path(`M${LEFT} ${n(y.at(tick))} H${WIDTH - RIGHT}`, GRID));
-    parts.push(label(LEFT - 8, y.at(tick) + 4, quantity(tick, OP), "end", "s"));
+    parts.push(label(LEFT - 8, y.at(tick) + 4, round(tick, OP), "end", "s"));
   }
   parts.push(path(`M${LEFT} ${TOP} V${TOP + PLOT} H${WIDTH - RIGHT}`, INK));
   parts.push(label((LEFT + WIDTH - RIGHT) / 2, TOP + PLOT + 37, "operations on each byte read from memory", "middle"));
@@ -130,6 +128,16 @@ function along(
   return at(0);
 }
 
+/** What the plot reaches to: the points, and the ridges (from where on a memory keeps an engine busy) that are not far from them. */
+function reach({ engines, memories, points }: Roofline): number[] {
+  const found = points.map(({ ops, bytes }) => ops / bytes);
+  const [least, most] = [Math.min(...found), Math.max(...found)];
+  const ridges = engines.flatMap(({ opsPerSecond }) =>
+    memories.map(({ bytesPerSecond }) => opsPerSecond / bytesPerSecond),
+  );
+  return [...found, ...ridges.filter((ridge) => ridge > least / FAR && ridge < most * FAR)];
+}
+
 /** Where words stand beside a point: the first place around it that nothing has taken. */
 function place(words: string, x: number, y: number, taken: readonly Box[]): Box {
   const width = widthOf(words, 13);
@@ -170,7 +178,7 @@ function pointTable(
   colours: ReadonlyMap<string, string>,
   top: number,
 ): string[] {
-  const columns = [200, 340, 460, 560, 670, 920];
+  const columns = [190, 430, 530, 590, 680, 920];
   const head = [
     "engine",
     "operations a token",

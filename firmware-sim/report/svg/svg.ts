@@ -98,6 +98,11 @@ export function quantity(value: number, unit: string): string {
   return `${digits(rounded / scale)} ${prefix}${unit}`.trimEnd();
 }
 
+/** The same for the lines of an axis: "2 Mop/s". */
+export function round(value: number, unit: string): string {
+  return quantity(value, unit).replace(/\.?0+(?= )/, (zeros) => (zeros.startsWith(".") ? "" : zeros));
+}
+
 /** Three significant digits, without an exponent. */
 export function digits(value: number): string {
   const size = Math.abs(value);
