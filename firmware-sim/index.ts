@@ -7,6 +7,8 @@
  */
 export type { Parity } from "./bus/wire.ts";
 export { type CpuCost, FLAT_COST } from "./clock.ts";
+export { Commands } from "./control/commands.ts";
+export { Drive, type DriveEnd, type DriveOptions } from "./control/drive.ts";
 export {
   type Activity,
   activityBetween,
@@ -21,6 +23,8 @@ export {
   PROFILE_NAMES as ENERGY_PROFILES,
   type TgemvCounters,
 } from "./energy/index.ts";
+export { checkFault, FAULT_KINDS, type Fault, type FaultKind, type OptionRule, parseFault } from "./faults/kinds.ts";
+export { type CoproFaults, FaultPanel } from "./faults/panel.ts";
 export { type FlashFile, openFlashFile } from "./flash_file.ts";
 export { type Line, openLine } from "./line.ts";
 export { LiveBoard, type LiveOptions } from "./live.ts";

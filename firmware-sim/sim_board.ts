@@ -12,6 +12,8 @@
  *     off     on        refused   off        refused
  *     on      refused   on        off        time passes; off after a power cut or a trap
  *
+ *     The supply can be told to fail (faults/supply.ts): at a time, or in a flash operation; for good, or for a dip that resets.
+ *
  *     boot: left out     at reset the module starts, whatever the flash outside the partition holds
  *     boot: from "rom"   the chip's boot ROM runs (rom/); it may jump to what flash holds
  *     boot: from "flash" what flash holds starts: the module where that is the board's firmware byte for byte, otherwise nothing
@@ -30,10 +32,12 @@ import { halImports } from "./bus/hal.ts";
 import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
 import { imageIn, selectSlot } from "./bus/selector.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
+import { Supply } from "./faults/supply.ts";
 import type { Meter } from "./meter/meter.ts";
 import { meteredModule } from "./meter/metered_module.ts";
+import { Adc } from "./peripherals/adc.ts";
 import { Entropy } from "./peripherals/entropy.ts";
-import { Flash } from "./peripherals/flash.ts";
+import { Flash, type Supplied } from "./peripherals/flash.ts";
 import { Gpio } from "./peripherals/gpio.ts";
 import { Timer } from "./peripherals/timer.ts";
 import { Uart } from "./peripherals/uart.ts";
@@ -113,7 +117,12 @@ export class SimBoard {
   readonly uart: Uart;
   readonly timer: Timer;
   readonly gpio: Gpio;
+  /** What its sensors say. */
+  readonly adc: Adc;
+  readonly supply: Supply;
   readonly entropy: Entropy;
+  /** Called before each step: for faults that come and go. */
+  onStep: (() => void) | null = null;
   readonly #clock = new Clock();
   /** null: its CPU is flat. */
   readonly meter: Meter | null;
@@ -167,18 +176,20 @@ export class SimBoard {
     this.uart = new Uart(board.uart, this.#clock);
     this.timer = new Timer(this.#clock);
     this.gpio = new Gpio(board.gpio.pins, this.#clock);
+    this.adc = new Adc(board.adc?.channels ?? 0);
     this.entropy = new Entropy(seed);
     const sectors = splitSectors(board);
     const physics = { ...board.flash, worst_case: timing === "max", busy: (ns: number) => this.#flashBusy(ns) };
     this.flash = new Flash({ ...physics, sectors: sectors.partition, seed });
     this.firmwareFlash = new Flash({ ...physics, sectors: sectors.around, seed: seed + 1 });
+    this.supply = new Supply([this.flash, this.firmwareFlash]);
     this.flashBus = new FlashBus(board, this.flash, this.firmwareFlash);
     if (flash !== undefined) this.#load(flash);
     this.#boot = boot ?? null;
     this.#rom = boot === undefined ? null : this.#makeRom(boot);
     this.#strap = boot?.from ?? "flash";
     this.#slots = slots;
-    const { uart, timer, gpio, entropy } = this;
+    const { uart, timer, gpio, adc, entropy } = this;
     const firmwarePins = {
       board,
       flash: this.firmwareFlash,
@@ -189,7 +200,19 @@ export class SimBoard {
     };
     const firmware = slots === null ? null : firmwareHal(firmwarePins);
     this.#hal = halImports({
-      ...{ board, clock: this.#clock, cost, map: this.#map, uart, flash: this.flash, timer, gpio, entropy, firmware },
+      ...{
+        board,
+        clock: this.#clock,
+        cost,
+        map: this.#map,
+        uart,
+        flash: this.flash,
+        timer,
+        gpio,
+        adc,
+        entropy,
+        firmware,
+      },
       memory: { bytes: () => this.#moduleOf().bytes() },
       requestReset: () => {
         this.#resetRequested = true;
@@ -232,13 +255,15 @@ export class SimBoard {
    */
   powerOn(): "on" | "off" {
     if (this.#running !== null) throw new SimError("E_SIM_OFF", `${this.board.name} is on already`);
-    return this.#guarded(() => this.#start()) === "power-cut" ? "off" : "on";
+    // What was ordered for a time at which there was no power anyway.
+    if (this.supply.failsAt <= this.now) this.supply.hold();
+    return this.#supplied(() => this.#start()) === "power-cut" ? "off" : "on";
   }
 
   /** Presses the reset button: as powerOn, with time and cable going on. */
   reset(): "on" | "off" {
     this.#powered();
-    return this.#guarded(() => this.#start()) === "power-cut" ? "off" : "on";
+    return this.#supplied(() => this.#start()) === "power-cut" ? "off" : "on";
   }
 
   /** Sets the straps; they count at the next reset. Nothing where no boot ROM is modelled. */
@@ -281,7 +306,8 @@ export class SimBoard {
    */
   step(): Step {
     this.#powered();
-    return this.#guarded(() => {
+    this.onStep?.();
+    return this.#supplied(() => {
       this.#slept = false;
       const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
@@ -349,6 +375,7 @@ export class SimBoard {
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
+      adc: this.adc.state,
       entropy: entropy.state,
     };
   }
@@ -378,6 +405,7 @@ export class SimBoard {
     this.uart.state = snapshot.uart;
     this.timer.state = structuredClone(snapshot.timer);
     this.gpio.state = structuredClone(snapshot.gpio);
+    this.adc.state = snapshot.adc;
     this.entropy.state = snapshot.entropy;
   }
 
@@ -530,6 +558,24 @@ export class SimBoard {
     }
   }
 
+  /**
+   * As `guarded`, for as long as the supply holds. What the module did after it failed in this piece of work is nothing that anybody saw:
+   * flash refused it, SRAM is lost, and of the line only what had left by then arrives.
+   */
+  #supplied<T>(run: () => T): T | "busy" | "power-cut" {
+    const { supply } = this;
+    if (supply.failsAt > this.now) {
+      const result = this.#guarded(run);
+      if (result !== "power-cut" && supply.failsAt > this.now) return result;
+    }
+    if (supply.failsAt <= this.now) this.uart.deliver(supply.failsAt);
+    if (this.state === "on") this.powerOff();
+    const dip = supply.failed();
+    if (dip === null) return "power-cut";
+    this.#clock.advance(dip);
+    return this.#supplied(() => this.#start()) === "power-cut" ? "power-cut" : "busy";
+  }
+
   /** Runs the module. When it does not come back, the board is off. */
   #guarded<T>(run: () => T): T | "power-cut" {
     try {
@@ -544,11 +590,15 @@ export class SimBoard {
   }
 
   /** The CPU waits for the flash. Whether the UART hears meanwhile is the board's matter. */
-  #flashBusy(ns: number): void {
+  #flashBusy(ns: number): Supplied {
+    const { failsAt } = this.supply;
+    if (failsAt <= this.now) return "before";
     const deaf = !this.board.uart.rx_while_flash_busy;
     if (deaf) this.uart.setListening(false);
-    this.#clock.advance(ns);
+    const holds = failsAt > this.now + ns;
+    this.#clock.advance(holds ? ns : failsAt - this.now);
     this.#cost.flush();
     if (deaf) this.uart.setListening(true);
+    return holds ? "held" : "during";
   }
 }

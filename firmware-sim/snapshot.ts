@@ -35,6 +35,7 @@ export interface Snapshot {
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;
+  readonly adc: Uint16Array;
   readonly entropy: Uint32Array;
 }
 

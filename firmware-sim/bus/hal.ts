@@ -2,11 +2,12 @@
  * HAL: the module `hal` of spec/HAL.md, each import wired to its chip. Arguments arrive as i32; addresses are made unsigned
  * here, and a pointer to where the board has no memory is what a bus fault is on a chip: the call does not return.
  *
- * The reserved names answer HAL_ABSENT: NOT IMPLEMENTED are gpio_read, adc_read, pwm_write, i2c_transfer, mmio_*, parallel, and the kernels gemv_* and attend_*.
+ * The reserved names answer HAL_ABSENT, but for gpio_read and adc_read: NOT IMPLEMENTED are pwm_write, i2c_transfer, mmio_*, parallel, and the kernels gemv_* and attend_*.
  */
 import type { Board } from "../../boards/board.ts";
 import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
 import { type Clock, type CpuCost, US } from "../clock.ts";
+import type { Adc } from "../peripherals/adc.ts";
 import type { Entropy } from "../peripherals/entropy.ts";
 import type { Flash } from "../peripherals/flash.ts";
 import type { Gpio } from "../peripherals/gpio.ts";
@@ -19,8 +20,6 @@ import type { FirmwareHal } from "./firmware_hal.ts";
 import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
 
 const RESERVED = [
-  "gpio_read",
-  "adc_read",
   "pwm_write",
   "i2c_transfer",
   "mmio_read32",
@@ -42,6 +41,7 @@ export interface HalChips {
   readonly flash: Flash;
   readonly timer: Timer;
   readonly gpio: Gpio;
+  readonly adc: Adc;
   readonly entropy: Entropy;
   /** null: the board's firmware cannot replace itself. */
   readonly firmware: FirmwareHal | null;
@@ -54,7 +54,7 @@ export interface HalChips {
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, cost, map, memory, uart, flash, timer, gpio, entropy, firmware } = chips;
+  const { clock, cost, map, memory, uart, flash, timer, gpio, adc, entropy, firmware } = chips;
   const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
@@ -118,6 +118,8 @@ export function halImports(chips: HalChips): HalImports {
       return len;
     },
     gpio_write: (pin, level) => gpio.write(pin, level),
+    gpio_read: (pin) => gpio.read(pin),
+    adc_read: (channel) => adc.read(channel),
     watchdog_feed() {
       timer.feed();
       return 0;

@@ -25,6 +25,8 @@
  * flash_map first shows a sector and kept equal afterwards: so a new instance costs nothing, and a module that writes through
  * such a pointer changes its view (see `strayWrite`), not the flash.
  *
+ * Cells can lose their charge (`flip`), and read wrong for a while (`misread`): faults/weights.ts.
+ *
  * NOT IMPLEMENTED: erase suspend, block and chip erase, reading while busy, write protection, marginal cells, bad blocks, sectors that
  * fail when `endurance_cycles` is exceeded (wear is only counted).
  */
@@ -47,9 +49,12 @@ export interface FlashConfig {
   readonly timing: FlashTiming;
   readonly worst_case: boolean;
   readonly seed: number;
-  /** Lets this much time pass while the flash is busy, ns. */
-  readonly busy: (ns: number) => void;
+  /** Lets this much time pass while the flash is busy, ns. @returns whether the supply failed before, or meanwhile */
+  readonly busy: (ns: number) => Supplied;
 }
+
+/** The supply during an operation: it held, it had failed before, it failed in the middle. */
+export type Supplied = "held" | "before" | "during";
 
 export interface FlashState {
   sectors: Pick<Sector, "cells" | "used" | "wear" | "mapped">[];
@@ -61,15 +66,16 @@ export interface FlashState {
 /** `bytes` from `offset` on, counted from the partition's start, have new content; the array is only valid in the call. */
 export type FlashListener = (offset: number, bytes: Uint8Array) => void;
 
-/** An erase or a program that has ended, also one that was torn. */
+/** An erase or a program that begins. */
 export interface FlashOperation {
   readonly kind: "erase" | "program";
   /** From the partition's start. */
   readonly offset: number;
   readonly bytes: number;
-  /** How long the flash was busy. */
-  readonly ns: number;
 }
+
+/** @returns what is to be called when the flash is no longer busy, also where power failed meanwhile */
+export type FlashLooker = (operation: FlashOperation) => () => void;
 
 /** How an operation ends. */
 interface Fate {
@@ -90,8 +96,10 @@ export class Flash {
   readonly #onceUnit: number;
   readonly #random: Random;
   readonly #listeners = new Set<FlashListener>();
-  readonly #lookers = new Set<(operation: FlashOperation) => void>();
+  readonly #lookers = new Set<FlashLooker>();
   #xip: XipView | null = null;
+  /** Offset -> bits that the module sees inverted. */
+  readonly #misreads = new Map<number, number>();
   #cutAt = 0;
   #failAt = 0;
 
@@ -108,7 +116,7 @@ export class Flash {
   /** @returns address of byte `offset`, 0 when the range leaves the partition */
   map(offset: number, len: number): number {
     if (offset < 0 || len < 0 || offset + len > this.bytes || this.#xip === null) return 0;
-    for (const sector of sectorsOf(this.#sectors, offset, len)) if (!sector.mapped) this.#xip.show(sector);
+    for (const sector of sectorsOf(this.#sectors, offset, len)) if (!sector.mapped) this.#show(sector);
     return this.#xip.base + offset;
   }
 
@@ -195,8 +203,30 @@ export class Flash {
       sector.cells = isBlank(content) ? null : content.slice();
       sector.used = sector.cells === null || this.#onceUnit === 0 ? null : usedUnits(sector.cells, this.#onceUnit);
       sector.shared = false;
-      if (sector.mapped) this.#xip?.show(sector);
+      if (sector.mapped) this.#show(sector);
     }
+  }
+
+  /** Inverts the bits of `mask` in a cell for good, as one does that loses its charge: no time, no wear. The offset is inside. */
+  flip(offset: number, mask: number): void {
+    const sector = own(this.#sectors[indexAt(this.#sectors, offset)], this.#onceUnit);
+    const at = offset - sector.offset;
+    sector.cells[at] ^= mask;
+    sector.used?.fill(1, Math.floor(at / this.#onceUnit), Math.floor(at / this.#onceUnit) + 1);
+    this.#changed(sector, at, 1);
+  }
+
+  /**
+   * From now on the module reads the cell with the bits of `mask` inverted; the cell itself is as it was.
+   * @returns ends it
+   */
+  misread(offset: number, mask: number): () => void {
+    this.#misreads.set(offset, mask);
+    this.#showCell(offset);
+    return () => {
+      this.#misreads.delete(offset);
+      this.#showCell(offset);
+    };
   }
 
   /** Power is cut during the `n`th erase or program from now, n >= 1; 0: not any more. */
@@ -220,8 +250,8 @@ export class Flash {
     return () => this.#listeners.delete(listener);
   }
 
-  /** @param looker is called at the end of each operation. @returns ends the subscription */
-  onOperation(looker: (operation: FlashOperation) => void): () => void {
+  /** @param looker is called when an operation begins. @returns ends the subscription */
+  onOperation(looker: FlashLooker): () => void {
     this.#lookers.add(looker);
     return () => this.#lookers.delete(looker);
   }
@@ -258,7 +288,7 @@ export class Flash {
       const sector = this.#sectors[i];
       const same = sector.cells === saved.cells;
       Object.assign(sector, saved, { shared: true });
-      if (saved.mapped) this.#xip?.show(sector);
+      if (saved.mapped) this.#show(sector);
       if (!same) this.#changed(sector, 0, sector.bytes);
     });
     this.#random.state.set(state.random);
@@ -266,6 +296,18 @@ export class Flash {
     this.eccErrors = state.eccErrors;
     this.#cutAt = 0;
     this.#failAt = 0;
+  }
+
+  #show(sector: Sector): void {
+    this.#xip?.show(sector);
+    for (const offset of this.#misreads.keys()) this.#showCell(offset);
+  }
+
+  /** As the module reads it, where it sees it. */
+  #showCell(offset: number): void {
+    if (!this.#sectors[indexAt(this.#sectors, offset)].mapped) return;
+    const cell = this.read(offset, 1);
+    this.#xip?.update(offset, Uint8Array.of(cell[0] ^ (this.#misreads.get(offset) ?? 0)));
   }
 
   #eraseSector(sector: Sector): boolean {
@@ -283,10 +325,12 @@ export class Flash {
   /** Starts an operation: lets its time pass and decides how it ends. */
   #begin(kind: FlashOperation["kind"], offset: number, bytes: number, us: number): Fate {
     this.operations++;
-    const cut = this.operations === this.#cutAt;
+    const ends = [...this.#lookers].map((looker) => looker({ kind, offset, bytes }));
+    const supplied = this.#config.busy(us * US);
+    for (const end of ends) end();
+    if (supplied === "before") return { tear: "nothing", cut: true, fails: false };
+    const cut = this.operations === this.#cutAt || supplied === "during";
     const fails = this.operations === this.#failAt;
-    this.#config.busy(us * US);
-    for (const looker of this.#lookers) looker({ kind, offset, bytes, ns: us * US });
     return { tear: cut || fails ? chooseTear(this.#random) : "everything", cut, fails };
   }
 
@@ -316,6 +360,7 @@ export class Flash {
   #changed(sector: Sector, at: number, bytes: number): void {
     const cells = sector.cells?.subarray(at, at + bytes) ?? new Uint8Array(bytes).fill(0xff);
     if (sector.mapped) this.#xip?.update(sector.offset + at, cells);
+    for (const offset of this.#misreads.keys()) this.#showCell(offset);
     for (const listener of this.#listeners) listener(sector.offset + at, cells);
   }
 }

@@ -15,6 +15,8 @@
  *     the board has no power                     lost
  *
  * A byte takes 10 bits of time in either direction, 11 with parity. A byte in tx_buffer keeps its place until its stop bit has left.
+ * `noise` stands for what the cable picks up (faults/line_noise.ts).
+ *
  * Bytes reach the host's listeners when the breadboard calls `deliver`, never in the middle of the module's work.
  *
  * NOT IMPLEMENTED: RTS/CTS/DTR, odd parity, break, the FIFO and the shim's ring as two things, a receive interrupt's latency.
@@ -64,6 +66,9 @@ export interface LineBytes {
   readonly frame: Frame;
 }
 
+/** What arrives of a byte that was sent. */
+export type LineNoise = (byte: number, to: "board" | "host", at: number) => number;
+
 export type HostListener = (bytes: Uint8Array, at: number) => void;
 
 const MIN_BAUD = 300;
@@ -84,6 +89,8 @@ export class Uart {
   #hostBaud: number | null = null;
   /** Counts where #hostBaud does. */
   #hostParity: Parity = "none";
+  /** null: a clean line. Belongs to the cable. */
+  noise: LineNoise | null = null;
   readonly #toBoard = new Wire();
   readonly #toHost = new Wire();
   readonly #config: UartConfig;
@@ -174,7 +181,9 @@ export class Uart {
   /** Brings the receiver up to now. */
   sync(): void {
     if (this.#measuring) return;
-    const { bytes, framingErrors, parityErrors } = this.#toBoard.receive(this.#clock.now, this.#frame);
+    const { bytes, framingErrors, parityErrors, at } = this.#toBoard.receive(this.#clock.now, this.#frame);
+    const { noise } = this;
+    if (noise !== null) for (let i = 0; i < bytes.length; i++) bytes[i] = noise(bytes[i], "board", at);
     if (!this.#listening) {
       this.#counters.deaf += bytes.length;
       return;
@@ -289,7 +298,8 @@ export class Uart {
   deliver(until: number): boolean {
     const { bytes, at } = this.#toHost.receive(until, this.#hostFrame);
     if (bytes.length === 0) return false;
-    const chunk = Uint8Array.from(bytes);
+    const { noise } = this;
+    const chunk = Uint8Array.from(bytes, noise === null ? (byte) => byte : (byte) => noise(byte, "host", at));
     for (const listener of this.#listeners) listener(chunk, at);
     return true;
   }

@@ -146,10 +146,13 @@ export class Recorder implements Watcher {
       this.trace.slice({ track: TRACKS.flash, name: `read ${tensor.name}`, from, until, args: { bytes: flashBytes } });
   }
 
-  #onFlash({ kind, offset, bytes, ns }: FlashOperation): void {
-    this.flashBusyNs += ns;
-    const until = this.board.now;
-    this.trace.slice({ track: TRACKS.flash, name: kind, from: until - ns, until, args: { offset, bytes } });
+  #onFlash({ kind, offset, bytes }: FlashOperation): () => void {
+    const from = this.board.now;
+    return () => {
+      const until = this.board.now;
+      this.flashBusyNs += until - from;
+      this.trace.slice({ track: TRACKS.flash, name: kind, from, until, args: { offset, bytes } });
+    };
   }
 
   #onLine(bytes: LineBytes): void {

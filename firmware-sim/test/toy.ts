@@ -55,6 +55,8 @@ const HAL = `
 @external("hal", "entropy") declare function entropy(ptr: usize, len: i32): i32;
 @external("hal", "gpio_write") declare function gpio_write(pin: i32, level: i32): i32;
 @external("hal", "gpio_read") declare function gpio_read(pin: i32): i32;
+@external("hal", "adc_read") declare function adc_read(channel: i32): i32;
+@external("hal", "pwm_write") declare function pwm_write(pin: i32, duty: i32, hz: i32): i32;
 `;
 
 /** Sends back what it gets, at most 64 bytes a poll. */

@@ -1,5 +1,4 @@
 // An answer from the board: the prompt travels in pieces, tokens come back by polling with acknowledgement, stop works within one token.
-import { randomInt } from "node:crypto";
 import {
   GEN_DONE,
   GEN_PREFILL,
@@ -12,6 +11,7 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
+import { pause, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
 
@@ -34,8 +34,9 @@ export async function generateOnDevice(
 ): Promise<Answer> {
   const { signal } = options;
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
-  const id = randomInt(1, 2 ** 32);
-  const started = performance.now();
+  const { world } = device.session;
+  const id = 1 + world.random(2 ** 32 - 1);
+  const started = world.now();
   const opened = await sendPrompt(
     device,
     id,
@@ -59,7 +60,7 @@ export async function generateOnDevice(
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
     if (before === 0 && joiner.tokenIds.length > 0) {
-      firstTokenSeconds = (performance.now() - started) / 1000;
+      firstTokenSeconds = (world.now() - started) / 1000;
       firstTokens = joiner.tokenIds.length;
     }
     if (reply.st !== GEN_DONE) continue;
@@ -77,7 +78,7 @@ export async function generateOnDevice(
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
       firstTokens,
-      seconds: (performance.now() - started) / 1000,
+      seconds: (world.now() - started) / 1000,
     };
   }
 }
@@ -96,14 +97,14 @@ async function next(device: Device, body: CborMap, signal: AbortSignal | undefin
  * A host that was unplugged or killed in mid-answer leaves the device busy until it has been silent for 10 s (WIRE.md): nobody
  * else can be at the other end of a line that is ours now.
  */
-async function patiently(ask: () => Promise<CborMap>, signal?: AbortSignal): Promise<CborMap> {
+async function patiently(world: World, ask: () => Promise<CborMap>, signal?: AbortSignal): Promise<CborMap> {
   for (let waited = 0; ; waited += BUSY_STEP_MS) {
     try {
       return await ask();
     } catch (error) {
       const busy = error instanceof TritkitError && error.code === "E_BUSY";
       if (!busy || waited > LINK_IDLE_US / 1000) throw error;
-      await new Promise((resolve) => setTimeout(resolve, BUSY_STEP_MS));
+      await pause(world, BUSY_STEP_MS);
       throwIfAborted(signal);
     }
   }
@@ -121,7 +122,7 @@ async function sendPrompt(
     const piece = bytes.subarray(off, off + PROMPT_PIECE);
     const head = off === 0 ? options : {};
     const request = { id, off, len: bytes.length, p: piece, ...head };
-    const reply = await patiently(() => device.write(TK_GEN, request), signal);
+    const reply = await patiently(device.session.world, () => device.write(TK_GEN, request), signal);
     const next = Number(reply.off);
     if (next >= bytes.length) return reply;
     if (!(next > off)) {

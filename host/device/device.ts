@@ -15,6 +15,7 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import type { Transport } from "../transports/transport.ts";
+import { pause } from "../transports/world.ts";
 import { cobsFraming } from "../wire/cobs_framing.ts";
 import { consoleFraming } from "../wire/console_framing.ts";
 import type { Framing } from "../wire/framing.ts";
@@ -52,7 +53,8 @@ export class Device {
   hello: Hello;
   /** Speed to negotiate, 0: none. */
   readonly #wanted: number;
-  #keepAlive: NodeJS.Timeout | undefined;
+  /** Ends the echoes that keep a negotiated link. */
+  #endEchoes = () => {};
   #negotiated = false;
   #looking: Promise<boolean> | null = null;
 
@@ -144,7 +146,7 @@ export class Device {
 
   /** Resets the board; the line returns to the mode after reset. @throws TritkitError as read() */
   async reset(): Promise<void> {
-    clearInterval(this.#keepAlive);
+    this.#endEchoes();
     const here = this.#mode();
     const rest = this.#rest();
     try {
@@ -161,7 +163,7 @@ export class Device {
 
   /** Leaves the device in the mode after reset, so that any other program finds it. */
   async close(): Promise<void> {
-    clearInterval(this.#keepAlive);
+    this.#endEchoes();
     if (this.#negotiated) {
       const back = { f: FRAMING_CONSOLE, b: this.hello.restBaud };
       await this.session.write(GROUP_TRITKIT, TK_LINK, back, { deadlineMs: 300, attempts: 2 }).catch(() => {});
@@ -185,7 +187,7 @@ export class Device {
   }
 
   async #negotiate(signal?: AbortSignal): Promise<void> {
-    clearInterval(this.#keepAlive);
+    this.#endEchoes();
     this.#negotiated = false;
     if (this.#wanted === 0) return;
     const before = this.#mode();
@@ -200,17 +202,22 @@ export class Device {
         if (!isTimeout(error)) throw error;
         // The line does not carry this speed: the device goes back after 1 s, and so do we. After 10 s, if it heard us.
         await this.#enter(before);
-        await new Promise((resolve) => setTimeout(resolve, LINK_REVERT_US / 1000 + 200));
+        await pause(this.session.world, LINK_REVERT_US / 1000 + 200);
         const modes = same(before, rest) ? [rest] : [before, rest];
         if ((await this.#find(modes, Math.ceil(LINK_IDLE_US / 1000 / HELLO_MS) + 4, signal)) === rest) return;
       }
     }
     this.#negotiated = true;
     // Without a frame for 10 s the device would end the negotiated link (WIRE.md). One that gets lost is not sent again: the next one comes.
-    this.#keepAlive = setInterval(() => {
+    this.#echoLater();
+  }
+
+  #echoLater(): void {
+    const echo = (): void => {
+      this.#echoLater();
       this.session.write(GROUP_OS, OS_ECHO, { d: "" }, { attempts: 1 }).catch(() => {});
-    }, LINK_KEEP_ALIVE_US / 1000);
-    this.#keepAlive.unref();
+    };
+    this.#endEchoes = this.session.world.later(LINK_KEEP_ALIVE_US / 1000, echo, { background: true });
   }
 
   /** Says hello in each of the modes by turns until it is answered; returns that mode. @throws TritkitError E_LINK_TIMEOUT */

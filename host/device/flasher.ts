@@ -271,10 +271,11 @@ async function sendSegments(
       const chunkEnd = Math.min(at + size, end);
       const lost = new AbortController();
       const waits = erases(chunkStart, chunkEnd) || [...flight.values()].some((chunk) => chunk.erases);
-      const sentAt = performance.now();
+      const { world } = device.session;
+      const sentAt = world.now();
       const timing = { deadlineMs: waits ? ERASE_MS : patience(), attempts: 1, signal: lost.signal };
       const settled = send(chunkStart, image.subarray(chunkStart, chunkEnd), timing)
-        .then((reply) => answered(number, chunkEnd, reply, waits ? 0 : performance.now() - sentAt))
+        .then((reply) => answered(number, chunkEnd, reply, waits ? 0 : world.now() - sentAt))
         .catch((error) => {
           if (lost.signal.aborted) return;
           if (!isTimeout(error) || ++losses > LOSSES_MAX) {

@@ -2,11 +2,20 @@
 import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
 import {
+  activityOf,
   type BootOptions,
   bootRomOf,
+  Commands,
+  Drive,
+  energyOf,
+  energyProfile,
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
   LiveBoard,
   openFlashFile,
   openLine,
+  parseFault,
   type Running,
   SimBoard,
   SimError,
@@ -43,6 +52,18 @@ export interface SimOptions {
 }
 
 export type { Running };
+export {
+  activityOf,
+  Commands,
+  Drive,
+  energyOf,
+  energyProfile,
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
+  parseFault,
+  SimBoard,
+};
 
 export interface RunningSim {
   board: Board;
@@ -161,11 +182,13 @@ const HINTS: Record<string, string> = {
   E_SIM_ROM:
     "So far those of STM32 chips and of the ESP32-S3 and -C3 are; leave --boot out to start the board as it is delivered.",
   E_SIM_FLASH: "Give another --flash file, or delete this one.",
+  E_SIM_FAULT: "`tritkit sim --help` lists the faults, docs/scenarios.md what each does.",
+  E_SIM_COMMAND: "help lists them.",
   E_SIM_PORT: "Choose another port.",
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
 };
 
-async function translated<T>(work: () => Promise<T>): Promise<T> {
+export async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

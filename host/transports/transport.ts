@@ -1,4 +1,5 @@
 // A byte pipe to a device. Whatever the wire is, the session above sees only this.
+import type { World } from "./world.ts";
 
 export interface Transport {
   /** What a user typed to open it, for messages. */
@@ -7,6 +8,8 @@ export interface Transport {
   readonly simulated: boolean;
   /** Seconds that pass at the device: the wall clock's, or simulated ones. Only differences mean anything. */
   seconds(): number;
+  /** Time and chance at this end of the line; this machine's where it is left out. */
+  readonly world?: World;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Bytes as they come, in pieces of any size. One listener. */
