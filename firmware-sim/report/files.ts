@@ -11,6 +11,18 @@ import { rooflineFigure } from "./svg/roofline.ts";
 import { colour, percent, quantity } from "./svg/svg.ts";
 import { byKind } from "./traffic.ts";
 
+/** Every name that a report's folder can have. */
+export const REPORT_FILES: readonly string[] = [
+  "index.html",
+  "report.json",
+  "roofline.svg",
+  "cycles.svg",
+  "energy.svg",
+  "bytes.svg",
+  "trace.json",
+  "window.vcd",
+];
+
 /** Ends the recording. @returns content by file name, and the report they were made of */
 export function reportFiles(recorder: Recorder): { report: Report; files: Map<string, string> } {
   recorder.finish();

@@ -16,11 +16,15 @@ import {
   openFlashFile,
   openLine,
   parseFault,
+  REPORT_FILES,
+  Recorder,
   type Running,
+  reportFiles,
   SimBoard,
   SimError,
   servePty,
   serveTcp,
+  summaryRows,
 } from "../../firmware-sim/index.ts";
 import { loadBoard, loadDeviceWasm, loadFirmware } from "../assets.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
@@ -35,6 +39,8 @@ export interface SimOptions {
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
+  /** Listens to the board, whose CPU is metered then. */
+  recorder?: Recorder;
   /** The board went off by itself. */
   onOff?: (error: Error | null) => void;
   /**
@@ -62,7 +68,11 @@ export {
   type Fault,
   FaultPanel,
   parseFault,
+  REPORT_FILES,
+  Recorder,
+  reportFiles,
   SimBoard,
+  summaryRows,
 };
 
 export interface RunningSim {
@@ -75,6 +85,24 @@ export interface RunningSim {
 
 /** Powers a simulated board on. @throws TritkitError E_UNKNOWN_BOARD, E_SIM_* */
 export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
+  const { board, sim, close } = await makeSim(boardName, options);
+  return translated(async () => {
+    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
+    return {
+      ...{ board, sim, live },
+      close() {
+        live.close();
+        close();
+      },
+    };
+  });
+}
+
+/** A simulated board without power, as `options` want it. @throws as startSim */
+export async function makeSim(
+  boardName: string,
+  options: SimOptions,
+): Promise<{ board: Board; sim: SimBoard; close(): void }> {
   const board = await loadBoard(boardName);
   return translated(async () => {
     const hasSlots = board.flash.update !== null && options.boot === "flash";
@@ -83,19 +111,13 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
+    const { seed, recorder } = options;
+    const recorded = recorder === undefined ? {} : ({ cpu: "metered", watcher: recorder } as const);
+    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed, boot, slots, ...recorded });
+    recorder?.attach(sim);
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
-    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
-    return {
-      board,
-      sim,
-      live,
-      close() {
-        live.close();
-        file?.close();
-      },
-    };
+    return { board, sim, close: () => file?.close() };
   });
 }
 
