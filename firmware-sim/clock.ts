@@ -5,7 +5,7 @@
  * What computing takes, `CpuCost` says: meter/ counts cycles; the flat cost, for tests to which time does not matter, is 1 us a HAL call and 1 us a
  * poll(), and nothing for the instructions in between.
  */
-import type { LinearMemory } from "./bus/memory_map.ts";
+import type { Device } from "./wasm_host.ts";
 
 /** Nanoseconds in a microsecond, the unit of the HAL and of the boards' tables. */
 export const US = 1000;
@@ -48,8 +48,8 @@ export interface CpuCost {
   poll(): number;
   /** The HAL copied so many bytes between the module and a peripheral: part of the next answer. */
   bytes(count: number): void;
-  /** An instance of the module begins to run in this memory. */
-  attach(memory: LinearMemory): void;
+  /** An instance of the module begins to run. */
+  attach(core: Device): void;
   /** What is cached of flash is no longer true: after a reset, and when flash was written. */
   flush(): void;
   /** For snapshots: plain data. */

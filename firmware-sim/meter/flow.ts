@@ -25,7 +25,7 @@ export interface Flow {
   readonly blocks: readonly Block[];
   /** Index of an instruction -> the counter that is incremented behind it; -1: at the beginning. */
   readonly counters: ReadonlyMap<number, number>;
-  /** One past the last counter that was used. */
+  /** The first counter that is still free. */
   readonly next: number;
 }
 
@@ -47,10 +47,11 @@ interface Frame {
 const NONE: Form = new Map();
 
 /**
+ * @param entry the counter at the function's entry
  * @param next the first counter that is free
  * @param imported number of imported functions
  */
-export function flowOf(code: readonly Instruction[], next: number, imported: number): Flow {
+export function flowOf(code: readonly Instruction[], entry: number, next: number, imported: number): Flow {
   const blocks: Block[] = [];
   const counters = new Map<number, number>();
   const frames: Frame[] = [];
@@ -84,7 +85,8 @@ export function flowOf(code: readonly Instruction[], next: number, imported: num
   };
 
   open(OP.block, null);
-  turnTo(count(-1));
+  counters.set(-1, entry);
+  turnTo(new Map([[entry, 1]]));
   for (let i = 0; i < code.length; i++) {
     const { opcode, value, labels } = code[i];
     const at: Form | null = now;

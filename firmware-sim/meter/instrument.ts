@@ -2,10 +2,10 @@
  * The device module with counters in it: the same module, which counts as it runs. Counters lie in pages of linear memory behind the board's address
  * space, where the module does not reach; nothing is on the stack more or less than before, so that it computes what it computed.
  *
- *     old end of memory ->  counters u32[n] | slots (flash_probe.ts), one for each function | state of the cache
+ *     old end of memory ->  counters u32[n] | i32[n], what each costs | which are whose | slots, one for each function | cache
  *
- * Which counters there are and what they mean for each instruction says flow.ts; a counter counts modulo 2^32, so somebody has to look before it went
- * around (meter.ts, whenever the firmware asks anything of the board).
+ * Which counters there are and what they mean for each instruction says flow.ts, slots and cache flash_probe.ts. The export sim.meter adds up
+ * counters times costs (counter_sum.ts); meter.ts sets the one and clears the other between two polls, so that none goes around.
  *
  * Spans: functions whose names match get a wrapper that calls an import when they begin and when they end. Functions are then numbered anew, behind two
  * imports more.
@@ -14,6 +14,7 @@
  */
 import type { Xip } from "../../boards/board.ts";
 import { SimError } from "../sim_error.ts";
+import { METER_EXPORT, SUM_TYPE, sumBody } from "./counter_sum.ts";
 import { type Body, decodeBody, type Instruction, type ModuleFacts, moduleFacts, OP } from "./decode.ts";
 import {
   type FlashRange,
@@ -58,10 +59,15 @@ export interface Instrumented {
   readonly wasm: Uint8Array<ArrayBuffer>;
   /** Names of the functions with a body, in the module's order. */
   readonly functions: readonly string[];
-  /** Sums of counters that say how often each was called: the counter at its entry. */
-  readonly entries: readonly number[];
+  /** The first counter of each beside the one at its entry, which is that of the function's own index; one more: the number of counters. */
+  readonly firsts: readonly number[];
   readonly blocks: readonly Block[];
+  /** Address and number. After those at the functions' entries come two for `lines` and `following` of flash_probe.ts. Multiples of four, as are `firsts`. */
   readonly counters: { readonly at: number; readonly count: number };
+  /** Address of i32[counters.count], what a counter's increment costs in any unit: what the export METER_EXPORT adds up. */
+  readonly costs: number;
+  /** Address of u32[firsts.length], to be filled with `firsts`. */
+  readonly ranges: number;
   /** Address of the first function's slot; they follow one another, SLOT bytes each. */
   readonly slots: number;
   readonly state: { readonly at: number; readonly bytes: number };
@@ -78,11 +84,20 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
   const bodies = readBodies(wasm, sections, facts);
 
   const flows: Flow[] = [];
-  for (const { code } of bodies) flows.push(flowOf(code, flows.at(-1)?.next ?? 0, facts.imported.length));
-  const count = flows.at(-1)?.next ?? 0;
+  // The entries of all functions, `lines` and `following` come first; then each function has its other counters together.
+  const firsts: number[] = [];
+  let count = aligned(functions.length + 2);
+  for (const [fn, { code }] of bodies.entries()) {
+    firsts.push(count);
+    flows.push(flowOf(code, fn, count, facts.imported.length));
+    count = aligned(flows[fn].next);
+  }
+  firsts.push(count);
   const pages = memoryPages(wasm, sections);
   const at = pages * PAGE;
-  const slots = at + Math.ceil((4 * count) / SLOT) * SLOT;
+  const costs = at + 4 * count;
+  const ranges = costs + 4 * count;
+  const slots = ranges + 4 * aligned(firsts.length);
   const state = { at: slots + SLOT * bodies.length, bytes: stateBytes(xip) };
   const added = Math.ceil((state.at + state.bytes - at) / PAGE);
   if (pages + added > PAGE)
@@ -98,7 +113,12 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
     const checks = flashChecks(body.code, flash, body.locals, slots + SLOT * i, call);
     return rewritten(wasm, body, [...counting, ...checks], numbering);
   });
-  made.push(Uint8Array.from(probeBody(xip, state.at)), ...traced.map((fn) => wrapper(facts, fn, numbering)));
+  const fills = at + 4 * functions.length;
+  made.push(
+    Uint8Array.from(probeBody(xip, state.at, fills)),
+    Uint8Array.from(sumBody(at, costs, ranges, functions.length)),
+  );
+  made.push(...traced.map((fn) => wrapper(facts, fn, numbering)));
 
   const writer = new Writer().bytes(header(wasm));
   for (const section of sections)
@@ -106,12 +126,19 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
   return {
     wasm: writer.done(),
     functions,
-    entries: flows.map(({ counters }) => counters.get(-1) as number),
+    firsts,
     blocks: flows.flatMap(({ blocks }, fn) => blocks.map((block) => ({ fn, ...block }))),
     counters: { at, count },
+    costs,
+    ranges,
     slots,
     state,
   };
+}
+
+/** Up to a multiple of four: counters are added up four at a time. */
+function aligned(count: number): number {
+  return Math.ceil(count / 4) * 4;
 }
 
 /** counter at `address` += 1 */
@@ -146,6 +173,7 @@ class Numbering {
   readonly #more: number;
   readonly #wrappers: ReadonlyMap<number, number>;
   readonly probe: number;
+  readonly sum: number;
   /** Indices of the imports for spans. */
   readonly begin: number;
   readonly end: number;
@@ -156,7 +184,8 @@ class Numbering {
     this.begin = imported.length;
     this.end = imported.length + 1;
     this.probe = imported.length + this.#more + own.length;
-    this.#wrappers = new Map(traced.map((fn, i) => [fn, this.probe + 1 + i]));
+    this.sum = this.probe + 1;
+    this.#wrappers = new Map(traced.map((fn, i) => [fn, this.sum + 1 + i]));
   }
 
   /** Of the function itself. @param fn as in the old module */
@@ -240,7 +269,7 @@ function writeSection(writer: Writer, wasm: Uint8Array, { id, from, to }: Sectio
     case SECTION.custom:
       break; // names would be wrong: functions have other numbers
     case SECTION.type:
-      longer(3, [...PROBE_TYPE, 0x60, 2, I32, I32, 0, 0x60, 1, I32, 0]);
+      longer(4, [...PROBE_TYPE, ...SUM_TYPE, ...[0x60, 2, I32, I32, 0], ...[0x60, 1, I32, 0]]);
       // Behind it is where the imports belong, and a module without a HAL has none.
       if (spans && facts.imported.length === 0)
         writer.put(SECTION.import).sized(Uint8Array.from([2, ...spanImports(types)]));
@@ -249,7 +278,7 @@ function writeSection(writer: Writer, wasm: Uint8Array, { id, from, to }: Sectio
       longer(spans ? 2 : 0, spans ? spanImports(types) : []);
       break;
     case SECTION.function:
-      longer(1 + traced.length, [...leb(types), ...traced.flatMap((fn) => leb(facts.own[fn]))]);
+      longer(2 + traced.length, [...leb(types), ...leb(types + 1), ...traced.flatMap((fn) => leb(facts.own[fn]))]);
       break;
     case SECTION.memory: {
       reader.leb();
@@ -285,7 +314,7 @@ function writeSection(writer: Writer, wasm: Uint8Array, { id, from, to }: Sectio
 function spanImports(types: number): number[] {
   const { module, begin, end } = SPAN_IMPORT;
   const named = (name: string, type: number): number[] => [...text(module), ...text(name), 0, ...leb(type)];
-  return [...named(begin, types + 1), ...named(end, types + 2)];
+  return [...named(begin, types + 2), ...named(end, types + 3)];
 }
 
 function exports(reader: Reader, numbering: Numbering): Writer {
@@ -298,5 +327,6 @@ function exports(reader: Reader, numbering: Numbering): Writer {
     out.put(kind, ...leb(kind === 0 ? numbering.called(index) : index));
     count++;
   });
-  return new Writer().leb(count).bytes(out.done());
+  out.put(...text(METER_EXPORT), 0, ...leb(numbering.sum));
+  return new Writer().leb(count + 1).bytes(out.done());
 }
