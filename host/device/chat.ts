@@ -45,6 +45,7 @@ export async function generateOnDevice(
     signal,
   );
 
+  const { resets } = device;
   const joiner = new TextJoiner(options.onToken);
   let firstTokenSeconds = 0;
   let firstTokens = 0;
@@ -54,7 +55,11 @@ export async function generateOnDevice(
       stopSent = true;
       await device.write(TK_STOP, { id });
     }
-    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal);
+    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal).catch(
+      (error: unknown) => {
+        throw forgotten(error) && device.resets > resets ? resetError(joiner.tokenIds.length) : error;
+      },
+    );
     if (reply === null) continue;
     if (reply.st === GEN_PREFILL) options.onPrefill?.(Number(reply.pd ?? 0), Number(reply.pt ?? 0));
     const before = joiner.tokenIds.length;
@@ -81,6 +86,22 @@ export async function generateOnDevice(
       seconds: (world.now() - started) / 1000,
     };
   }
+}
+
+/** The device knows nothing of this answer. */
+function forgotten(error: unknown): boolean {
+  return error instanceof TritkitError && (error.code === "E_BAD_STATE" || error.code === "E_NO_MODEL");
+}
+
+function resetError(tokens: number): TritkitError {
+  const after = tokens === 1 ? "1 token" : `${tokens} tokens`;
+  const message = `The board was reset in the middle of its answer, after ${after}.`;
+  return new TritkitError(
+    "E_BOARD_RESET",
+    message,
+    "Ask again; when it happens often, check its supply.",
+    EXIT_REFUSED,
+  );
 }
 
 /** The reply, or null as soon as the caller gives up: a poll that is open must not keep `stop` waiting for a place in the window. */
