@@ -5,11 +5,13 @@
 import { SPAN_IMPORT } from "./meter/instrument.ts";
 import type { HalImports } from "./wasm_host.ts";
 
+export type SpanArguments = readonly [number, number, number];
+
 export interface Watcher {
   /** Functions of the module that are reported, by their names. */
   readonly spans: readonly RegExp[];
-  /** @param first,second the function's first two arguments, as unsigned numbers; 0 where it has fewer */
-  begin(name: string, first: number, second: number): void;
+  /** @param args the function's first three, as unsigned numbers; 0 where it has fewer */
+  begin(name: string, args: SpanArguments): void;
   end(name: string): void;
   /** The CPU sleeps from now until `until`, ns. */
   slept(until: number): void;
@@ -21,8 +23,8 @@ export interface Watcher {
 export function spanImports(watcher: Watcher | null, functions: readonly string[]): HalImports {
   if (watcher === null) return {};
   return {
-    [SPAN_IMPORT.begin](fn, first, second) {
-      watcher.begin(functions[fn], first >>> 0, second >>> 0);
+    [SPAN_IMPORT.begin](fn, first, second, third) {
+      watcher.begin(functions[fn], [first >>> 0, second >>> 0, third >>> 0]);
       return 0;
     },
     [SPAN_IMPORT.end](fn) {

@@ -14,6 +14,7 @@
  * A token's window begins with its forward pass and ends with the next one, with a new prompt, or with the recording; while the CPU sleeps for want of
  * work it stands still. What is done behind an answer (its last frame, idle looks at the receiver) goes to no token unless another forward pass follows.
  */
+import type { SpanArguments } from "../watcher.ts";
 import { type Part, partOfKind, type Role, roleOf } from "./parts.ts";
 import type { Tensor } from "./tensors.ts";
 
@@ -86,12 +87,14 @@ export class Attribution {
     probe.read(this.#last);
   }
 
-  /** @param argument,second the function's first two, as unsigned numbers; 0 where it has fewer */
-  enter(name: string, argument: number, second = 0): void {
+  /** @param args the function's first three, as unsigned numbers; 0 where it has fewer */
+  enter(name: string, [first, second, third]: SpanArguments): void {
     const role = roleOf(name);
     if (role === null) return;
     this.#charge();
-    if (role.is === "position") this.#open(second + 1);
+    if (role.is === "position") this.#open(1, second + 1);
+    // Position p attends to p + 1.
+    if (role.is === "batch") this.#open(second, second * (third + 1) + (second * (second - 1)) / 2);
     if (role.is === "turn") this.#close(false);
     const frame: Frame = {
       ...{ name, role, part: null, tensor: null, start: this.#last.slice() },
@@ -100,7 +103,7 @@ export class Attribution {
     if (role.is === "part") frame.part = role.part;
     if (role.is === "behind") frame.part = this.#behind;
     this.#stack.push(frame);
-    if (role.is === "weights") this.#weights(frame, argument);
+    if (role.is === "weights") this.#weights(frame, first);
     if (frame.part === "head") this.#hasHead = true;
   }
 
@@ -114,7 +117,9 @@ export class Attribution {
     const counts = this.#last.map((value, i) => value - frame.start[i]);
     if (frame.role.is === "weights" && frame.tensor !== null) addTo(this.#sums().tensors, frame.tensor, counts);
     const isOpen = this.#stack.some(({ pending }) => pending !== null);
-    if (frame.role.is === "products" && frame.part !== null) addTo(this.#sums().products, frame.part, counts);
+    const isInner = this.#stack.some(({ role }) => role.is === "products");
+    if (frame.role.is === "products" && frame.part !== null && !isInner)
+      addTo(this.#sums().products, frame.part, counts);
     const part = frame.part ?? (isOpen ? null : this.#part());
     const { tensor, start } = frame;
     this.#onSpan({ name, part, tensor, from: start[0], until: this.#last[0], depth: this.#stack.length, counts });
@@ -175,26 +180,28 @@ export class Attribution {
   #weights(frame: Frame, address: number): void {
     frame.tensor = this.#tensorAt(address);
     const part = frame.tensor === null ? null : partOfKind(frame.tensor.kind);
-    const around = this.#stack.findLast(({ role }) => role.is === "products");
-    if (part === null || around === undefined || around.part !== null) return;
-    around.part = part;
-    around.tensor = frame.tensor;
-    this.#behind = part;
-    if (around.pending !== null) this.#add(part, around.pending);
-    around.pending = null;
+    if (part === null) return;
+    for (const around of this.#stack) {
+      if (around.role.is !== "products" || around.part !== null) continue;
+      around.part = part;
+      around.tensor = frame.tensor;
+      this.#behind = part;
+      if (around.pending !== null) this.#add(part, around.pending);
+      around.pending = null;
+    }
   }
 
   /** A position begins: the one before it ends, with what came behind it. */
-  #open(keys: number): void {
+  #open(positions: number, keys: number): void {
     this.#close(true);
-    this.#window = { ...emptyGroup(), keys };
+    this.#window = { ...emptyGroup(), positions, keys };
     this.#hasHead = false;
   }
 
   #close(withAfter: boolean): void {
     if (this.#window === null) return;
     const group = this.#hasHead ? this.tokens : this.prefill;
-    group.positions++;
+    group.positions += this.#window.positions;
     group.keys += this.#window.keys;
     for (const from of withAfter && this.#after !== null ? [this.#window, this.#after] : [this.#window]) {
       for (const [part, counts] of from.parts) addTo(group.parts, part, counts);

@@ -32,7 +32,8 @@ export type Part = (typeof PARTS)[number];
 /**
  * What the beginning of a function means.
  *
- *     position   one position of the forward pass begins
+ *     position   forward(token, position) begins
+ *     batch      forward_batch(tokens, count, first position) begins
  *     part       until it returns, time belongs to that part
  *     products   ternary products: the part is that of the first weights that are read in it
  *     weights    its first argument points to weights
@@ -41,21 +42,22 @@ export type Part = (typeof PARTS)[number];
  *     detail     a slice of the trace and no more
  */
 export type Role =
-  | { readonly is: "position" | "products" | "weights" | "behind" | "turn" | "detail" }
+  | { readonly is: "position" | "batch" | "products" | "weights" | "behind" | "turn" | "detail" }
   | { readonly is: "part"; readonly part: Part };
 
 const part = (of: Part): Role => ({ is: "part", part: of });
 
 const ROLES: readonly (readonly [name: RegExp, role: Role])[] = [
   [/^as\/model\/forward\/forward$/, { is: "position" }],
+  [/^as\/model\/forward\/forward_batch$/, { is: "batch" }],
   [/^as\/model\/embed\//, part("embedding")],
   [/^as\/model\/(norms\/|quantise\/norm_)/, part("norms, quantise")],
-  [/^as\/model\/(bitlinear\/products|head\/head_products|experts\/router)/, { is: "products" }],
+  [/^as\/(model\/(bitlinear\/products|head\/head_products|experts\/router)|copro\/products\/)/, { is: "products" }],
   [
-    /^as\/kernels\/(ternary_lut\/lut_rows|ternary_ref\/ternary_ref|rows_int8\/rows_int8|rows_int4\/rows_int4)$/,
+    /^as\/(kernels\/(ternary_lut\/lut_rows|ternary_ref\/ternary_ref|rows_int8\/rows_int8|rows_int4\/rows_int4)|copro\/chain\/chain_add)$/,
     { is: "weights" },
   ],
-  [/^as\/kernels\/ternary_lut\/lut_build$/, { is: "detail" }],
+  [/^as\/(kernels\/ternary_lut\/lut_build|copro\/chain\/chain_run)$/, { is: "detail" }],
   [/^as\/model\/bitlinear\/(rescale|add_residual)/, { is: "behind" }],
   [/^as\/model\/(rope\/|attention\/rotate)/, part("RoPE")],
   [/^as\/model\/(attention\/attend|attention\/remember|forward\/layers|quantise\/quantise<i8>)/, part("attention")],
@@ -65,6 +67,9 @@ const ROLES: readonly (readonly [name: RegExp, role: Role])[] = [
   [/^as\/app\/app\/(poll|boot)$/, part("wire, control")],
   [/^as\/generate\/gen_begin$/, { is: "turn" }],
 ];
+
+/** How the names of functions begin that compute positions. */
+export const FORWARD = "as/model/forward/forward";
 
 /** null: the function means nothing here. */
 export function roleOf(name: string): Role | null {

@@ -13,11 +13,11 @@ import type { PinChange } from "../peripherals/gpio.ts";
 import type { LineBytes } from "../peripherals/uart.ts";
 import type { SimBoard } from "../sim_board.ts";
 import { SimError } from "../sim_error.ts";
-import type { Watcher } from "../watcher.ts";
+import type { SpanArguments, Watcher } from "../watcher.ts";
 import { Attribution, type Probe, type Span } from "./attribution.ts";
 import { COUNTERS, get, vector } from "./counters.ts";
 import { Lines } from "./lines.ts";
-import { roleOf, shortName, TRACED } from "./parts.ts";
+import { FORWARD, roleOf, shortName, TRACED } from "./parts.ts";
 import { type Tensor, TensorMap } from "./tensors.ts";
 import { Trace } from "./trace.ts";
 import { Window, type WindowOptions } from "./window.ts";
@@ -91,9 +91,9 @@ export class Recorder implements Watcher {
 
   // -- the watcher's end --
 
-  begin(name: string, first: number, second: number): void {
-    this.#attribution?.enter(name, first, second);
-    if (roleOf(name)?.is === "position") this.window.positionBegins(this.board.nowExactly);
+  begin(name: string, args: SpanArguments): void {
+    this.#attribution?.enter(name, args);
+    if (name.startsWith(FORWARD)) this.window.positionBegins(this.board.nowExactly);
   }
 
   end(name: string): void {

@@ -76,8 +76,9 @@ export function rooflineFigure(roofline: Roofline): string {
     const words = `${name}: ${quantity(opsPerSecond, OP)}`;
     parts.push(label(WIDTH - RIGHT - 6, y.at(opsPerSecond) - 7, words, "end", "h"));
   }
+  const drawn = [...lines.flatMap(stretches), ...engines.map(({ opsPerSecond }) => level(y.at(opsPerSecond)))];
   for (const { point, x: px, y: py } of spots) {
-    const at = place(point.name, px, py, taken);
+    const at = place(point.name, px, py, [...taken, ...drawn]);
     taken.push(at);
     parts.push(label(at.x, at.y + 12, point.name, "start", "h"));
   }
@@ -90,6 +91,17 @@ export function rooflineFigure(roofline: Roofline): string {
   const below = TOP + PLOT + 66;
   parts.push(...pointTable(roofline, points, colours, below));
   return figure(WIDTH, below + 20 + points.length * 19, title, parts);
+}
+
+/** A line as boxes that words must not stand on. */
+function stretches({ x0, y0, x1, y1 }: Line): Box[] {
+  const pieces = 60;
+  const [width, height] = [(x1 - x0) / pieces, (y0 - y1) / pieces];
+  return Array.from({ length: pieces }, (_, i) => ({ x: x0 + i * width, y: y0 - (i + 1) * height, width, height }));
+}
+
+function level(y: number): Box {
+  return { x: LEFT, y: y - 2, width: WIDTH - RIGHT - LEFT, height: 4 };
 }
 
 interface Line {

@@ -45,7 +45,7 @@ class Bench {
 
   /** A function that works and then calls. */
   run(name: string, cycles: number, argument = 0, inside = () => {}): void {
-    this.attribution.enter(name, argument);
+    this.attribution.enter(name, [argument, 0, 0]);
     this.probe.work(cycles);
     inside();
     this.attribution.leave(name);
@@ -115,6 +115,17 @@ describe("attribution", () => {
     assert.equal(cycles(bench.attribution.prefill).head, undefined);
   });
 
+  it("counts the positions of a batch, and how many each of them attends to", () => {
+    const bench = new Bench();
+    bench.attribution.enter("as/model/forward/forward_batch", [0, 3, 5]);
+    bench.attribution.leave("as/model/forward/forward_batch");
+    bench.attribution.enter(FORWARD, [7, 8, 0]);
+    bench.attribution.leave(FORWARD);
+    bench.attribution.end();
+    const { positions, keys } = bench.attribution.prefill;
+    assert.deepEqual({ positions, keys }, { positions: 4, keys: 6 + 7 + 8 + 9 });
+  });
+
   it("leaves sleep out, and what comes behind it when no token follows", () => {
     const idle = (follows: boolean) => {
       const bench = new Bench();
@@ -132,6 +143,18 @@ describe("attribution", () => {
     assert.deepEqual(alone, { ns: 7030, count: 703 });
     const followed = idle(true);
     assert.deepEqual(followed, { ns: 10 * (2 * 703 + 510), count: 2 * 703 + 510 });
+  });
+
+  it("takes products within products for one", () => {
+    const bench = new Bench();
+    bench.run(FORWARD, 1, 0, () =>
+      bench.run(PRODUCTS, 5, 0, () =>
+        bench.run("as/copro/products/copro_products", 7, 0, () => bench.run(ROWS, 100, 10)),
+      ),
+    );
+    bench.attribution.end();
+    const { parts, products } = bench.attribution.prefill;
+    assert.deepEqual([parts.get("QKV")?.[1], products.get("QKV")?.[1]], [112, 112]);
   });
 
   it("counts sleep within products as theirs: the CPU waits for the coprocessor", () => {
@@ -178,8 +201,8 @@ describe("attribution", () => {
 
   it("goes on after the module stopped in the middle", () => {
     const bench = new Bench();
-    bench.attribution.enter(FORWARD, 0);
-    bench.attribution.enter(PRODUCTS, 0);
+    bench.attribution.enter(FORWARD, [0, 0, 0]);
+    bench.attribution.enter(PRODUCTS, [0, 0, 0]);
     bench.probe.work(10);
     bench.attribution.abandon();
     bench.run(POLL, 10, 0, () => bench.token());
