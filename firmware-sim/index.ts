@@ -13,6 +13,7 @@ export {
   type Activity,
   activityBetween,
   activityOf,
+  activityOfBoard,
   activitySum,
   type BoardCounters,
   type Energy,

@@ -138,6 +138,7 @@ export class SimBoard {
   #wish: number | null = null;
   #watchdogAt = Number.POSITIVE_INFINITY;
   readonly #rom: BootRom | null;
+  #busyNs = 0;
   #strap: Strap = "flash";
   #lines: ModemLines = { dtr: false, rts: false };
   /** null: no power. */
@@ -248,6 +249,11 @@ export class SimBoard {
     return this.now + (this.meter?.ahead ?? 0);
   }
 
+  /** Of them, those in which poll() had something to do; since this object was made, snapshots or not. */
+  get busyNs(): number {
+    return this.#busyNs;
+  }
+
   /**
    * Switches on and boots.
    * @returns "off" when power was cut while booting
@@ -309,11 +315,13 @@ export class SimBoard {
     this.onStep?.();
     return this.#supplied(() => {
       this.#slept = false;
+      const begun = this.now;
       const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
       if (this.now >= this.#watchdogAt) this.#resetRequested = true;
       const jump = this.#jumpRequested;
+      if (worked) this.#busyNs += this.now - begun;
       if (!this.#resetRequested && jump === null) return worked ? "busy" : "idle";
       this.#clock.advanceTo(this.uart.txEmptyAt());
       if (this.#resetRequested || jump === null) this.#start();

@@ -60,6 +60,7 @@ export interface FlashState {
   sectors: Pick<Sector, "cells" | "used" | "wear" | "mapped">[];
   random: Uint32Array;
   operations: number;
+  busyNs: number;
   eccErrors: number;
 }
 
@@ -87,6 +88,8 @@ interface Fate {
 export class Flash {
   /** Erases and programs since the flash was made. */
   operations = 0;
+  /** Time that they took, ns. */
+  busyNs = 0;
   /** Units of write-once flash that were torn so far. */
   eccErrors = 0;
   readonly bytes: number;
@@ -279,7 +282,8 @@ export class Flash {
       const { cells, used, wear, mapped } = sector;
       return { cells, used, wear, mapped };
     });
-    return { sectors, random: this.#random.state.slice(), operations: this.operations, eccErrors: this.eccErrors };
+    const { operations, busyNs, eccErrors } = this;
+    return { sectors, random: this.#random.state.slice(), operations, busyNs, eccErrors };
   }
 
   /** After `connect`: what the module could see then, it sees again. A cut or failure that was ordered is forgotten. */
@@ -293,6 +297,7 @@ export class Flash {
     });
     this.#random.state.set(state.random);
     this.operations = state.operations;
+    this.busyNs = state.busyNs;
     this.eccErrors = state.eccErrors;
     this.#cutAt = 0;
     this.#failAt = 0;
@@ -326,6 +331,7 @@ export class Flash {
   #begin(kind: FlashOperation["kind"], offset: number, bytes: number, us: number): Fate {
     this.operations++;
     const ends = [...this.#lookers].map((looker) => looker({ kind, offset, bytes }));
+    this.busyNs += us * US;
     const supplied = this.#config.busy(us * US);
     for (const end of ends) end();
     if (supplied === "before") return { tear: "nothing", cut: true, fails: false };

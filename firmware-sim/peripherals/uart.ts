@@ -35,6 +35,8 @@ export interface UartConfig {
 /** What went through and what went wrong since the board was made. */
 export interface UartCounters {
   received: number;
+  /** Put on the line. */
+  sent: number;
   overruns: number;
   framingErrors: number;
   parityErrors: number;
@@ -81,7 +83,7 @@ export class Uart {
   /** The first byte's speed is being measured. */
   #measuring = false;
   #rx: number[] = [];
-  #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
+  #counters: UartCounters = { received: 0, sent: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
   #listening = false;
   /** Bytes that the receiver holds: the firmware's buffer, unless a boot ROM brought its own. */
   #room: number;
@@ -127,6 +129,7 @@ export class Uart {
   /** @returns how many of `bytes` the transmitter took */
   write(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, this.room);
+    this.#counters.sent += taken.length;
     this.#send("host", this.#toHost, taken, this.#frame);
     return taken.length;
   }

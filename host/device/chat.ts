@@ -14,6 +14,7 @@ import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoi
 import { pause, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** Prompt bytes of one gen request beside its header and options. */
 const PROMPT_PIECE = 768;
@@ -36,7 +37,7 @@ export async function generateOnDevice(
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
   const { world } = device.session;
   const id = 1 + world.random(2 ** 32 - 1);
-  const started = world.now();
+  const stopwatch = new Stopwatch(device.session.transport);
   const opened = await sendPrompt(
     device,
     id,
@@ -65,8 +66,8 @@ export async function generateOnDevice(
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
     if (before === 0 && joiner.tokenIds.length > 0) {
-      firstTokenSeconds = (world.now() - started) / 1000;
       firstTokens = joiner.tokenIds.length;
+      firstTokenSeconds = stopwatch.first(firstTokens);
     }
     if (reply.st !== GEN_DONE) continue;
     joiner.end();
@@ -83,7 +84,8 @@ export async function generateOnDevice(
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
       firstTokens,
-      seconds: (world.now() - started) / 1000,
+      seconds: stopwatch.seconds(),
+      ...stopwatch.board(joiner.tokenIds.length),
     };
   }
 }

@@ -1,18 +1,6 @@
 /**
- * npm run calibrate -- [BOARD...]: what the cost tables of the simulated boards say (firmware-sim/meter/cpus), beside what the same firmware costs on emulated
- * chips, for runs that no table was fitted to (calibrate/runs.ts). Fails when one is more than 5 % off.
- *
- *     --fit        first fits the tables of these boards anew to the training runs, and writes them
- *     --quick      one held-out run, for CI
- *     --markdown   the tables of docs/simulator.md
- *     --json       {"event":"calibration","board":s,"core":s,"emulator":s,"unit":"cycles|instructions","run":s,"phase":"prefill|decode","tokens":n,
- *                   "counted":n,"predicted":n,"error":x,"parts":{...},"flash":{"bytes":n,"wait":n,"wait_origin":"derived"}} for each run, then
- *                  {"event":"calibrated","boards":n,"worst":x,"limit":0.05,"ok":b}
- *
- *     npm run calibrate -- --quick rp2040-pico
- *     npm run calibrate -- --fit
- *
- * Needs the cross compilers and QEMU (docs/simulator.md, "How to recalibrate"); the firmware is built from the sources as they are.
+ * npm run calibrate: what the cost tables of the simulated boards say (firmware-sim/meter/cpus), beside what the same firmware costs on emulated chips, for runs that
+ * no table was fitted to (calibrate/runs.ts). USAGE below; docs/simulator.md has the results. The firmware is built from the sources as they are.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,6 +18,20 @@ import { RUNS } from "./calibrate/runs.ts";
 import { fittedTable, writeTable } from "./calibrate/table.ts";
 import { qemuVersion } from "./qemu/qemu.ts";
 
+const USAGE = `npm run calibrate -- [BOARD...] [options]: cost tables against emulated chips, on held-out runs; fails when one is more than 5 % off
+
+  --fit        first fits the tables of these boards anew to the training runs, and writes them
+  --quick      one held-out run, for CI
+  --markdown   the tables of docs/simulator.md
+  --json       for programs: an event for each run, {"event":"calibration","board":s,"core":s,"emulator":s,"unit":"cycles|instructions","run":s,
+               "phase":"prefill|decode","tokens":n,"counted":n,"predicted":n,"error":x,"parts":{...},
+               "flash":{"bytes":n,"wait":n,"wait_origin":"derived"}}, then {"event":"calibrated","boards":n,"worst":x,"limit":0.05,"ok":b}
+
+  npm run calibrate -- --quick rp2040-pico
+  npm run calibrate -- --fit
+
+Boards: ${CALIBRATED.map(({ board }) => board).join(", ")}. Needs cross compilers and QEMU (docs/simulator.md, "How to recalibrate").`;
+
 const LIMIT = 0.05;
 const QUICK = "held-out shape, greedy";
 
@@ -43,9 +45,13 @@ interface Options {
 async function main(): Promise<void> {
   const flag = { type: "boolean", default: false } as const;
   const { values, positionals } = parseArgs({
-    options: { fit: flag, quick: flag, markdown: flag, json: flag },
+    options: { fit: flag, quick: flag, markdown: flag, json: flag, help: flag },
     allowPositionals: true,
   });
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
   const stranger = positionals.find((name) => !CALIBRATED.some(({ board }) => board === name));
   if (stranger !== undefined)
     throw new Error(`no emulator here runs "${stranger}"; known: ${CALIBRATED.map(({ board }) => board).join(", ")}`);

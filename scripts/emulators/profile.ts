@@ -105,7 +105,7 @@ const PARTS: [part: string | null, name: RegExp][] = [
   ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^w2c_hal_attend/],
   [
     "norms, quantisation, rescaling, logits",
-    /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed|lut_engine)_|^norm/,
+    /^as_model_(quantise|norms|forward|bitlinear|numeric|ffn|feed_forward|experts|embed|lut_engine)_|^norm/,
   ],
   ["sampler", /^as_(sampler|generate)_/],
   ["division, 64-bit and memory helpers", /^(__|_div|u?div|lmul|clz|lib_memory|lib_util)/],

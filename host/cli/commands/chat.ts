@@ -46,7 +46,6 @@ function talkWith(context: Context, device: Device, sampling: GenerateOptions): 
   const talker = {
     label: "board",
     generate: (prompt: string | Uint8Array, options: GenerateOptions) => generateOnDevice(device, prompt, options),
-    noSpeed: device.session.transport.simulated ? "no speed: simulated, without the chip's cycles" : undefined,
   };
   return talk(context, talker, sampling);
 }

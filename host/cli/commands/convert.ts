@@ -1,6 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { loadBoard } from "../../assets.ts";
 import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
-import { boardFit, fitText } from "../board_fit.ts";
+import { boardFit, fitText } from "../../fits/fit.ts";
 import { type Command, usage } from "../command.ts";
 import { measureFidelity, readFidelityText } from "../fidelity.ts";
 import type { Output } from "../output.ts";
@@ -72,7 +73,8 @@ export const convert: Command = {
     }
     for (const { name, why } of report.dropped) out.info(`dropped  ${name}: ${why}`);
     for (const note of report.notes) out.info(`note  ${note}`);
-    const fit = board && (await boardFit(target, report.bytes, board, context));
+    const read = async () => new Uint8Array(await readFile(target));
+    const fit = board && (await boardFit(read, report.bytes, board, context));
     if (fit) out.info(fitText(fit));
     const fidelity = text && (await measureFidelity(args.positionals[0], source, target, text, out, signal));
     out.event({

@@ -112,8 +112,11 @@ export const sim: Command = {
     out.text(`${served.port}\n`);
     out.info(
       `${board.name}  ${board.title}, simulated: ${board.cpu.core}, ${bytesText(board.flash.partition.bytes)} for models` +
-        `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it; type help for pause, step and the rest.\n` +
-        "Tokens a second seen at this port are this computer's: the chip's cycles are not modelled yet.",
+        `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it; type help for pause, step and the rest.
+` +
+        (speed === "1"
+          ? `Time at this port is the board's: cycles of its core ${running.cyclesOrigin}, waiting for flash derived from the board's data.`
+          : "The board runs as fast as this machine can: tokens a second seen at this port are this computer's, with --speed 1 the board's."),
     );
     say();
     for (const fault of injected) {

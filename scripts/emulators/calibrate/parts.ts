@@ -82,7 +82,8 @@ export function normalised({ calls, emulated }: Measured, symbol: string, ops: O
 
 /** Of the firmware around the module: start of main's loop, sleeping. */
 const IDLE = /^(main|board_sleep|systick_handler)$/;
-const SERVED_FRAME = "as_app_app_serve";
+/** Called once for each frame that is answered. */
+const ANSWER = "as_app_app_answer";
 
 /** What the firmware around the module executed, and how many calls of the HAL and bytes on the wire that was for. */
 export function firmwareBeside(of: Measured, unit: Unit): { calls: number; bytes: number; counted: number } {
@@ -92,6 +93,6 @@ export function firmwareBeside(of: Measured, unit: Unit): { calls: number; bytes
   let counted = 0;
   for (const [name, count] of emulated[unit])
     if (!ops.has(name) && !HELPER.test(name) && !IDLE.test(name)) counted += count;
-  const frames = (emulated.calls.get(SERVED_FRAME) ?? 0) / Math.max(1, of.calls.get(SERVED_FRAME) ?? 0);
+  const frames = (emulated.calls.get(ANSWER) ?? 0) / Math.max(1, of.calls.get(ANSWER) ?? 0);
   return { calls, bytes: hal.bytes * frames, counted };
 }

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { costTable, cyclesOrigin } from "../../../firmware-sim/meter/cost_table.ts";
+import { cyclesOrigin } from "../../../firmware-sim/meter/cost_table.ts";
 import { loadBoard } from "../../../host/assets.ts";
 import { ROOT } from "../../lib/root.mjs";
 import { answers } from "./answers.ts";
@@ -10,6 +10,7 @@ import { minus } from "./measure.ts";
 import { costWithoutWire, RECORDED_RUN } from "./recorded.ts";
 import { imageOf, RUNS } from "./runs.ts";
 import { startSimulated } from "./simulated.ts";
+import { tableNow } from "./table.ts";
 
 export interface Prediction {
   readonly board: string;
@@ -35,7 +36,7 @@ export async function predictions(): Promise<Prediction[]> {
       const simulated = await startSimulated(board, image, run.context, folder);
       const [, decode] = await answers(simulated.device, run, async () => simulated.counts()).finally(simulated.close);
       const { before, after, tokenIds } = decode;
-      const table = costTable(board.cpu.core);
+      const table = await tableNow(board.cpu.core);
       const ops = new Map([...after.ops].map(([fn, of]) => [fn, minus(of, before.ops.get(fn) ?? {})] as const));
       const each = (count: number): number => count / tokenIds.length;
       found.push({

@@ -1,8 +1,9 @@
 /** A cost table fitted to the training runs of a board, and where it is kept. */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Core } from "../../../boards/board.ts";
 import type { CostTable } from "../../../firmware-sim/index.ts";
-import { checkedTable, exitsOf, type FunctionCost } from "../../../firmware-sim/meter/cost_table.ts";
+import { checkedTable, costTable, exitsOf, type FunctionCost } from "../../../firmware-sim/meter/cost_table.ts";
 import { ROOT } from "../../lib/root.mjs";
 import { CLASSES, opsVector } from "./classes.ts";
 import type { Unit } from "./emulated.ts";
@@ -121,4 +122,10 @@ function fileOf(core: string): string {
 export async function writeTable(table: CostTable): Promise<string> {
   await writeFile(fileOf(table.core), `${JSON.stringify(table, null, 2)}\n`);
   return `${FOLDER}/${table.core}.json`;
+}
+
+/** As the files are now: what this program brought with it may have been fitted anew since. */
+export async function tableNow(core: Core): Promise<CostTable> {
+  const { core: name } = costTable(core);
+  return checkedTable(JSON.parse(await readFile(fileOf(name), "utf8")), name);
 }
