@@ -5,8 +5,8 @@
  *      host ══ cable ══ UART ──┐                      ┌── TIMER ── CLOCK
  *                              ├── HAL ── core (wasm) ┤
  *        file ── onChange ── FLASH ══ XIP ══╝         ├── GPIO
- *                              ║                      └── ENTROPY
- *                          FLASH BUS ══ BOOT ROM      (the ternary coprocessor will be wired here, to mmio_* and the XIP bus)
+ *                              ║                      ├── ENTROPY
+ *                          FLASH BUS ══ BOOT ROM      └── TGEMV ══ XIP, PSRAM, SRAM (a board that has one: bus/copro.ts)
  *
  *     state   powerOn   reset     powerOff   run, step
  *     off     on        refused   off        refused
@@ -20,7 +20,7 @@
  *
  * NOT IMPLEMENTED: cycle-true CPU time (see clock.ts: 1 us a HAL call and a poll, computing is free), so a receive
  * buffer overruns only when the module does not come to read it; boot ROM time; SRAM that survives a reset; interrupts;
- * sleep current; the second core; the coprocessor.
+ * sleep current; the second core.
  */
 import { type Board, updateRegion } from "../boards/board.ts";
 import { firmwareHal } from "./bus/firmware_hal.ts";
@@ -28,6 +28,7 @@ import { FlashBus, splitSectors } from "./bus/flash_bus.ts";
 import { halImports } from "./bus/hal.ts";
 import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
 import { imageIn, selectSlot } from "./bus/selector.ts";
+import { CoproBus } from "./bus/copro.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
 import { Entropy } from "./peripherals/entropy.ts";
 import { Flash } from "./peripherals/flash.ts";
@@ -105,6 +106,8 @@ export class SimBoard {
   readonly timer: Timer;
   readonly gpio: Gpio;
   readonly entropy: Entropy;
+  /** null: the board has no coprocessor. */
+  readonly copro: CoproBus | null;
   readonly #clock = new Clock();
   readonly #cost: CpuCost;
   readonly #map: MemoryMap;
@@ -172,9 +175,12 @@ export class SimBoard {
       },
     };
     const firmware = slots === null ? null : firmwareHal(firmwarePins);
+    const memory = { bytes: () => this.#moduleOf().bytes() };
+    this.copro = CoproBus.of({ board, clock: this.#clock, map: this.#map, memory, flash: this.flash });
     this.#hal = halImports({
       ...{ board, clock: this.#clock, cost, map: this.#map, uart, flash: this.flash, timer, gpio, entropy, firmware },
-      memory: { bytes: () => this.#moduleOf().bytes() },
+      memory,
+      copro: this.copro,
       requestReset: () => {
         this.#resetRequested = true;
       },
@@ -277,7 +283,8 @@ export class SimBoard {
   nextEventAt(): number {
     // A boot ROM polls the receiver, byte by byte.
     const rx = this.#running === "rom" ? this.uart.rxAt() : this.uart.rxInterruptAt();
-    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt);
+    const copro = this.#device === null ? Number.POSITIVE_INFINITY : (this.copro?.irqAt() ?? Number.POSITIVE_INFINITY);
+    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt, copro);
   }
 
   /** Lets time pass while the CPU sleeps. */
@@ -308,6 +315,7 @@ export class SimBoard {
   /** The whole state, between two calls; listeners and what was ordered by cutAt and failAt are not part of it. */
   snapshot(): Snapshot {
     const { timer, gpio, uart, entropy } = this;
+    const copro = this.copro?.state ?? null; // before SRAM is saved: what the unit wrote is in it
     return {
       board: this.board.name,
       module: this.#module,
@@ -325,6 +333,7 @@ export class SimBoard {
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
       entropy: entropy.state,
+      copro,
     };
   }
 
@@ -353,6 +362,7 @@ export class SimBoard {
     this.timer.state = structuredClone(snapshot.timer);
     this.gpio.state = structuredClone(snapshot.gpio);
     this.entropy.state = snapshot.entropy;
+    if (this.copro !== null && snapshot.copro !== null) this.copro.state = snapshot.copro;
   }
 
   #powered(): void {
@@ -439,6 +449,7 @@ export class SimBoard {
     this.uart.reset();
     this.gpio.reset();
     this.timer.reset();
+    this.copro?.reset();
   }
 
   /** The module as it was made, boot(). */

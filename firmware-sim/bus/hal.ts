@@ -15,6 +15,7 @@ import type { Uart } from "../peripherals/uart.ts";
 import { SimError } from "../sim_error.ts";
 import type { HalImports } from "../wasm_host.ts";
 import { boardInfo } from "./board_info.ts";
+import type { CoproBus } from "./copro.ts";
 import type { FirmwareHal } from "./firmware_hal.ts";
 import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
 
@@ -23,8 +24,6 @@ const RESERVED = [
   "adc_read",
   "pwm_write",
   "i2c_transfer",
-  "mmio_read32",
-  "mmio_write32",
   "parallel",
   "gemv_tables",
   "gemv_rows",
@@ -45,6 +44,8 @@ export interface HalChips {
   readonly entropy: Entropy;
   /** null: the board's firmware cannot replace itself. */
   readonly firmware: FirmwareHal | null;
+  /** null: the board has no coprocessor. */
+  readonly copro: CoproBus | null;
   /** The module asked for a reset, which follows when poll() has returned. */
   readonly requestReset: () => void;
   /** The module slept until its time was over: nothing came and nothing had to leave. */
@@ -52,7 +53,7 @@ export interface HalChips {
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, map, memory, uart, flash, timer, gpio, entropy, firmware } = chips;
+  const { clock, map, memory, uart, flash, timer, gpio, entropy, firmware, copro } = chips;
   const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
@@ -108,6 +109,23 @@ export function halImports(chips: HalChips): HalImports {
       return len;
     },
     gpio_write: (pin, level) => gpio.write(pin, level),
+    mmio_read32(address) {
+      if (copro === null) return HAL_ABSENT;
+      const value = copro.read(address >>> 0);
+      if (value === null) throw noRegister("mmio_read32", address);
+      return value | 0;
+    },
+    mmio_write32(address, value) {
+      if (copro === null) return HAL_ABSENT;
+      if (!copro.write(address >>> 0, value)) throw noRegister("mmio_write32", address);
+      return 0;
+    },
+    copro_wait(us) {
+      if (copro === null) return 0;
+      clock.advanceTo(Math.min(clock.now + (us >>> 0) * US, copro.irqAt()));
+      copro.settle();
+      return 0;
+    },
     watchdog_feed() {
       timer.feed();
       return 0;
@@ -123,6 +141,10 @@ export function halImports(chips: HalChips): HalImports {
     },
   ]);
   return Object.fromEntries(charged);
+}
+
+function noRegister(name: string, address: number): SimError {
+  return new SimError("E_SIM_BUS", `${name} got 0x${(address >>> 0).toString(16)}, where the board has no register`);
 }
 
 function busFault(name: string, ptr: number, len: number): SimError {
