@@ -256,6 +256,7 @@ export class SimBoard {
     this.#disconnect();
     this.uart.powerOff();
     this.gpio.reset();
+    this.copro?.reset();
   }
 
   /**

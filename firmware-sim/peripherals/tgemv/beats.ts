@@ -50,7 +50,7 @@ export function beatTimes(
   for (let block = 0; block < job.blocks; block++) {
     for (let left = beatsOfBlock; left > 0; left--, beat++) {
       if (gapAt === CHUNK) {
-        ports.timing.gaps(gaps, CHUNK, beat, totals.pushes + beat);
+        ports.timing.gaps(gaps, CHUNK, beat, totals.pushes + beat, job.waddr + 4 * beat);
         gapAt = 0;
       }
       push = Math.max(push + gaps[gapAt++], takes[beat & mask] + 1);
