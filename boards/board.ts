@@ -20,6 +20,7 @@ import {
   type SectorRun,
   type Uart,
   VERIFIED_HOW,
+  type Xip,
 } from "./types.ts";
 import { type BoardFiles, wholeBoard } from "./variant.ts";
 
@@ -56,6 +57,19 @@ function readUpdate(fields: Fields): Flash["update"] {
   return update;
 }
 
+function readXip(fields: Fields): Xip {
+  const xip = {
+    line_bytes: fields.powerOfTwo("line_bytes", 4096),
+    cache_bytes: fields.powerOfTwo("cache_bytes", 1 << 24),
+    ways: fields.powerOfTwo("ways", 64),
+    overhead_cycles: fields.quantity("overhead_cycles"),
+    following_cycles: fields.quantity("following_cycles"),
+    cycles_per_byte: fields.quantity("cycles_per_byte"),
+  };
+  fields.done();
+  return xip;
+}
+
 function readFlash(fields: Fields): Flash {
   const timing = fields.child("timing");
   const program = timing.child("program_us");
@@ -84,6 +98,7 @@ function readFlash(fields: Fields): Flash {
       },
       program_us_per: timing.powerOfTwo("program_us_per", 65536),
     },
+    xip: fields.orNull("xip", () => readXip(fields.child("xip"))),
     endurance_cycles: fields.integer("endurance_cycles", 1, U32_MAX),
     stalls_cpu: fields.flag("stalls_cpu"),
     partition: {

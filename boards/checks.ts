@@ -120,6 +120,13 @@ function checkFlash(board: Board): void {
   demand(end <= bytes, "flash.partition.bytes", `expected an end within flash.bytes ${bytes}, got ${end}`);
   demand(edges.has(end), "flash.partition.bytes", `expected an end on a sector boundary, got ${end}`);
   checkUpdate(board, edges);
+  const { xip } = board.flash;
+  if (xip !== null)
+    demand(
+      xip.line_bytes * xip.ways <= xip.cache_bytes,
+      "flash.xip.ways",
+      `expected a set of ${xip.line_bytes}-byte lines within flash.xip.cache_bytes ${xip.cache_bytes}, got ${xip.ways} ways`,
+    );
 }
 
 /** Records and slots lie on sectors of one size and outside the partition. */

@@ -70,6 +70,22 @@ export interface FlashTiming {
   readonly program_us_per: number;
 }
 
+/**
+ * What the CPU waits when it reads flash, beside what reading SRAM takes: the cache in front of flash, and the cycles of the CPU's clock that a line takes
+ * to come. A line that follows the one fetched before it may come cheaper (a burst that goes on, a prefetch).
+ */
+export interface Xip {
+  readonly line_bytes: number;
+  /** Of data; one line where there is a buffer only. */
+  readonly cache_bytes: number;
+  readonly ways: number;
+  /** Cycles until the first byte of a line comes: command, address, latency. */
+  readonly overhead_cycles: number;
+  /** The same for a line that follows the one fetched before. */
+  readonly following_cycles: number;
+  readonly cycles_per_byte: number;
+}
+
 export interface Flash {
   readonly part: string;
   /** Address at which byte 0 can be read. */
@@ -85,6 +101,8 @@ export interface Flash {
   readonly write_once: boolean;
   readonly erase_value: 255;
   readonly timing: FlashTiming;
+  /** null: reading it takes no longer than reading SRAM. */
+  readonly xip: Xip | null;
   /** Erases a sector survives. */
   readonly endurance_cycles: number;
   /** True: code in flash stands still while a sector is erased or a page programmed. */

@@ -6,10 +6,13 @@
  *     const line = openLine(live);
  */
 export type { Parity } from "./bus/wire.ts";
-export type { CpuCost } from "./clock.ts";
+export { type CpuCost, FLAT_COST } from "./clock.ts";
 export { type FlashFile, openFlashFile } from "./flash_file.ts";
 export { type Line, openLine } from "./line.ts";
 export { LiveBoard, type LiveOptions } from "./live.ts";
+export { type CostOrigin, type CostTable, cyclesOrigin } from "./meter/cost_table.ts";
+export type { FlashReads, FunctionTotals, Meter, Totals } from "./meter/meter.ts";
+export type { OpClass, OpCounts } from "./meter/op_class.ts";
 export type { PinChange } from "./peripherals/gpio.ts";
 export type { UartCounters } from "./peripherals/uart.ts";
 export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";

@@ -18,18 +18,21 @@
  *
  *     slots: given       the selector of spec/FIRMWARE.md chooses one of two slots: the module starts where that one holds an image
  *
- * NOT IMPLEMENTED: cycle-true CPU time (see clock.ts: 1 us a HAL call and a poll, computing is free), so a receive
- * buffer overruns only when the module does not come to read it; boot ROM time; SRAM that survives a reset; interrupts;
- * sleep current; the second core.
+ *     cpu: "flat"        computing takes no time (clock.ts: 1 us a HAL call and a poll)
+ *     cpu: "metered"     what the module does takes the cycles of the board's core and of waiting for flash (meter/)
+ *
+ * NOT IMPLEMENTED: boot ROM time; SRAM that survives a reset; interrupts; sleep current; the second core.
  */
 import { type Board, updateRegion } from "../boards/board.ts";
+import { CoproBus } from "./bus/copro.ts";
 import { firmwareHal } from "./bus/firmware_hal.ts";
 import { FlashBus, splitSectors } from "./bus/flash_bus.ts";
 import { halImports } from "./bus/hal.ts";
 import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
 import { imageIn, selectSlot } from "./bus/selector.ts";
-import { CoproBus } from "./bus/copro.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
+import type { Meter } from "./meter/meter.ts";
+import { meteredModule } from "./meter/metered_module.ts";
 import { Entropy } from "./peripherals/entropy.ts";
 import { Flash } from "./peripherals/flash.ts";
 import { Gpio } from "./peripherals/gpio.ts";
@@ -51,6 +54,9 @@ export interface SimBoardOptions {
   readonly seed?: number;
   /** Flash times from the boards' `typ` or `max`. Default "typ". */
   readonly timing?: "typ" | "max";
+  /** What computing costs. Default "flat". */
+  readonly cpu?: "flat" | "metered";
+  /** In place of the CPU's, for tests. */
   readonly cost?: CpuCost;
   /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
   readonly boot?: BootOptions;
@@ -109,6 +115,8 @@ export class SimBoard {
   /** null: the board has no coprocessor. */
   readonly copro: CoproBus | null;
   readonly #clock = new Clock();
+  /** null: its CPU is flat. */
+  readonly meter: Meter | null;
   readonly #cost: CpuCost;
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
@@ -145,11 +153,14 @@ export class SimBoard {
   }
 
   private constructor(options: SimBoardOptions) {
-    const { board, wasm, flash, seed = 0, timing = "typ", cost = FLAT_COST, boot, slots = null } = options;
+    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", boot, slots = null } = options;
     this.board = board;
-    this.#cost = cost;
     this.#map = memoryMap(board);
-    this.#module = deviceModule(wasm);
+    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map) : null;
+    this.meter = metered?.meter ?? null;
+    const cost = options.cost ?? this.meter ?? FLAT_COST;
+    this.#cost = cost;
+    this.#module = deviceModule(metered?.wasm ?? wasm);
     this.#complete = !(wasm instanceof WebAssembly.Module);
     this.uart = new Uart(board.uart, this.#clock);
     this.timer = new Timer(this.#clock);
@@ -330,6 +341,7 @@ export class SimBoard {
       slot: this.#slot,
       wish: this.#wish,
       watchdogAt: this.#watchdogAt,
+      cost: this.#cost.state,
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
@@ -354,6 +366,7 @@ export class SimBoard {
     this.#wish = snapshot.wish;
     this.#watchdogAt = snapshot.watchdogAt;
     if (snapshot.core !== null) this.#connect(this.#freshCore(snapshot.core));
+    this.#cost.state = snapshot.cost;
     this.#clock.set(snapshot.now);
     this.flash.state = snapshot.flash;
     this.firmwareFlash.state = snapshot.firmwareFlash;
@@ -457,6 +470,7 @@ export class SimBoard {
   #startModule(): void {
     const device = this.#freshCore();
     this.#connect(device);
+    this.#cost.flush();
     this.#begins("module");
     const code = device.boot();
     this.#clock.advance(Math.max(this.#cost.poll(), 1));
@@ -467,6 +481,7 @@ export class SimBoard {
   /** Flash shows in the memory of the module. */
   #connect(device: Device): void {
     this.#device = device;
+    this.#cost.attach(device);
     this.flash.connect(this.#map.xip, device);
     if (this.#slots !== null) this.firmwareFlash.connect(this.board.flash.base, device);
   }
@@ -527,6 +542,7 @@ export class SimBoard {
     const deaf = !this.board.uart.rx_while_flash_busy;
     if (deaf) this.uart.setListening(false);
     this.#clock.advance(ns);
+    this.#cost.flush();
     if (deaf) this.uart.setListening(true);
   }
 }

@@ -31,6 +31,8 @@ export interface Snapshot {
   readonly wish: number | null;
   /** When the watchdog of a firmware that hangs resets the chip, ns. */
   readonly watchdogAt: number;
+  /** What computing has cost (CpuCost.state). */
+  readonly cost: unknown;
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;

@@ -5,6 +5,7 @@
  */
 import { instantiateSync } from "@assemblyscript/loader";
 import type { LinearMemory, MemoryMap } from "./bus/memory_map.ts";
+import { METER_EXPORT } from "./meter/counter_sum.ts";
 import { SimError } from "./sim_error.ts";
 import { exposeGlobals, GLOBAL_PREFIX } from "./wasm_globals.ts";
 
@@ -15,6 +16,8 @@ export interface Device extends LinearMemory {
   boot(): number;
   /** 1 when it did something. */
   poll(): number;
+  /** What its counters cost (meter/counter_sum.ts); 0 of a module without. */
+  meter(): number;
   /** The mutable globals, by name. */
   readonly globals: ReadonlyMap<string, WebAssembly.Global>;
 }
@@ -51,7 +54,7 @@ export function instantiateDevice(module: WebAssembly.Module, hal: HalImports, m
       throw new SimError("E_SIM_LINK", `the module imports ${wanted.module}.${wanted.name}, which no board has`);
 
   const { exports } = instantiate(module, hal);
-  const { memory, boot, poll } = exports;
+  const { memory, boot, poll, [METER_EXPORT]: meter } = exports;
   if (!(memory instanceof WebAssembly.Memory) || typeof boot !== "function" || typeof poll !== "function")
     throw new SimError("E_SIM_LINK", "the module must export memory, boot and poll");
   const end = Math.max(map.end, map.xip + map.xipBytes);
@@ -65,6 +68,7 @@ export function instantiateDevice(module: WebAssembly.Module, hal: HalImports, m
   return {
     boot: () => Number(boot()),
     poll: () => Number(poll()),
+    meter: typeof meter === "function" ? (meter as () => number) : () => 0,
     globals: mutableGlobals(exports),
     bytes() {
       if (view.buffer !== memory.buffer) view = new Uint8Array(memory.buffer);

@@ -53,7 +53,7 @@ export interface HalChips {
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, map, memory, uart, flash, timer, gpio, entropy, firmware, copro } = chips;
+  const { clock, cost, map, memory, uart, flash, timer, gpio, entropy, firmware, copro } = chips;
   const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
@@ -73,9 +73,14 @@ export function halImports(chips: HalChips): HalImports {
     uart_read(ptr, max) {
       const bytes = uart.read(max);
       target("uart_read", ptr, bytes.length).set(bytes);
+      cost.bytes(bytes.length);
       return bytes.length;
     },
-    uart_write: (ptr, len) => uart.write(source("uart_write", ptr, len)),
+    uart_write(ptr, len) {
+      const taken = uart.write(source("uart_write", ptr, len));
+      cost.bytes(taken);
+      return taken;
+    },
     uart_baud(baud) {
       clock.advanceTo(uart.txEmptyAt());
       return uart.setBaud(baud);
@@ -106,6 +111,7 @@ export function halImports(chips: HalChips): HalImports {
     },
     entropy(ptr, len) {
       entropy.fill(target("entropy", ptr, len));
+      cost.bytes(len);
       return len;
     },
     gpio_write: (pin, level) => gpio.write(pin, level),
@@ -136,7 +142,7 @@ export function halImports(chips: HalChips): HalImports {
   const charged = Object.entries(calls).map(([name, call]) => [
     name,
     (...args: number[]) => {
-      clock.advance(chips.cost.call());
+      clock.advance(cost.call());
       return call(...args);
     },
   ]);

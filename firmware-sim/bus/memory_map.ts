@@ -47,7 +47,11 @@ export function memoryMap(board: Board): MemoryMap {
 /** The lowest 64 KiB-aligned address, not 0, with `bytes` free of SRAM below memory.base. */
 function holeBelow(board: Board, bytes: number): number {
   const psram = board.psram === null ? [] : [board.psram];
-  const taken = [...board.memory.sram, ...psram, { base: board.memory.base, bytes: board.memory.end - board.memory.base }];
+  const taken = [
+    ...board.memory.sram,
+    ...psram,
+    { base: board.memory.base, bytes: board.memory.end - board.memory.base },
+  ];
   let at = PAGE_BYTES;
   for (const region of taken.sort((a, b) => a.base - b.base)) {
     if (at + bytes <= region.base) break;

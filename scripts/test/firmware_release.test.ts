@@ -1,12 +1,12 @@
 /** The firmware that ships: whole, for every board that has a shim, and no larger than a small chip affords. Whether it is what the sources give: `npm run firmware -- --check`. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseBoard } from "../../boards/board.ts";
 import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
 import { firmwareBoards } from "../firmware/build.mjs";
+import { codeDigest } from "../firmware/translate.mjs";
 import { deviceWasmName } from "../lib/memory_map.mjs";
 import { ROOT } from "../lib/root.mjs";
 
@@ -30,12 +30,8 @@ for (const name of await firmwareBoards()) {
 
     test("it was made from the device module that ships beside it", async () => {
       const firmware = await readFirmwareFolder(folder);
-      assert.equal(
-        firmware?.wasmSha256,
-        createHash("sha256")
-          .update(readFileSync(join(ROOT, "dist/wasm", deviceWasmName(board.memory))))
-          .digest("hex"),
-      );
+      const wasm = readFileSync(join(ROOT, "dist/wasm", deviceWasmName(board.memory)));
+      assert.equal(firmware?.wasmSha256, codeDigest(wasm));
     });
 
     test("no byte of it lies in the models' partition", async () => {
