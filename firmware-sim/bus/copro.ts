@@ -28,6 +28,8 @@ export interface CoproFaults {
   refusesBeat?: (n: number) => boolean;
   /** Cycles that beat n of the weight port comes late; Infinity: never. */
   stalls?: (n: number) => number;
+  /** What the weight port sees in place of `bytes`, which must not be changed: they are the memory itself. */
+  sees?: (address: number, bytes: Uint8Array) => Uint8Array;
   /** The interrupt line does not rise. */
   lostIrq?: boolean;
   /** The unit answers nothing any more: a read gives 0xFFFFFFFF, as of a bus that nobody drives. */
@@ -124,6 +126,18 @@ export class CoproBus {
     this.unit.restore(state.unit);
   }
 
+  /** What the weight port reads from `address` on, at most `bytes`. */
+  #readable(address: number, bytes: number): Uint8Array {
+    const { map, memory, flash } = this.#pins;
+    if (inSram(map, address, 1)) return memory.bytes().subarray(address, Math.min(address + bytes, map.end));
+    if (inPsram(map, address, 1))
+      return memory.bytes().subarray(address, Math.min(address + bytes, map.psram + map.psramBytes));
+    const offset = address - map.xip;
+    const len = Math.min(bytes, map.xipBytes - offset);
+    const at = len < 1 ? 0 : flash.map(offset, len);
+    return at === 0 ? NOTHING : memory.bytes().subarray(at, at + len);
+  }
+
   /** The cycle under way. A write took the one it came in. */
   #now(): number {
     const { num, den } = this.#cycles;
@@ -136,7 +150,7 @@ export class CoproBus {
   }
 
   #ports(): TgemvPorts {
-    const { board, map, memory, flash } = this.#pins;
+    const { board, map, memory } = this.#pins;
     const timings = timingsOf(board);
     const streams = { flash: steady(timings.flash), psram: steady(timings.psram), sram: steady(timings.sram) };
     const timing: BeatTiming = {
@@ -148,14 +162,9 @@ export class CoproBus {
     };
     return {
       timing,
-      weights(address, bytes) {
-        if (inSram(map, address, 1)) return memory.bytes().subarray(address, Math.min(address + bytes, map.end));
-        if (inPsram(map, address, 1))
-          return memory.bytes().subarray(address, Math.min(address + bytes, map.psram + map.psramBytes));
-        const offset = address - map.xip;
-        const len = Math.min(bytes, map.xipBytes - offset);
-        const at = len < 1 ? 0 : flash.map(offset, len);
-        return at === 0 ? NOTHING : memory.bytes().subarray(at, at + len);
+      weights: (address, bytes) => {
+        const found = this.#readable(address, bytes);
+        return this.faults.sees?.(address, found) ?? found;
       },
       sram(address, bytes) {
         if (!inSram(map, address, 1)) return NOTHING;
