@@ -141,7 +141,9 @@ function readCopro(fields: Fields): Copro {
     hz: fields.integer("hz", 1_000_000, U32_MAX),
     slots: fields.powerOfTwo("slots", 8),
     capacity: fields.powerOfTwo("capacity", 65536),
-    fifo: fields.integer("fifo", 1, 1024),
+    fifo: fields.powerOfTwo("fifo", 128),
+    flash_cycles_per_beat: fields.quantity("flash_cycles_per_beat"),
+    flash_setup_cycles: fields.integer("flash_setup_cycles", 0, 100_000),
   };
   fields.done();
   return copro;

@@ -152,6 +152,9 @@ export interface Copro {
   readonly capacity: number;
   /** Beats between memory and datapath. */
   readonly fifo: number;
+  /** Cycles of its clock from one beat of four bytes to the next, and before the first, when it streams from flash. */
+  readonly flash_cycles_per_beat: number;
+  readonly flash_setup_cycles: number;
 }
 
 export interface Uart {

@@ -6,7 +6,7 @@
  *     CLOCK (ns) ─── cycles of board.copro.hz ┘ own cycles) ┴── M ── SRAM
  *
  * It works while the CPU sleeps or computes: what it writes is there when its chain has ended. How fast weights come, the board says: of PSRAM in the
- * part's clocks, of flash as what the CPU waits for it (flash.xip), without the cache, which nothing passes that is read once.
+ * part's clocks, of flash in the unit's. They do not pass the cache between flash and the CPU: nothing is read twice.
  *
  * NOT IMPLEMENTED: contention. The CPU sleeps while the unit works, and what it fetches meanwhile it fetches from SRAM.
  */
@@ -153,7 +153,12 @@ export class CoproBus {
     const { board, map, memory } = this.#pins;
     const timings = timingsOf(board);
     const streams = { flash: steady(timings.flash), psram: steady(timings.psram), sram: steady(timings.sram) };
+    const period = commonPeriod(Object.values(streams).map((stream) => stream.period));
+    const faults = (): CoproFaults => this.faults;
     const timing: BeatTiming = {
+      get period() {
+        return faults().stalls === undefined ? period : 0;
+      },
       gaps: (out, count, beat, total, address) => {
         streams[placeOf(map, address)].gaps(out, count, beat, total, address);
         const { stalls } = this.faults;
@@ -194,7 +199,7 @@ function placeOf(map: MemoryMap, address: number): Place {
 /** How fast weights come, in cycles of the unit. */
 export function timingsOf(board: Board): Record<Place, MemoryTiming> {
   const hz = board.copro?.hz ?? board.cpu.hz;
-  const flash = flashTiming(board, hz);
+  const flash = flashTiming(board);
   return {
     flash,
     psram: board.psram === null ? flash : psramTiming(board.psram, hz),
@@ -203,13 +208,10 @@ export function timingsOf(board: Board): Record<Place, MemoryTiming> {
 }
 
 /** A linear burst that does not end: a QSPI flash goes on for as long as it is clocked, a flash on the chip reads ahead. */
-function flashTiming({ cpu, flash }: Board, hz: number): MemoryTiming {
-  const { xip } = flash;
-  if (xip === null) return { cycles: { num: 1, den: 1 }, setup: 0, burstBeats: 0 };
-  // Cycles of the CPU's clock; quarters of them are as fine as a board says.
-  const perBeat = BEAT_BYTES * (xip.cycles_per_byte + xip.following_cycles / xip.line_bytes);
-  const cycles = fraction(Math.round(perBeat * 4 * hz), 4 * cpu.hz);
-  return { cycles, setup: Math.ceil((xip.overhead_cycles * hz) / cpu.hz), burstBeats: 0 };
+function flashTiming({ copro }: Board): MemoryTiming {
+  // Eighths of a cycle are as fine as a board says.
+  const cycles = fraction(Math.round(8 * (copro?.flash_cycles_per_beat ?? 1)), 8);
+  return { cycles, setup: copro?.flash_setup_cycles ?? 0, burstBeats: 0 };
 }
 
 function psramTiming(psram: Psram, hz: number): MemoryTiming {
@@ -234,7 +236,15 @@ export function kibUs(board: Board): number {
 }
 
 function fraction(num: number, den: number): { num: number; den: number } {
-  let [a, b] = [num, den];
-  while (b !== 0) [a, b] = [b, a % b];
-  return { num: num / a, den: den / a };
+  const divisor = gcd(num, den);
+  return { num: num / divisor, den: den / divisor };
+}
+
+/** The number of beats after which all of them repeat. */
+function commonPeriod(periods: readonly number[]): number {
+  return periods.reduce((all, period) => (all * period) / gcd(all, period), 1);
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
 }

@@ -30,7 +30,7 @@ const F64_FROM_I64_S = 0xb9;
 /**
  * Body of the function, locals included. First come the counters of all functions' entries; of a function that was not called since the counters were cleared,
  * which is most of them, nothing more is added up.
- * @param counters,costs addresses of u32[], below 2^31 each, and i32[]; 16-byte aligned
+ * @param counters,costs addresses of u32[], of which none has reached 2^31, and i32[]; 16-byte aligned
  * @param ranges address of u32[functions + 1]: the first counter of each behind the entries, all multiples of four
  */
 export function sumBody(counters: number, costs: number, ranges: number, functions: number): number[] {

@@ -10,7 +10,7 @@
  * The cache is simulated: `ways` tags a set, the most recently used first (least recently used goes; which one a chip drops is not always published).
  * Loads of one stretch of code from the same pointer share a comparison: the four bytes of a beat of weights are one.
  *
- *     state:  last line + 1 | last line fetched + 1 | tags: line + 1 for each way of each set; 0: empty
+ *     state:  last line + 1 | last line fetched + 2 | tags: line + 1 for each way of each set; 0: empty
  *
  * `lines` and `following` of all functions together are counters, too, so that what they cost is added up with the others (counter_sum.ts).
  *
@@ -85,10 +85,10 @@ export function probeBody(xip: Xip | null, state: number, fills: number): number
     ...[...get(FOUND), ...set(CARRIED), ...get(TAG), ...constant(4), OP.i32_add, ...set(TAG)],
     ...[...get(WAY), ...one, OP.i32_sub, OP.local_tee, WAY, OP.br_if, 1],
     // A miss.
-    ...[...read(here, 4), ...one, OP.i32_add, ...get(LINE), OP.i32_eq, ...set(FOUND)],
+    ...[...read(here, 4), ...get(LINE), OP.i32_eq, ...set(FOUND)],
     ...[...add(SLOT_AT, 8, one), ...add(SLOT_AT, 12, get(FOUND))],
     ...[...add(constant(fills), 0, one), ...add(constant(fills), 4, get(FOUND))],
-    ...write(here, get(LINE), 4),
+    ...write(here, [...get(LINE), ...one, OP.i32_add], 4),
     ...[OP.end, OP.end],
   ];
   return [

@@ -159,18 +159,17 @@ export class Meter implements CpuCost {
     const ops = Object.fromEntries(OP_CLASSES.map((of) => [of, 0])) as Record<OpClass, number>;
     let instructions =
       this.#calls * this.table.shim.call.instructions + this.#bytes * this.table.shim.byte.instructions;
-    let cycles = this.#calls * this.table.shim.call.cycles + this.#bytes * this.table.shim.byte.cycles;
     this.#opsOf(now.counts).forEach((counts, fn) => {
       const cost = costOf(this.table, this.#made.functions[fn], counts);
       instructions += cost.instructions;
-      cycles += cost.cycles;
       for (const of of OP_CLASSES) ops[of] += counts[of] ?? 0;
     });
     const flash = this.#made.functions.map((_, fn) => flashOf(now.slots, fn)).reduce(sum, NO_READS);
+    const wait = Math.round(this.#waitFor(flash));
     return {
       instructions: Math.round(instructions),
-      cycles: Math.round(cycles),
-      wait: { flash: Math.round(this.#waitFor(flash)) },
+      cycles: this.cycles - wait,
+      wait: { flash: wait },
       ops,
       sram: { loads: ops.load + 2 * ops.load64 - flash.reads, stores: ops.store + 2 * ops.store64 },
       flash,

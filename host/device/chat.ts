@@ -16,6 +16,7 @@ import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoi
 import type { CborMap } from "../wire/smp.ts";
 import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** Prompt bytes of one gen request beside its header and options. */
 const PROMPT_PIECE = 768;
@@ -37,7 +38,7 @@ export async function generateOnDevice(
   const { signal } = options;
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
   const id = randomInt(1, 2 ** 32);
-  const started = performance.now();
+  const stopwatch = new Stopwatch(device.session.transport);
   const opened = await sendPrompt(
     device,
     id,
@@ -61,7 +62,7 @@ export async function generateOnDevice(
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
     if (before === 0 && joiner.tokenIds.length > 0) {
-      firstTokenSeconds = (performance.now() - started) / 1000;
+      firstTokenSeconds = stopwatch.seconds();
       firstTokens = joiner.tokenIds.length;
     }
     if (reply.st !== GEN_DONE) continue;
@@ -80,7 +81,8 @@ export async function generateOnDevice(
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
       firstTokens,
-      seconds: (performance.now() - started) / 1000,
+      seconds: stopwatch.seconds(),
+      ...stopwatch.board(),
       copro: parseCopro(reply.copro),
     };
   }

@@ -4,6 +4,7 @@ import type { Board } from "../../boards/board.ts";
 import {
   type BootOptions,
   bootRomOf,
+  cyclesOrigin,
   LiveBoard,
   openFlashFile,
   openLine,
@@ -18,7 +19,7 @@ import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
-import type { Transport } from "./transport.ts";
+import type { CpuReading, CyclesOrigin, Transport } from "./transport.ts";
 
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
@@ -49,6 +50,8 @@ export interface RunningSim {
   /** The board itself: pins, power, faults, time. */
   sim: SimBoard;
   live: LiveBoard;
+  /** How the cycles of its core are known. */
+  cyclesOrigin: CyclesOrigin;
   close(): void;
 }
 
@@ -62,7 +65,7 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
+    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, cpu: "metered", boot, slots });
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
     const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
@@ -70,6 +73,7 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
       board,
       sim,
       live,
+      cyclesOrigin: readingOf(sim).origin,
       close() {
         live.close();
         file?.close();
@@ -125,12 +129,19 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
         line.setModemLines(lines);
       },
       seconds: () => live.board.now / 1e9,
+      cpu: () => readingOf(live.board),
       close: async () => {
         await transport.close();
         onClose();
       },
     };
   });
+}
+
+function readingOf({ meter }: SimBoard): CpuReading {
+  if (meter === null) throw new Error("a board of startSim is metered");
+  const { cycles, wait } = meter.totals();
+  return { cycles: cycles + wait.flash, waitCycles: wait.flash, origin: cyclesOrigin(meter.table) };
 }
 
 /** A simulated board of its own for one transport: it lives as long as the line. */

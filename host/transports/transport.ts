@@ -7,6 +7,8 @@ export interface Transport {
   readonly simulated: boolean;
   /** Seconds that pass at the device: the wall clock's, or simulated ones. Only differences mean anything. */
   seconds(): number;
+  /** What the CPU of a simulated board has done up to now. Absent where nobody counts. */
+  cpu?(): CpuReading;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Bytes as they come, in pieces of any size. One listener. */
@@ -21,6 +23,17 @@ export interface Transport {
   setSignals?(signals: ModemSignals): Promise<void>;
   close(): Promise<void>;
 }
+
+export interface CpuReading {
+  /** Cycles that it was busy, waiting for flash included; and the part that it waited. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  /** How the cost of its instructions is known. What it waits for flash is always derived from the board's data. */
+  readonly origin: CyclesOrigin;
+}
+
+/** calibrated: fitted to an emulated chip. derived: from another core's and the manual. estimated: compared with nothing. */
+export type CyclesOrigin = "calibrated" | "derived" | "estimated";
 
 export type Parity = "none" | "even";
 

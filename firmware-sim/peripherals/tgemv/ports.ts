@@ -21,6 +21,8 @@ export interface TgemvPorts {
 }
 
 export interface BeatTiming {
+  /** The gaps of a job repeat after so many beats, the first beat of it apart; 0: they do not, or nobody knows. */
+  period: number;
   /**
    * Writes the gaps of `count` beats into `out`. Infinity: this beat never comes.
    * @param beat number of the first of them in its job
@@ -46,7 +48,11 @@ export function steady(timing: MemoryTiming): BeatTiming {
   if (!whole || den === 0 || num === 0)
     throw new RangeError("TGEMV: memory timing is whole numbers, cycles a beat above 0");
   const { setup, burstBeats } = timing;
+  const divisor = gcd(num, den);
+  const bursts = Math.max(1, burstBeats);
+  const pattern = den / divisor;
   return {
+    period: (pattern * bursts) / gcd(pattern, bursts),
     gaps(out, count, beat) {
       for (let i = 0; i < count; i++) {
         const n = beat + i;
@@ -57,4 +63,8 @@ export function steady(timing: MemoryTiming): BeatTiming {
       }
     },
   };
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
 }

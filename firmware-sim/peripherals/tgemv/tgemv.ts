@@ -21,14 +21,14 @@ import { checkConfig, TGEMV_DEFAULTS, type TgemvConfig } from "./config.ts";
 import type { TgemvPorts } from "./ports.ts";
 import { readRegister, statusOf } from "./registers.ts";
 import { run, stepTold, type TgemvListener } from "./run.ts";
-import { resetState, type TgemvCounters, type TgemvState } from "./state.ts";
+import { copyState, resetState, type TgemvCounters, type TgemvState } from "./state.ts";
 
 /** What a chain will have done, if nobody interferes. */
 interface Future {
   state: TgemvState;
   /** First cycle in which the unit is idle again; Infinity: it waits for ever. */
   end: number;
-  writes: { address: number; value: number }[];
+  writes: { address: number; words: Int32Array }[];
   phases: { cycle: number; phase: number }[];
   tell: (() => void)[];
 }
@@ -42,6 +42,8 @@ export class Tgemv {
   readonly config: TgemvConfig;
   readonly ports: TgemvPorts;
   listener: TgemvListener = {};
+  /** Every cycle by the machine, none by recurrence: the same, slower. For tests. */
+  slow = false;
   #future: Future | null = null;
 
   constructor(ports: TgemvPorts, config: TgemvConfig = TGEMV_DEFAULTS) {
@@ -60,7 +62,7 @@ export class Tgemv {
 
   /** Continues from a copy of another time's state. */
   restore(state: TgemvState): void {
-    this.state = structuredClone(state);
+    this.state = copyState(state);
     this.#future = null;
   }
 
@@ -84,8 +86,8 @@ export class Tgemv {
       const phase = future.phases.findLast((p) => p.cycle <= now)?.phase ?? s.phase;
       return statusOf(s, phase);
     }
-    const then = structuredClone(s);
-    run(then, this.config, this.ports, () => {}, now);
+    const then = copyState(s);
+    run(then, this.config, this.ports, () => {}, now, {}, this.slow);
     return readRegister(then, this.config, offset);
   }
 
@@ -110,7 +112,7 @@ export class Tgemv {
     if (future.end > now) return;
     this.#future = null;
     this.state = future.state;
-    for (const { address, value } of future.writes) this.#sink(address, value);
+    for (const { address, words } of future.writes) this.#sink(address, words);
     for (const tell of future.tell) tell();
     this.state.cycle = Math.max(this.state.cycle, now);
   }
@@ -120,8 +122,8 @@ export class Tgemv {
     this.settle(now);
     let s = this.state;
     if (this.#ahead() !== null && s.cycle < now) {
-      s = structuredClone(s);
-      run(s, this.config, this.ports, () => {}, now);
+      s = copyState(s);
+      run(s, this.config, this.ports, () => {}, now, {}, this.slow);
     }
     return { ...s.counters, mReads: s.mReads, mWrites: s.mWrites };
   }
@@ -132,7 +134,7 @@ export class Tgemv {
     this.settle(now);
     if (this.state.cycle >= now) return;
     this.#future = null;
-    run(this.state, this.config, this.ports, this.#sink, now, this.listener);
+    run(this.state, this.config, this.ports, this.#sink, now, this.listener, this.slow);
     this.state.cycle = Math.max(this.state.cycle, now);
   }
 
@@ -140,24 +142,25 @@ export class Tgemv {
   #ahead(): Future | null {
     if (this.state.phase === TGEMV_PHASE_IDLE) return null;
     if (this.#future !== null) return this.#future;
-    const state = structuredClone(this.state);
+    const state = copyState(this.state);
     const future: Future = { state, end: 0, writes: [], phases: [], tell: [] };
-    const sink = (address: number, value: number) => future.writes.push({ address, value });
-    run(state, this.config, this.ports, sink, FOREVER, {
+    const sink = (address: number, words: Int32Array) => future.writes.push({ address, words });
+    const listener: TgemvListener = {
       phase: (cycle, phase) => {
         future.phases.push({ cycle, phase });
         future.tell.push(() => this.listener.phase?.(cycle, phase));
       },
       job: (...told) => future.tell.push(() => this.listener.job?.(...told)),
-    });
+    };
+    run(state, this.config, this.ports, sink, FOREVER, listener, this.slow);
     future.end = state.cycle >= FOREVER ? Number.POSITIVE_INFINITY : state.cycle;
     this.#future = future;
     return future;
   }
 
-  readonly #sink = (address: number, value: number): void => {
-    const memory = this.ports.sram(address, 4);
-    new DataView(memory.buffer, memory.byteOffset, 4).setInt32(0, value, true);
+  readonly #sink = (address: number, words: Int32Array): void => {
+    const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    this.ports.sram(address, bytes.length).set(bytes);
   };
 }
 

@@ -22,7 +22,6 @@ export const chat: Command = {
       const talker = {
         label: "board",
         generate: (prompt: string | Uint8Array, options: GenerateOptions) => generateOnDevice(device, prompt, options),
-        noSpeed: device.session.transport.simulated ? "no speed: simulated, without the chip's cycles" : undefined,
       };
       return talk(context, talker, sampling);
     });

@@ -58,7 +58,6 @@ export const demo: Command = {
           {
             label: "board",
             generate: (prompt, options) => generateOnDevice(device, prompt, options),
-            noSpeed: "no speed: the simulator does not model the chip's cycles yet",
           },
           sampling,
           scripted,

@@ -80,7 +80,9 @@ export const sim: Command = {
     out.info(
       `${board.name}  ${board.title}, simulated: ${board.cpu.core}, ${bytesText(board.flash.partition.bytes)} for models` +
         `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it.\n` +
-        "Tokens a second seen at this port are this computer's: the chip's cycles are not modelled yet.",
+        (speed === "1"
+          ? `Time at this port is the board's: cycles of its core ${running.cyclesOrigin}, waiting for flash derived from the board's data.`
+          : "The board runs as fast as this machine can: tokens a second seen at this port are this computer's, with --speed 1 the board's."),
     );
     say();
     const end = await ended;
