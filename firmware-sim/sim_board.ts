@@ -5,8 +5,8 @@
  *      host ══ cable ══ UART ──┐                      ┌── TIMER ── CLOCK
  *                              ├── HAL ── core (wasm) ┤
  *        file ── onChange ── FLASH ══ XIP ══╝         ├── GPIO
- *                              ║                      └── ENTROPY
- *                          FLASH BUS ══ BOOT ROM      (the ternary coprocessor will be wired here, to mmio_* and the XIP bus)
+ *                              ║                      ├── ENTROPY
+ *                          FLASH BUS ══ BOOT ROM      └── TGEMV ══ XIP, PSRAM, SRAM (a board that has one: bus/copro.ts)
  *
  *     state   powerOn   reset     powerOff   run, step
  *     off     on        refused   off        refused
@@ -23,9 +23,10 @@
  *     cpu: "flat"        computing takes no time (clock.ts: 1 us a HAL call and a poll)
  *     cpu: "metered"     what the module does takes the cycles of the board's core and of waiting for flash (meter/)
  *
- * NOT IMPLEMENTED: boot ROM time; SRAM that survives a reset; interrupts; sleep current; the second core; the coprocessor.
+ * NOT IMPLEMENTED: boot ROM time; SRAM that survives a reset; interrupts; sleep current; the second core.
  */
 import { type Board, updateRegion } from "../boards/board.ts";
+import { CoproBus } from "./bus/copro.ts";
 import { firmwareHal } from "./bus/firmware_hal.ts";
 import { FlashBus, splitSectors } from "./bus/flash_bus.ts";
 import { halImports } from "./bus/hal.ts";
@@ -46,6 +47,7 @@ import { bootRomOf } from "./rom/roms.ts";
 import { PowerCut, SimError } from "./sim_error.ts";
 import { type CoreState, loadCore, type Snapshot, saveCore } from "./snapshot.ts";
 import { type Device, deviceModule, type HalImports, instantiateDevice } from "./wasm_host.ts";
+import { spanImports, type Watcher } from "./watcher.ts";
 
 export interface SimBoardOptions {
   readonly board: Board;
@@ -61,6 +63,8 @@ export interface SimBoardOptions {
   readonly cpu?: "flat" | "metered";
   /** In place of the CPU's, for tests. */
   readonly cost?: CpuCost;
+  /** Looks on; with `cpu` "metered" only. */
+  readonly watcher?: Watcher;
   /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
   readonly boot?: BootOptions;
   /** The board has two slots for its firmware and starts by its selector; `flash` is all of flash. Not together with `boot`. */
@@ -120,6 +124,8 @@ export class SimBoard {
   readonly entropy: Entropy;
   /** Called before each step: for faults that come and go. */
   onStep: (() => void) | null = null;
+  /** null: the board has no coprocessor. */
+  readonly copro: CoproBus | null;
   readonly #clock = new Clock();
   /** null: its CPU is flat. */
   readonly meter: Meter | null;
@@ -127,6 +133,7 @@ export class SimBoard {
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
   readonly #hal: HalImports;
+  readonly #watcher: Watcher | null;
   readonly #boot: BootOptions | null;
   readonly #slots: SlotsOptions | null;
   /** The slot that was started, and the one that is to be tried once; null: none. */
@@ -160,10 +167,11 @@ export class SimBoard {
   }
 
   private constructor(options: SimBoardOptions) {
-    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", boot, slots = null } = options;
+    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", watcher, boot, slots = null } = options;
     this.board = board;
     this.#map = memoryMap(board);
-    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map) : null;
+    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map, watcher?.spans) : null;
+    this.#watcher = metered === null ? null : (watcher ?? null);
     this.meter = metered?.meter ?? null;
     const cost = options.cost ?? this.meter ?? FLAT_COST;
     this.#cost = cost;
@@ -195,6 +203,8 @@ export class SimBoard {
       },
     };
     const firmware = slots === null ? null : firmwareHal(firmwarePins);
+    const memory = { bytes: () => this.#moduleOf().bytes() };
+    this.copro = CoproBus.of({ board, clock: this.#clock, map: this.#map, memory, flash: this.flash });
     this.#hal = halImports({
       ...{
         board,
@@ -209,13 +219,15 @@ export class SimBoard {
         entropy,
         firmware,
       },
-      memory: { bytes: () => this.#moduleOf().bytes() },
+      memory,
+      copro: this.copro,
       requestReset: () => {
         this.#resetRequested = true;
       },
       onSlept: () => {
         this.#slept = true;
       },
+      onWait: (until) => this.#watcher?.slept(until),
     });
   }
 
@@ -236,6 +248,11 @@ export class SimBoard {
   /** Simulated nanoseconds since the board was made. */
   get now(): number {
     return this.#clock.now;
+  }
+
+  /** The same in the middle of the module's work: with what the CPU has done since it called the board last. */
+  get nowExactly(): number {
+    return this.now + (this.meter?.ahead ?? 0);
   }
 
   /** Of them, those in which poll() had something to do; since this object was made, snapshots or not. */
@@ -283,6 +300,7 @@ export class SimBoard {
 
   /** SRAM and what is on the line are lost, flash is kept. */
   powerOff(): void {
+    this.#watcher?.stopped();
     this.#running = null;
     this.#device = null;
     this.#resetRequested = false;
@@ -292,6 +310,7 @@ export class SimBoard {
     this.#disconnect();
     this.uart.powerOff();
     this.gpio.reset();
+    this.copro?.reset();
   }
 
   /**
@@ -322,11 +341,13 @@ export class SimBoard {
   nextEventAt(): number {
     // A boot ROM polls the receiver, byte by byte.
     const rx = this.#running === "rom" ? this.uart.rxAt() : this.uart.rxInterruptAt();
-    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt);
+    const copro = this.#device === null ? Number.POSITIVE_INFINITY : (this.copro?.irqAt() ?? Number.POSITIVE_INFINITY);
+    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt, copro);
   }
 
   /** Lets time pass while the CPU sleeps. */
   sleepUntil(at: number): void {
+    if (at > this.now) this.#watcher?.slept(at);
     this.#clock.advanceTo(at);
     this.uart.sync();
   }
@@ -353,6 +374,7 @@ export class SimBoard {
   /** The whole state, between two calls; listeners and what was ordered by cutAt and failAt are not part of it. */
   snapshot(): Snapshot {
     const { timer, gpio, uart, entropy } = this;
+    const copro = this.copro?.state ?? null; // before SRAM is saved: what the unit wrote is in it
     return {
       board: this.board.name,
       module: this.#module,
@@ -372,6 +394,7 @@ export class SimBoard {
       gpio: structuredClone(gpio.state),
       adc: this.adc.state,
       entropy: entropy.state,
+      copro,
     };
   }
 
@@ -402,6 +425,7 @@ export class SimBoard {
     this.gpio.state = structuredClone(snapshot.gpio);
     this.adc.state = snapshot.adc;
     this.entropy.state = snapshot.entropy;
+    if (this.copro !== null && snapshot.copro !== null) this.copro.state = snapshot.copro;
   }
 
   #powered(): void {
@@ -421,7 +445,7 @@ export class SimBoard {
   /** The module as after power-on, or in `state`. */
   #freshCore(state?: CoreState): Device {
     if (this.#core === null || !this.#complete) {
-      const device = instantiateDevice(this.#module, this.#hal, this.#map);
+      const device = instantiateDevice(this.#module, this.#hal, this.#map, this.#spans());
       this.#core = { device, asMade: saveCore(device, this.#map) };
       if (state !== undefined) loadCore(device, this.#map, state);
       return device;
@@ -429,6 +453,10 @@ export class SimBoard {
     const { device, asMade } = this.#core;
     loadCore(device, this.#map, state ?? asMade);
     return device;
+  }
+
+  #spans(): HalImports {
+    return spanImports(this.#watcher, this.meter?.module.functions ?? []);
   }
 
   /** Every chip reset; then what the straps say. */
@@ -480,6 +508,7 @@ export class SimBoard {
 
   /** Every chip as after reset, and a CPU that does nothing. */
   #halt(): void {
+    this.#watcher?.stopped();
     this.#resetRequested = false;
     this.#jumpRequested = null;
     this.#running = "nothing";
@@ -488,6 +517,7 @@ export class SimBoard {
     this.uart.reset();
     this.gpio.reset();
     this.timer.reset();
+    this.copro?.reset();
   }
 
   /** The module as it was made, boot(). */

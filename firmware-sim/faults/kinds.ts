@@ -65,7 +65,7 @@ export const FAULT_KINDS: Readonly<Record<string, FaultKind>> = {
   "uart-noise": {
     about: "bits of the serial line flip",
     options: {
-      per: { fallback: 500, low: 1, high: U32, about: "one byte in so many is hit" },
+      per: { fallback: 2000, low: 1, high: U32, about: "one byte in so many is hit" },
       to: { fallback: "both", words: ["board", "host", "both"], about: "which direction" },
       ms: { low: 1, high: MS_MAX, about: "how long (default: until it is cleared)" },
       seed: SEED,

@@ -18,6 +18,7 @@ export function meteredModule(
   board: Board,
   wasm: Uint8Array | WebAssembly.Module,
   map: MemoryMap,
+  spans: readonly RegExp[] = [],
 ): { wasm: Uint8Array; meter: Meter } {
   if (wasm instanceof WebAssembly.Module)
     throw new SimError("E_SIM_COST", "a module that is compiled already cannot be metered: its bytes are needed");
@@ -31,10 +32,10 @@ export function meteredModule(
   instrumented.set(wasm, made);
   const table = costTable(board.cpu.core);
   const code = xip === null || xip.code_bytes === 0 || !isInPlace ? undefined : codeOf(xip.code_bytes, table);
-  const key = JSON.stringify([flash, xip, table.core]);
+  const key = JSON.stringify([flash, xip, table.core, spans.map(({ source }) => source)]);
   let module = made.get(key);
   if (module === undefined) {
-    module = instrument(wasm, { flash, xip, code });
+    module = instrument(wasm, { flash, xip, code, spans });
     made.set(key, module);
   }
   return { wasm: module.wasm, meter: new Meter(board, module, table) };

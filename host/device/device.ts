@@ -57,6 +57,7 @@ export class Device {
   #endEchoes = () => {};
   #negotiated = false;
   #looking: Promise<boolean> | null = null;
+  #resets = 0;
 
   private constructor(session: SmpSession, hello: Hello, wanted: number) {
     this.session = session;
@@ -81,6 +82,11 @@ export class Device {
       await session.close();
       throw error;
     }
+  }
+
+  /** How often it was found in the mode after reset since the connection was made. */
+  get resets(): number {
+    return this.#resets;
   }
 
   get name(): string {
@@ -133,6 +139,7 @@ export class Device {
     const rest = this.#rest();
     if (same(here, rest)) return false;
     if ((await this.#find([here, rest], LOOKS, signal)) === here) return false;
+    this.#resets++;
     await this.#negotiate(signal);
     return true;
   }

@@ -37,6 +37,8 @@ type Action = (context: StepContext, given: Given) => Promise<string>;
 const US = 1000;
 const MS = 1_000_000;
 const PRESS_MS = 50;
+/** A large model over a slow line takes minutes. */
+const FLASH_MS = 600_000;
 
 /** @throws TritkitError with the step's number in front of what failed; SimError */
 export async function runStep(step: Step, context: StepContext): Promise<string> {
@@ -47,7 +49,11 @@ export async function runStep(step: Step, context: StepContext): Promise<string>
     number: Number(value),
     value,
     option,
-    until: () => context.bench.after(option<number>("timeout_ms") ?? context.scenario.timeoutMs),
+    until() {
+      const { timeoutMs } = context.scenario;
+      const usual = step.kind === "flash" ? Math.max(timeoutMs, FLASH_MS) : timeoutMs;
+      return context.bench.after(option<number>("timeout_ms") ?? usual);
+    },
   };
   const code = option<string>("fails");
   if (code === undefined) return ACTIONS[step.kind](context, given);
@@ -68,19 +74,19 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const at = (option<number>("in_us") ?? 0) * US + (option<number>("in_ms") ?? 0) * MS;
     const operation = option<number>("flash_op");
     if (value === "on") {
-      await bench.hangUp();
+      bench.switched();
       sim.powerOn();
     } else if (operation !== undefined) sim.supply.failIn(operation);
     else if (at > 0) sim.supply.failAt(sim.now + Math.round(at));
     else {
       sim.powerOff();
-      await bench.hangUp();
+      bench.switched();
     }
     return "";
   },
   async reset({ bench }) {
     bench.sim.reset();
-    await bench.hangUp();
+    bench.switched();
     return "";
   },
   async press({ bench }, { number, option }) {
