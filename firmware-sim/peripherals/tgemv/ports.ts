@@ -1,0 +1,60 @@
+/**
+ * What the unit is wired to: memory behind its two ports, and how fast that memory is. Times are cycles of the unit's clock.
+ *
+ *     gap of a beat     cycles from the transfer of the beat before (for the first: from the start of the stream, that cycle included) until this
+ *                       one can move; at least 1. The memory reads ahead: cycles in which the unit has no room count, too.
+ *     wait of a grant   cycles that a request of the M port is held before it is granted; 0: at once
+ *
+ * Both may depend only on the numbers they are given, so that the same stretch of time can be computed twice.
+ */
+export interface TgemvPorts {
+  /** The bytes from `address` on that the weight port can read, `bytes` at most: fewer when the bus refuses what follows. */
+  weights(address: number, bytes: number): Uint8Array;
+  /** The same of the M port: memory itself, to be read and written. */
+  sram(address: number, bytes: number): Uint8Array;
+  timing: BeatTiming;
+  /** Cycles before grant `n` of the M port, counted since the unit was made. Left out: none. */
+  wait?(n: number): number;
+  /** Refuses beat `n` of the weight port, counted since the unit was made, or grant `n` of the M port (fault injection). */
+  refusesBeat?(n: number): boolean;
+  refusesGrant?(n: number): boolean;
+}
+
+export interface BeatTiming {
+  /**
+   * Writes the gaps of `count` beats into `out`. Infinity: this beat never comes.
+   * @param beat number of the first of them in its job
+   * @param total the same since the unit was made, refused ones included
+   * @param address of the first of them
+   */
+  gaps(out: Float64Array, count: number, beat: number, total: number, address: number): void;
+}
+
+export interface MemoryTiming {
+  /** Cycles a beat, as a fraction: 4 bytes on a 400 MB/s memory at 150 MHz are 3/2. */
+  cycles: { num: number; den: number };
+  /** Cycles before the first beat of a burst: command, address, dummy cycles. */
+  setup: number;
+  /** Beats of a burst (PSRAM must release its select now and then: tCEM); 0: one burst as long as the job. */
+  burstBeats: number;
+}
+
+/** A memory that delivers at a steady rate, in bursts. */
+export function steady(timing: MemoryTiming): BeatTiming {
+  const { num, den } = timing.cycles;
+  const whole = [num, den, timing.setup, timing.burstBeats].every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!whole || den === 0 || num === 0)
+    throw new RangeError("TGEMV: memory timing is whole numbers, cycles a beat above 0");
+  const { setup, burstBeats } = timing;
+  return {
+    gaps(out, count, beat) {
+      for (let i = 0; i < count; i++) {
+        const n = beat + i;
+        const opens = n === 0 || (burstBeats > 0 && n % burstBeats === 0);
+        // Beats come at ceil((n + 1) * num / den): a memory faster than the unit delivers one a cycle.
+        const gap = Math.ceil(((n + 1) * num) / den) - Math.ceil((n * num) / den);
+        out[i] = Math.max(1, gap) + (opens ? setup : 0);
+      }
+    },
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * TGEMV: the ternary matrix-vector unit of spec/TGEMV.md, exact to the cycle.
+ *
+ *                 ┌───────────────────────────────┐
+ *     write(), ──>│ registers ── descriptors      │──> irq(now)
+ *     read()      │      │                        │
+ *     weights ───>│ FIFO ── decoders ── 4 trees   │
+ *     sram <─────>│ buffer ────┘   accumulators   │
+ *                 └───────────────────────────────┘
+ *
+ *     register   see TGEMV.md; state.ts names what is behind them
+ *
+ * Time is cycles of the unit's clock and comes with every access: what is read at `now` is what the registers show at the beginning of that cycle, what
+ * is written takes effect at its end. A chain is computed when it is started, up to its end; its outputs reach memory when somebody looks at the unit
+ * at or after that time (settle), so that nobody sees them early. Accesses that meet the unit at work compute that cycle's state exactly.
+ *
+ * NOT IMPLEMENTED: memory that changes while the unit owns it (descriptors, x and W are read when the chain starts).
+ */
+import { TGEMV_IRQ_STAT, TGEMV_PHASE_IDLE, TGEMV_STATUS, TGEMV_WINDOW_BYTES } from "../../../spec/tgemv.ts";
+import { checkConfig, TGEMV_DEFAULTS, type TgemvConfig } from "./config.ts";
+import type { TgemvPorts } from "./ports.ts";
+import { readRegister, statusOf } from "./registers.ts";
+import { run, stepTold, type TgemvListener } from "./run.ts";
+import { resetState, type TgemvCounters, type TgemvState } from "./state.ts";
+
+/** What a chain will have done, if nobody interferes. */
+interface Future {
+  state: TgemvState;
+  /** First cycle in which the unit is idle again; Infinity: it waits for ever. */
+  end: number;
+  writes: { address: number; value: number }[];
+  phases: { cycle: number; phase: number }[];
+  tell: (() => void)[];
+}
+
+/** Steps of a chain that is computed ahead before it counts as one that never ends. */
+const FOREVER = 2 ** 53;
+
+export class Tgemv {
+  /** A plain struct: a snapshot copies it (structuredClone), and gives it back by restore(). */
+  state: TgemvState;
+  readonly config: TgemvConfig;
+  readonly ports: TgemvPorts;
+  listener: TgemvListener = {};
+  #future: Future | null = null;
+
+  constructor(ports: TgemvPorts, config: TgemvConfig = TGEMV_DEFAULTS) {
+    this.ports = ports;
+    this.config = checkConfig(config);
+    this.state = resetState(config);
+  }
+
+  /** The reset pin. Time goes on. */
+  reset(now: number): void {
+    this.#advance(now);
+    const { cycle, totalPushes, totalGrants, mReads, mWrites } = this.state;
+    this.state = { ...resetState(this.config), cycle, totalPushes, totalGrants, mReads, mWrites };
+    this.#future = null;
+  }
+
+  /** Continues from a copy of another time's state. */
+  restore(state: TgemvState): void {
+    this.state = structuredClone(state);
+    this.#future = null;
+  }
+
+  /** A 32-bit write of the host in cycle `now`; `offset` is a multiple of 4 below TGEMV_WINDOW_BYTES. */
+  write(offset: number, value: number, now: number): void {
+    checkOffset(offset);
+    this.#advance(now);
+    this.#future = null;
+    const host = { offset, value: value >>> 0 };
+    stepTold(this.state, this.config, this.ports, this.#sink, this.listener, host);
+  }
+
+  /** u32: what a 32-bit read in cycle `now` gives. */
+  read(offset: number, now: number): number {
+    checkOffset(offset);
+    this.settle(now);
+    const s = this.state;
+    const future = this.#ahead();
+    if (future === null || s.cycle >= now) return readRegister(s, this.config, offset);
+    if (offset === TGEMV_STATUS) {
+      const phase = future.phases.findLast((p) => p.cycle <= now)?.phase ?? s.phase;
+      return statusOf(s, phase);
+    }
+    const then = structuredClone(s);
+    run(then, this.config, this.ports, () => {}, now);
+    return readRegister(then, this.config, offset);
+  }
+
+  /** Level of the interrupt line in cycle `now`. */
+  irq(now: number): boolean {
+    return this.state.irqEn !== 0 && (this.read(TGEMV_IRQ_STAT, now) & this.state.irqEn) !== 0;
+  }
+
+  /** The first cycle in which the unit is idle again, `now` when it is; Infinity: only abort or reset ends it. */
+  idleAt(now: number): number {
+    this.settle(now);
+    return this.#ahead()?.end ?? now;
+  }
+
+  /** Brings memory and registers to cycle `now`, if the unit has come to rest by then. */
+  settle(now: number): void {
+    const future = this.#ahead();
+    if (future === null) {
+      this.state.cycle = Math.max(this.state.cycle, now);
+      return;
+    }
+    if (future.end > now) return;
+    this.#future = null;
+    this.state = future.state;
+    for (const { address, value } of future.writes) this.#sink(address, value);
+    for (const tell of future.tell) tell();
+    this.state.cycle = Math.max(this.state.cycle, now);
+  }
+
+  /** Counters at cycle `now` as numbers, and the words that went through the M port. */
+  activity(now: number): TgemvCounters & { mReads: number; mWrites: number } {
+    this.settle(now);
+    let s = this.state;
+    if (this.#ahead() !== null && s.cycle < now) {
+      s = structuredClone(s);
+      run(s, this.config, this.ports, () => {}, now);
+    }
+    return { ...s.counters, mReads: s.mReads, mWrites: s.mWrites };
+  }
+
+  /** Really brings the state to the beginning of cycle `now`, in the middle of a chain or not. */
+  #advance(now: number): void {
+    if (now < this.state.cycle) throw new RangeError(`TGEMV: cycle ${now} is over, it is ${this.state.cycle}`);
+    this.settle(now);
+    if (this.state.cycle >= now) return;
+    this.#future = null;
+    run(this.state, this.config, this.ports, this.#sink, now, this.listener);
+    this.state.cycle = Math.max(this.state.cycle, now);
+  }
+
+  /** The rest of the chain, computed once; null when the unit is idle. */
+  #ahead(): Future | null {
+    if (this.state.phase === TGEMV_PHASE_IDLE) return null;
+    if (this.#future !== null) return this.#future;
+    const state = structuredClone(this.state);
+    const future: Future = { state, end: 0, writes: [], phases: [], tell: [] };
+    const sink = (address: number, value: number) => future.writes.push({ address, value });
+    run(state, this.config, this.ports, sink, FOREVER, {
+      phase: (cycle, phase) => {
+        future.phases.push({ cycle, phase });
+        future.tell.push(() => this.listener.phase?.(cycle, phase));
+      },
+      job: (...told) => future.tell.push(() => this.listener.job?.(...told)),
+    });
+    future.end = state.cycle >= FOREVER ? Number.POSITIVE_INFINITY : state.cycle;
+    this.#future = future;
+    return future;
+  }
+
+  readonly #sink = (address: number, value: number): void => {
+    const memory = this.ports.sram(address, 4);
+    new DataView(memory.buffer, memory.byteOffset, 4).setInt32(0, value, true);
+  };
+}
+
+function checkOffset(offset: number): void {
+  if (!Number.isInteger(offset) || offset % 4 !== 0 || offset < 0 || offset >= TGEMV_WINDOW_BYTES)
+    throw new RangeError(`TGEMV: no register at offset ${offset}`);
+}
