@@ -49,7 +49,7 @@ export class FaultPanel {
 
   #do(fault: Fault): string {
     const { kind, numbers, words, seed } = fault;
-    const { flash, uart, supply, now, board } = this.#board;
+    const { flash, uart, supply, now } = this.#board;
     if (kind === "weight-flip" || kind === "illegal-code") {
       const hit = this.#hit(fault, kind === "weight-flip");
       flash.flip(hit.offset, hit.mask);
