@@ -1,6 +1,7 @@
 // What an answer is, whoever computes it: the engine in Node or a board at the end of a wire.
 import { MILLI } from "../spec/numerics.ts";
 import { WHY_EOS, WHY_MAX } from "../spec/wire.ts";
+import type { CoproReport } from "./device/copro.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
 
 export interface GenerateOptions {
@@ -40,6 +41,8 @@ export interface Answer {
   firstTokenSeconds: number;
   firstTokens: number;
   seconds: number;
+  /** Of a board whose coprocessor failed meanwhile: what was told about it. */
+  copro?: CoproReport | null;
 }
 
 /** The sampler's options as the wire and the engine take them: integers in 1/1000 (spec/NUMERICS.md, Sampler). */

@@ -4,6 +4,7 @@ import {
   GEN_PREFILL,
   LINK_IDLE_US,
   NEXT_POLL_US,
+  RC_CORRUPT,
   TK_GEN,
   TK_NEXT,
   TK_STOP,
@@ -13,6 +14,7 @@ import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
 import { pause, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
+import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
 
 /** Prompt bytes of one gen request beside its header and options. */
@@ -24,7 +26,7 @@ const BUSY_STEP_MS = 500;
 
 /**
  * @param prompt text, or bytes of any kind
- * @throws TritkitError E_NO_MODEL, E_PROMPT_TOO_LONG, E_LINK_LOST, E_LINK_TIMEOUT, ...; an abort is no error: the answer
+ * @throws TritkitError E_NO_MODEL, E_PROMPT_TOO_LONG, E_WEIGHTS_DAMAGED, E_LINK_LOST, E_LINK_TIMEOUT, ...; an abort is no error: the answer
  *   ends with stop "stopped"
  */
 export async function generateOnDevice(
@@ -71,6 +73,7 @@ export async function generateOnDevice(
     if (reply.st !== GEN_DONE) continue;
     joiner.end();
     if (reply.why === WHY_ERROR) {
+      if (reply.rc === RC_CORRUPT) throw damagedWeights(reply);
       throw new TritkitError("E_GENERATE", `The board gave up (rc ${reply.rc}).`, "Reset it.", EXIT_REFUSED);
     }
     return {
@@ -84,6 +87,7 @@ export async function generateOnDevice(
       firstTokenSeconds,
       firstTokens,
       seconds: (world.now() - started) / 1000,
+      copro: parseCopro(reply.copro),
     };
   }
 }
@@ -102,6 +106,15 @@ function resetError(tokens: number): TritkitError {
     "Ask again; when it happens often, check its supply.",
     EXIT_REFUSED,
   );
+}
+
+/** A coprocessor checks every byte of the weights that it reads, and the board's CPU agrees that this one is none. */
+function damagedWeights({ copro }: CborMap): TritkitError {
+  const at = parseCopro(copro)?.last?.info;
+  const where = at === undefined ? "" : ` at address 0x${at.toString(16).padStart(8, "0")}`;
+  const message = `The model's weights on the board are damaged${where}: the answer ends here.`;
+  const hint = "`tritkit flash` with the same model mends it; a chip that does it again is worn out.";
+  return new TritkitError("E_WEIGHTS_DAMAGED", message, hint, EXIT_REFUSED);
 }
 
 /** The reply, or null as soon as the caller gives up: a poll that is open must not keep `stop` waiting for a place in the window. */

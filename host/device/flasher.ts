@@ -9,6 +9,7 @@ import type { Device } from "./device.ts";
 import { activateModel, listModels, type SlotInfo } from "./models.ts";
 import { planSegments, type Segment, sectorBounds } from "./plan.ts";
 import { check } from "./refusals.ts";
+import { checkSlot, isWhole } from "./verify.ts";
 
 export type FlashPhase = "plan" | "erase" | "write" | "verify" | "activate" | "done";
 
@@ -85,9 +86,17 @@ export async function flashModel(
   };
 
   report("plan");
-  const models = await listModels(device, signal);
-  const there = models.find((info) => info.bytes === image.length && Buffer.compare(info.sha, sha) === 0);
-  if (there !== undefined && there.state !== "uploading" && there.state !== "empty") {
+  let models = await listModels(device, signal);
+  const find = (): SlotInfo | undefined =>
+    models.find((info) => isWhole(info) && info.bytes === image.length && Buffer.compare(info.sha, sha) === 0);
+  let there = find();
+  if (there !== undefined && (await checkSlot(device, there.slot, image, signal)).damaged.length > 0) {
+    // A cell lost a bit since it was verified. The device looks at its boot, and takes the bytes that differ then.
+    await device.restart(signal);
+    models = await listModels(device, signal);
+    there = find();
+  }
+  if (there !== undefined) {
     progress.bytes = image.length;
     progress.skipped = image.length;
   } else {

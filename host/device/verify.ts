@@ -45,7 +45,13 @@ export function isWhole({ state }: SlotInfo): boolean {
   return state === "verified" || state === "active" || state === "test";
 }
 
-async function checkSlot(device: Device, slot: number, image: Uint8Array, signal?: AbortSignal): Promise<FlashCheck> {
+/** As checkFlash, of the slot that is known to hold it. */
+export async function checkSlot(
+  device: Device,
+  slot: number,
+  image: Uint8Array,
+  signal?: AbortSignal,
+): Promise<FlashCheck> {
   const hashes = await slotHashes(device, slot, image.length, signal);
   const damaged = hashes.flatMap((hash, block) => (sameBytes(hash, expected(image, block)) ? [] : [block]));
   // Behind the image's end its last sector is blank; where sectors are smaller than a block something older may follow.
