@@ -112,8 +112,8 @@ export async function flashModel(
   }
   report("verify");
   throwIfAborted(signal);
-  const isActive = there !== undefined && (there.state === "active" || (there.state === "test" && !confirm));
-  if (!isActive || (context !== 0 && there.context !== context)) {
+  const isActive = there?.state === "active" || (there?.state === "test" && !confirm);
+  if (!isActive || (context !== 0 && there?.context !== context)) {
     report("activate");
     await activateModel(device, sha, confirm, context);
   }
