@@ -6,7 +6,7 @@ import { EXIT_LINK_LOST, EXIT_REFUSED, TritkitError, throwIfAborted } from "../e
 import { isTimeout, type RequestOptions } from "../wire/session.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
-import { activateModel, listModels, type SlotInfo } from "./models.ts";
+import { activateModel, eraseModel, listModels, type SlotInfo } from "./models.ts";
 import { planSegments, type Segment, sectorBounds } from "./plan.ts";
 import { check } from "./refusals.ts";
 import { checkSlot, isWhole } from "./verify.ts";
@@ -91,8 +91,7 @@ export async function flashModel(
     models.find((info) => isWhole(info) && info.bytes === image.length && Buffer.compare(info.sha, sha) === 0);
   let there = find();
   if (there !== undefined && (await checkSlot(device, there.slot, image, signal)).damaged.length > 0) {
-    // A cell lost a bit since it was verified. The device looks at its boot, and takes the bytes that differ then.
-    await device.restart(signal);
+    await giveUp(device, there, signal);
     models = await listModels(device, signal);
     there = find();
   }
@@ -119,6 +118,15 @@ export async function flashModel(
   }
   report("done");
   return progress;
+}
+
+/**
+ * The slot's bytes are not what they were when they were verified, and the device is to take them anew. Of the model that runs it finds that
+ * out at its boot; the other one's records go.
+ */
+async function giveUp(device: Device, { slot, state }: SlotInfo, signal?: AbortSignal): Promise<void> {
+  if (state === "verified") await eraseModel(device, slot);
+  else await device.restart(signal);
 }
 
 interface Target {
