@@ -37,8 +37,10 @@ interface World {
   active: number;
   /** A fault that nobody can notice may be in what the device computes: until it is activated or booted anew. */
   tainted: boolean;
-  /** Cells of flash that lost a bit and were not mended yet. */
+  /** Cells of flash lost a bit, or read wrong while a model was written: it may not be there afterwards, whatever anybody does. */
   damaged: boolean;
+  /** Simulated time until which a cell reads wrong, ns. */
+  misread: number;
   readonly log: string[];
 }
 
@@ -47,13 +49,14 @@ async function newWorld(name: string, seed: number): Promise<World> {
   const sim = SimBoard.create({ board, wasm: await loadDeviceWasm(board), seed });
   sim.powerOn();
   const bench = new Bench(sim, seed, "max");
-  return { bench, copro: board.copro !== null, active: -1, tainted: false, damaged: false, log: [] };
+  return { bench, copro: board.copro !== null, active: -1, tainted: false, damaged: false, misread: 0, log: [] };
 }
 
 const until = ({ bench }: World): number => bench.after(PATIENCE_MS);
 
 async function flash(world: World, model: number): Promise<void> {
   const { bench } = world;
+  if (bench.sim.now < world.misread) world.damaged = true;
   const device = await bench.device(until(world));
   await bench.settle(flashModel(device, MODELS[model]), until(world), "");
   world.active = model;
@@ -112,8 +115,11 @@ function inject(world: World, n: (below: number) => number): void {
     return;
   }
   world.log.push(`fault ${text}`);
-  if (SILENT.some((kind) => text.startsWith(kind))) world.tainted = true;
-  if (!text.startsWith("misread") && SILENT.some((kind) => text.startsWith(kind))) world.damaged = true;
+  const { kind, numbers } = parseFault(text);
+  if (!SILENT.includes(kind)) return;
+  world.tainted = true;
+  if (kind === "misread") world.misread = bench.sim.now + numbers.ms * 1e6;
+  else world.damaged = true;
 }
 
 async function walk(name: string, seed: number, right: readonly number[][]): Promise<void> {
