@@ -8,6 +8,7 @@ import { SimError } from "../sim_error.ts";
 import { costTable } from "./cost_table.ts";
 import { type Instrumented, instrument } from "./instrument.ts";
 import { Meter } from "./meter.ts";
+import { modelRange, modelXip } from "./model_reads.ts";
 
 const instrumented = new WeakMap<Uint8Array, Map<string, Instrumented>>();
 
@@ -19,12 +20,8 @@ export function meteredModule(
 ): { wasm: Uint8Array; meter: Meter } {
   if (wasm instanceof WebAssembly.Module)
     throw new SimError("E_SIM_COST", "a module that is compiled already cannot be metered: its bytes are needed");
-  const { xip } = board.flash;
-  // Where the partition shows in its own place, firmware does around it.
-  const isInPlace = map.xip === board.flash.base + board.flash.partition.offset;
-  const flash = isInPlace
-    ? { base: board.flash.base, bytes: board.flash.bytes }
-    : { base: map.xip, bytes: map.xipBytes };
+  const xip = modelXip(board);
+  const flash = modelRange(board, map);
   const made = instrumented.get(wasm) ?? new Map<string, Instrumented>();
   instrumented.set(wasm, made);
   const key = JSON.stringify([flash, xip]);
