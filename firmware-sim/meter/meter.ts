@@ -17,6 +17,7 @@ import { SimError } from "../sim_error.ts";
 import { type CostTable, costOf } from "./cost_table.ts";
 import { SLOT } from "./flash_probe.ts";
 import type { Instrumented } from "./instrument.ts";
+import { modelXip } from "./model_reads.ts";
 import { addOps, OP_CLASSES, type OpClass, type OpCounts } from "./op_class.ts";
 
 /** A cycle has this many parts. */
@@ -114,7 +115,7 @@ export class Meter implements CpuCost {
     this.table = table;
     this.#made = made;
     this.#period = periodOf(board.cpu.hz);
-    this.#xip = board.flash.xip;
+    this.#xip = modelXip(board);
     this.#counts = new Float64Array(made.counters.count);
     this.#slots = new Float64Array((2 * made.functions.length * SLOT) / 4);
     const fixed = (cycles: number): number => Math.round(cycles * FIX);
@@ -189,7 +190,7 @@ export class Meter implements CpuCost {
       lines += before[i + 2] + counted[i + 2];
       following += before[i + 3] + counted[i + 3];
     }
-    const waitCycles = this.#waitFor({ reads, bytes, lines, following });
+    const waitCycles = this.#waitFor({ lines, following });
     return { cycles, waitCycles, flashReads: reads, flashBytes: bytes };
   }
 
