@@ -200,6 +200,7 @@ export async function openSimLine(
         line.setModemLines(lines);
       },
       seconds: () => live.board.now / 1e9,
+      silentSeconds: () => live.silent / 1e9,
       cpu: () => readingOf(live.board),
       close: async () => {
         await transport.close();
