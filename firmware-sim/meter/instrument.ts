@@ -76,7 +76,7 @@ export interface Instrumented {
   readonly state: { readonly at: number; readonly bytes: number };
 }
 
-/** The imports of a module with spans: span_begin(function, its first argument or 0), span_end(function). */
+/** The imports of a module with spans: span_begin(function, its first three arguments; 0 where it has fewer), span_end(function). */
 export const SPAN_IMPORT = { module: "meter", begin: "span_begin", end: "span_end" };
 
 /** @throws SimError E_SIM_LINK for a module that is not understood, E_SIM_MEMORY when no address is left for the counters */
@@ -237,7 +237,8 @@ function rewritten(wasm: Uint8Array, body: Body, insertions: readonly Insertion[
 /** Calls a function between two calls of the imports. */
 function wrapper({ params, own, imported }: ModuleFacts, fn: number, numbering: Numbering): Uint8Array {
   const count = params[own[fn]];
-  const code = [0, OP.i32_const, ...sleb(fn), ...(count > 0 ? [OP.local_get, 0] : [OP.i32_const, 0])];
+  const argument = (i: number): number[] => (count > i ? [OP.local_get, i] : [OP.i32_const, 0]);
+  const code = [0, OP.i32_const, ...sleb(fn), ...[0, 1, 2].flatMap(argument)];
   code.push(OP.call, ...leb(numbering.begin));
   for (let i = 0; i < count; i++) code.push(OP.local_get, ...leb(i));
   code.push(OP.call, ...leb(numbering.own(imported.length + fn)));
@@ -274,7 +275,7 @@ function writeSection(writer: Writer, wasm: Uint8Array, { id, from, to }: Sectio
     case SECTION.custom:
       break; // names would be wrong: functions have other numbers
     case SECTION.type:
-      longer(4, [...PROBE_TYPE, ...SUM_TYPE, ...[0x60, 2, I32, I32, 0], ...[0x60, 1, I32, 0]]);
+      longer(4, [...PROBE_TYPE, ...SUM_TYPE, ...[0x60, 4, I32, I32, I32, I32, 0], ...[0x60, 1, I32, 0]]);
       // Behind it is where the imports belong, and a module without a HAL has none.
       if (spans && facts.imported.length === 0)
         writer.put(SECTION.import).sized(Uint8Array.from([2, ...spanImports(types)]));

@@ -17,6 +17,7 @@ import { SimError } from "../sim_error.ts";
 import { type CostTable, costOf } from "./cost_table.ts";
 import { SLOT } from "./flash_probe.ts";
 import type { Instrumented } from "./instrument.ts";
+import { modelXip } from "./model_reads.ts";
 import { addOps, OP_CLASSES, type OpClass, type OpCounts } from "./op_class.ts";
 
 /** A cycle has this many parts. */
@@ -55,6 +56,15 @@ export interface Totals {
   readonly code: Pick<FlashReads, "lines" | "following">;
   /** Calls of the HAL, and bytes that it copied. */
   readonly hal: { readonly calls: number; readonly bytes: number };
+}
+
+/** What can be had at any moment: a few additions, no walk over the module. */
+export interface Reading {
+  /** Waiting included. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  readonly flashReads: number;
+  readonly flashBytes: number;
 }
 
 export interface FunctionTotals {
@@ -105,7 +115,7 @@ export class Meter implements CpuCost {
     this.table = table;
     this.#made = made;
     this.#period = periodOf(board.cpu.hz);
-    this.#xip = board.flash.xip;
+    this.#xip = modelXip(board);
     this.#counts = new Float64Array(made.counters.count);
     this.#slots = new Float64Array((2 * made.functions.length * SLOT) / 4);
     const fixed = (cycles: number): number => Math.round(cycles * FIX);
@@ -156,6 +166,32 @@ export class Meter implements CpuCost {
   get cycles(): number {
     this.#collect();
     return this.#seconds * this.board.cpu.hz + this.#inSecond;
+  }
+
+  /** The instrumented module. */
+  get module(): Instrumented {
+    return this.#made;
+  }
+
+  /** ns of work up to now that nobody was told about yet: how far the CPU is ahead of the clock. */
+  get ahead(): number {
+    this.#collect();
+    return Math.max(this.#worked() - this.#told, 0);
+  }
+
+  reading(): Reading {
+    const { cycles } = this;
+    const before = this.#slots;
+    const counted = this.#core === null ? before.map(() => 0) : this.#words(this.#made.slots, before.length);
+    let [reads, bytes, lines, following] = [0, 0, 0, 0];
+    for (let i = 0; i < before.length; i += SLOT / 4) {
+      reads += before[i] + counted[i];
+      bytes += before[i + 1] + counted[i + 1];
+      lines += before[i + 2] + counted[i + 2];
+      following += before[i + 3] + counted[i + 3];
+    }
+    const waitCycles = this.#waitFor({ lines, following });
+    return { cycles, waitCycles, flashReads: reads, flashBytes: bytes };
   }
 
   totals(): Totals {
@@ -240,11 +276,15 @@ export class Meter implements CpuCost {
   /** ns of work that nobody was told about yet. */
   #elapsed(): number {
     this.#collect();
-    const { multiple, divisor } = this.#period;
-    const now = this.#seconds * S + Math.floor((this.#inSecond * multiple) / divisor);
-    const elapsed = Math.max(now - this.#told, 0);
+    const elapsed = Math.max(this.#worked() - this.#told, 0);
     this.#told += elapsed;
     return elapsed;
+  }
+
+  /** ns of all cycles. */
+  #worked(): number {
+    const { multiple, divisor } = this.#period;
+    return this.#seconds * S + Math.floor((this.#inSecond * multiple) / divisor);
   }
 
   /** Brings the cycles up to date. */

@@ -9,6 +9,7 @@ import type { CodeInFlash } from "./code_fetch.ts";
 import { type CostTable, costTable } from "./cost_table.ts";
 import { type Instrumented, instrument } from "./instrument.ts";
 import { Meter } from "./meter.ts";
+import { isInPlace, modelRange, modelXip } from "./model_reads.ts";
 import { OP_CLASSES } from "./op_class.ts";
 
 const instrumented = new WeakMap<Uint8Array, Map<string, Instrumented>>();
@@ -18,23 +19,21 @@ export function meteredModule(
   board: Board,
   wasm: Uint8Array | WebAssembly.Module,
   map: MemoryMap,
+  spans: readonly RegExp[] = [],
 ): { wasm: Uint8Array; meter: Meter } {
   if (wasm instanceof WebAssembly.Module)
     throw new SimError("E_SIM_COST", "a module that is compiled already cannot be metered: its bytes are needed");
-  const { xip } = board.flash;
-  // Where the partition shows in its own place, firmware does around it.
-  const isInPlace = map.xip === board.flash.base + board.flash.partition.offset;
-  const flash = isInPlace
-    ? { base: board.flash.base, bytes: board.flash.bytes }
-    : { base: map.xip, bytes: map.xipBytes };
+  const xip = modelXip(board);
+  const flash = modelRange(board, map);
   const made = instrumented.get(wasm) ?? new Map<string, Instrumented>();
   instrumented.set(wasm, made);
   const table = costTable(board.cpu.core);
-  const code = xip === null || xip.code_bytes === 0 || !isInPlace ? undefined : codeOf(xip.code_bytes, table);
-  const key = JSON.stringify([flash, xip, table.core]);
+  const code =
+    xip === null || xip.code_bytes === 0 || !isInPlace(board, map) ? undefined : codeOf(xip.code_bytes, table);
+  const key = JSON.stringify([flash, xip, table.core, spans.map(({ source }) => source)]);
   let module = made.get(key);
   if (module === undefined) {
-    module = instrument(wasm, { flash, xip, code });
+    module = instrument(wasm, { flash, xip, code, spans });
     made.set(key, module);
   }
   return { wasm: module.wasm, meter: new Meter(board, module, table) };

@@ -7,6 +7,7 @@ export class Stopwatch {
   readonly #started: number;
   readonly #wall = wallSeconds();
   readonly #before: CpuReading | undefined;
+  #first: { reading: CpuReading | undefined; tokens: number } | null = null;
 
   /** Starts it. */
   constructor(transport: Transport) {
@@ -19,8 +20,14 @@ export class Stopwatch {
     return this.#transport.seconds() - this.#started;
   }
 
-  /** Empty where nobody counts cycles. */
-  board(): { board?: BoardFigures } {
+  /** The first tokens came: what is counted from here on is tokens alone. @returns seconds until now */
+  first(tokens: number): number {
+    this.#first = { reading: this.#transport.cpu?.(), tokens };
+    return this.seconds();
+  }
+
+  /** Empty where nobody counts cycles. @param tokens of the whole answer; left out: no answer is measured */
+  board(tokens = 0): { board?: BoardFigures } {
     const now = this.#transport.cpu?.();
     if (now === undefined || this.#before === undefined) return {};
     const { cycles, waitCycles } = this.#before;
@@ -32,7 +39,16 @@ export class Stopwatch {
         waitCycles: now.waitCycles - waitCycles,
         origin: now.origin,
         timesReal: seconds / (wallSeconds() - this.#wall),
+        energy: this.#energy(now, tokens),
       },
     };
+  }
+  #energy(now: CpuReading, tokens: number): BoardFigures["energy"] {
+    const { reading, tokens: first } = this.#first ?? { reading: undefined, tokens: 0 };
+    if (reading === undefined || tokens <= first) return null;
+    const energy = now.energySince(reading);
+    if (energy === null) return null;
+    const { mj, kind, profile } = energy;
+    return { mjPerToken: mj / (tokens - first), kind, profile };
   }
 }

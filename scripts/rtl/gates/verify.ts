@@ -30,7 +30,9 @@ async function simulate(lane: Lane, sources: readonly string[], operands: readon
   const folder = await mkdtemp(join(tmpdir(), "tritkit-lane-"));
   try {
     const { x, w, acc } = lane;
-    const lines = operands.map((each) => concat([hex(each.acc, acc), width(acc)], [hex(each.w, w), width(w)], [hex(each.x, x), width(x)]));
+    const lines = operands.map((each) =>
+      concat([hex(each.acc, acc), width(acc)], [hex(each.w, w), width(w)], [hex(each.x, x), width(x)]),
+    );
     await writeFile(join(folder, "vectors.hex"), `${lines.join("\n")}\n`);
     const parameters = { XW: width(x), WW: width(w), AW: width(acc), COUNT: operands.length };
     const defined = Object.entries(parameters).map(([name, value]) => `-Pbench.${name}=${value}`);
