@@ -75,7 +75,12 @@ module tb_tgemv #(
     reg [2:0]  doing = 0;  // what the running cycle is: an operation
     reg        over = 1'b0;
 
+    integer i;
     initial begin
+        for (i = 0; i < WORDS; i = i + 1) begin
+            wmem[i] = 32'd0;
+            mmem[i] = 32'd0;
+        end
         if ($value$plusargs("wmem=%s", name)) $readmemh(name, wmem);
         if ($value$plusargs("mmem=%s", name)) $readmemh(name, mmem);
         if ($value$plusargs("gaps=%s", name)) $readmemh(name, gaps);
