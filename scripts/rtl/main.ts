@@ -3,16 +3,19 @@
  * on seeded random jobs, and says where they differ.
  */
 import { parseArgs } from "node:util";
-import { checkConfig, TGEMV_DEFAULTS } from "../../firmware-sim/peripherals/tgemv/config.ts";
+import { checkConfig, TGEMV_DEFAULTS, type TgemvConfig } from "../../firmware-sim/peripherals/tgemv/config.ts";
 import { TritkitError } from "../../host/errors.ts";
 import { compare, type Difference, smallest } from "./compare.ts";
+import { edgeBatches } from "./edge_jobs.ts";
 import { randomBatches } from "./random_jobs.ts";
+import type { Batch } from "./scenario.ts";
 import { buildSimulator, findSimulator, lint } from "./simulator.ts";
 
 const HELP = `npm run rtl -- [options]: TGEMV's Verilog against its model, cycle by cycle
 
   --jobs N        random jobs, at least N of them (2500)
   --seed N        another N, other jobs (1)
+  --no-edges      without the jobs at the edges: the same every time, scenarios 100,000 and on
   --simulator S   verilator or iverilog; the first of them that is installed
   --slots N       vector slots of the unit, 1 to 8 (4)
   --fifo N        beats of its FIFO (8)
@@ -45,6 +48,7 @@ function main(): number {
     options: {
       jobs: { type: "string", default: "2500" },
       seed: { type: "string", default: "1" },
+      "no-edges": { type: "boolean", default: false },
       simulator: { type: "string" },
       slots: { type: "string", default: String(TGEMV_DEFAULTS.slots) },
       fifo: { type: "string", default: String(TGEMV_DEFAULTS.fifo) },
@@ -73,7 +77,7 @@ function main(): number {
     throw new RangeError("--vcd takes the waveforms of one --scenario.");
   const simulator = buildSimulator(findSimulator(values.simulator), config);
   const total = { jobs: 0, scenarios: 0, differences: 0, cycles: 0 };
-  for (const batch of randomBatches(seed, wanted, config)) {
+  for (const batch of batches(seed, wanted, config, !values["no-edges"])) {
     const chosen = { ...batch, scenarios: batch.scenarios.filter(({ number }) => (only ?? number) === number) };
     if (chosen.scenarios.length === 0) continue;
     const { differences, jobs, cycles } = compare(simulator, chosen, config, values.vcd);
@@ -98,6 +102,11 @@ function main(): number {
       `rtl: ${jobs} jobs in ${scenarios} scenarios, ${cycles} busy cycles under ${simulator.name}: ${differences} differences`,
     );
   return differences === 0 ? 0 : 1;
+}
+
+function* batches(seed: number, jobs: number, config: TgemvConfig, edges: boolean): Generator<Batch> {
+  if (edges) yield* edgeBatches(config);
+  yield* randomBatches(seed, jobs, config);
 }
 
 function runLint(json: boolean): number {
