@@ -2,7 +2,7 @@
 // what is printed with the model. For verilator and iverilog; the clock comes from tb_main.cpp or tb_clock.v.
 //
 //     +script=FILE   lines of five hexadecimal numbers: operation a b c d
-//         0                        end: writes the M memory to +dump
+//         0 last                   end: writes words 0..last of the M memory to +dump
 //         1 offset value           write
 //         2 offset                 read; prints "R cycle offset value"
 //         3 n                      n cycles without access
@@ -153,7 +153,7 @@ module tb_tgemv #(
             end
             if (op == 0) begin
                 over = 1'b1;
-                if ($value$plusargs("dump=%s", name)) $writememh(name, mmem);
+                if ($value$plusargs("dump=%s", name)) $writememh(name, mmem, 0, a);
             end
         end
     end
