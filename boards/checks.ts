@@ -4,7 +4,12 @@ import { BoardError } from "./fields.ts";
 import { type Board, ORIGINS } from "./types.ts";
 
 /** It names a file and travels in the device's hello, which has room for 32 bytes. */
-const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const NAME = /^(?=.{1,32}$)[a-z0-9][a-z0-9-]*(\+[a-z0-9-]+)?$/;
+/** It names a file, too. */
+const PROFILE = /^[a-z0-9][a-z0-9-]*$/;
+
+/** Address space of a coprocessor's registers. */
+const REGISTER_BYTES = 4096;
 
 interface Range {
   readonly path: string;
@@ -117,6 +122,13 @@ function checkFlash(board: Board): void {
   demand(end <= bytes, "flash.partition.bytes", `expected an end within flash.bytes ${bytes}, got ${end}`);
   demand(edges.has(end), "flash.partition.bytes", `expected an end on a sector boundary, got ${end}`);
   checkUpdate(board, edges);
+  const { xip } = board.flash;
+  if (xip !== null)
+    demand(
+      xip.line_bytes * xip.ways <= xip.cache_bytes,
+      "flash.xip.ways",
+      `expected a set of ${xip.line_bytes}-byte lines within flash.xip.cache_bytes ${xip.cache_bytes}, got ${xip.ways} ways`,
+    );
 }
 
 /** Records and slots lie on sectors of one size and outside the partition. */
@@ -146,10 +158,39 @@ function checkUpdate({ flash }: Board, edges: ReadonlySet<number>): void {
   );
 }
 
+/** External RAM and the registers of a coprocessor take addresses of their own. */
+function checkCopro(board: Board): void {
+  const { copro, psram, flash, memory } = board;
+  const taken = memory.sram.map((r, i) => ({ path: `memory.sram.${i}`, base: r.base, bytes: r.bytes }));
+  taken.push({ path: "flash.base", base: flash.base, bytes: flash.bytes });
+  if (psram !== null) {
+    demand(psram.base % 16 === 0, "psram.base", `expected a multiple of 16, got ${psram.base}`);
+    demand(psram.base + psram.bytes <= 2 ** 32, "psram.bytes", "expected an end within 32 bits");
+    taken.push({ path: "psram.base", base: psram.base, bytes: psram.bytes });
+  }
+  if (copro !== null) {
+    const { base, slots, capacity } = copro;
+    demand(base % REGISTER_BYTES === 0, "copro.base", `expected a multiple of ${REGISTER_BYTES}, got ${base}`);
+    demand(capacity % slots === 0, "copro.capacity", `expected a multiple of copro.slots ${slots}, got ${capacity}`);
+    const perBeat = copro.flash_cycles_per_beat;
+    demand(
+      perBeat > 0 && Number.isInteger(8 * perBeat),
+      "copro.flash_cycles_per_beat",
+      `expected eighths of a cycle, got ${perBeat}`,
+    );
+    taken.push({ path: "copro.base", base, bytes: REGISTER_BYTES });
+  }
+  noOverlap(taken);
+}
+
 function checkOthers(board: Board): void {
   demand(NAME.test(board.name), "name", `expected ${NAME.source}, got ${JSON.stringify(board.name)}`);
-  const pj = board.energy?.core_pj_per_cycle;
-  demand(pj !== 0, "energy.core_pj_per_cycle", "expected a number above 0, got 0");
+  const { energy } = board;
+  demand(
+    energy === null || PROFILE.test(energy),
+    "energy",
+    `expected null or the name of a profile, ${PROFILE.source}, got ${JSON.stringify(energy)}`,
+  );
   const { default_baud, max_baud } = board.uart;
   demand(max_baud >= default_baud, "uart.max_baud", `expected at least default_baud ${default_baud}, got ${max_baud}`);
   const { pins, led } = board.gpio;
@@ -161,7 +202,7 @@ function checkOthers(board: Board): void {
 }
 
 /** Paths of all numbers and booleans below `value`. */
-function leafPaths(value: unknown, path: string): string[] {
+export function leafPaths(value: unknown, path: string): string[] {
   if (typeof value === "number" || typeof value === "boolean") return [path];
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, below]) => leafPaths(below, path === "" ? key : `${path}.${key}`));
@@ -199,6 +240,7 @@ function checkSources(board: Board): void {
 export function checkBoard(board: Board): void {
   checkMemory(board);
   checkFlash(board);
+  checkCopro(board);
   checkOthers(board);
   checkSources(board);
 }

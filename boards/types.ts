@@ -1,6 +1,6 @@
 /**
  * What a board is: the shape of boards/<name>.json. Addresses and sizes are bytes, plain decimal numbers in the JSON.
- * boards/README.md is the field table. NOT IMPLEMENTED: external PSRAM, several flash chips, boards without flash.
+ * boards/README.md is the field table. NOT IMPLEMENTED: several flash chips, boards without flash.
  */
 
 export const CORES = [
@@ -70,6 +70,24 @@ export interface FlashTiming {
   readonly program_us_per: number;
 }
 
+/**
+ * What the CPU waits when it reads flash, beside what reading SRAM takes: the cache in front of flash, and the cycles of the CPU's clock that a line takes
+ * to come. A line that follows the one fetched before it may come cheaper (a burst that goes on, a prefetch).
+ */
+export interface Xip {
+  readonly line_bytes: number;
+  /** Of data; one line where there is a buffer only. */
+  readonly cache_bytes: number;
+  readonly ways: number;
+  /** Cycles until the first byte of a line comes: command, address, latency. */
+  readonly overhead_cycles: number;
+  /** The same for a line that follows the one fetched before. */
+  readonly following_cycles: number;
+  readonly cycles_per_byte: number;
+  /** Bytes of the device module's code that the CPU fetches through this cache as it runs; 0: code comes another way, or from RAM. */
+  readonly code_bytes: number;
+}
+
 export interface Flash {
   readonly part: string;
   /** Address at which byte 0 can be read. */
@@ -85,6 +103,8 @@ export interface Flash {
   readonly write_once: boolean;
   readonly erase_value: 255;
   readonly timing: FlashTiming;
+  /** null: reading it takes no longer than reading SRAM. */
+  readonly xip: Xip | null;
   /** Erases a sector survives. */
   readonly endurance_cycles: number;
   /** True: code in flash stands still while a sector is erased or a page programmed. */
@@ -96,6 +116,47 @@ export interface Flash {
    * `slot_bytes`. null: one firmware, which a boot ROM or a probe replaces.
    */
   readonly update: { readonly offset: number; readonly slot_bytes: number } | null;
+}
+
+/**
+ * External RAM that the firmware uses: the running model is copied there from flash when it is opened, because it streams faster. What the part
+ * does is told in its own clock; the clock of who reads it is another.
+ */
+export interface Psram {
+  readonly part: string;
+  /** Address at which byte 0 can be read and written. */
+  readonly base: number;
+  readonly bytes: number;
+  /** Clock of the part's bus. */
+  readonly hz: number;
+  /** Bits that a clock carries: lines, times two where both edges do. */
+  readonly bits_per_clock: number;
+  /** Clocks from chip select to the first data of a burst, and what the part needs between two bursts. */
+  readonly setup_clocks: number;
+  /** Longest burst, bytes. */
+  readonly burst_bytes: number;
+}
+
+export const COPRO_UNITS = ["tgemv"] as const;
+
+/** A ternary matrix-vector unit on the chip's bus (spec/TGEMV.md). No such chip is sold: a board that has one exists in the simulator only. */
+export interface Copro {
+  readonly unit: (typeof COPRO_UNITS)[number];
+  /** Address of its registers. */
+  readonly base: number;
+  /** Number of its interrupt. */
+  readonly irq: number;
+  /** Its clock. */
+  readonly hz: number;
+  /** Vectors that one pass over the weights serves. */
+  readonly slots: number;
+  /** Groups of five activations that its buffer holds, all slots together. */
+  readonly capacity: number;
+  /** Beats between memory and datapath. */
+  readonly fifo: number;
+  /** Cycles of its clock from one beat of four bytes to the next, and before the first, when it streams from flash. */
+  readonly flash_cycles_per_beat: number;
+  readonly flash_setup_cycles: number;
 }
 
 export interface Uart {
@@ -116,14 +177,6 @@ export interface UsbId {
   readonly what: string;
 }
 
-export interface Energy {
-  readonly profile: string;
-  /** Whole chip, picojoules a CPU cycle, SRAM and bus included. */
-  readonly core_pj_per_cycle: number;
-  /** Picojoules a byte read from flash, on top of the core; 0 where the core's figure contains them. */
-  readonly flash_pj_per_byte: number;
-}
-
 export interface Verified {
   readonly how: (typeof VERIFIED_HOW)[number];
   readonly what: string;
@@ -131,7 +184,7 @@ export interface Verified {
 }
 
 export interface Board {
-  /** Lower-case letters, digits and hyphens, at most 32: the file's name. */
+  /** Lower-case letters, digits and hyphens, at most 32: the file's name. A variant adds + and what it has more than its board. */
   readonly name: string;
   readonly title: string;
   readonly chip: string;
@@ -142,7 +195,11 @@ export interface Board {
     readonly hz: number;
     readonly cores: number;
   };
+  /** null: none, as on every chip that is sold. */
+  readonly copro: Copro | null;
   readonly memory: Memory;
+  /** null: none, or none that the firmware uses. */
+  readonly psram: Psram | null;
   readonly flash: Flash;
   readonly uart: Uart;
   readonly usb: readonly UsbId[];
@@ -154,8 +211,8 @@ export interface Board {
     readonly bits: number;
     readonly vref_mv: number;
   } | null;
-  /** null: nobody has a figure worth printing. */
-  readonly energy: Energy | null;
+  /** The energy profile of its chip (firmware-sim/energy/profiles). null: nobody has figures worth printing. */
+  readonly energy: string | null;
   readonly verified: readonly Verified[];
   /** Dotted path, or a prefix of paths, to "origin: where the number stands". */
   readonly sources: Readonly<Record<string, string>>;

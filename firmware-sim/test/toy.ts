@@ -8,8 +8,12 @@ export const BOARDS: Board[] = readdirSync("boards")
   .filter((file) => file.endsWith(".json"))
   .map((file) => {
     const name = file.slice(0, -".json".length);
-    return parseBoard(JSON.parse(readFileSync(`boards/${file}`, "utf8")), name);
+    return parseBoard(boardFile(name), name, boardFile);
   });
+
+function boardFile(name: string): unknown {
+  return JSON.parse(readFileSync(`boards/${name}.json`, "utf8"));
+}
 
 export function boardNamed(name: string): Board {
   const board = BOARDS.find((candidate) => candidate.name === name);
@@ -55,6 +59,8 @@ const HAL = `
 @external("hal", "entropy") declare function entropy(ptr: usize, len: i32): i32;
 @external("hal", "gpio_write") declare function gpio_write(pin: i32, level: i32): i32;
 @external("hal", "gpio_read") declare function gpio_read(pin: i32): i32;
+@external("hal", "adc_read") declare function adc_read(channel: i32): i32;
+@external("hal", "pwm_write") declare function pwm_write(pin: i32, duty: i32, hz: i32): i32;
 `;
 
 /** Sends back what it gets, at most 64 bytes a poll. */

@@ -1,7 +1,7 @@
 /** Ctrl-C as the device sees it: a stop between two tokens, no token after it. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type CpuCost, SimBoard } from "../../firmware-sim/index.ts";
+import { type CpuCost, FLAT_COST, SimBoard } from "../../firmware-sim/index.ts";
 import { TK_GEN, TK_IDS, TK_STOP } from "../../spec/wire.ts";
 import { generateOnDevice } from "../device/chat.ts";
 import { Device } from "../device/device.ts";
@@ -15,7 +15,7 @@ const BOARD = scaledBoard("rp2040-pico", { sectors: 26 });
 const WASM = deviceWasm(BOARD);
 /** A chip that takes 20 ms for each poll, so for each token: without a price all tokens would come at once. */
 const POLL_NS = 20_000_000;
-const SLOW: CpuCost = { call: () => 0, poll: () => POLL_NS };
+const SLOW: CpuCost = { ...FLAT_COST, call: () => 0, poll: () => POLL_NS };
 /** A short request and its answer at 921600 baud, and the host's own step. */
 const LINE_NS = 3_000_000;
 

@@ -14,7 +14,6 @@
  * What comes out is in build/firmware/<name>/. The same sources give the same bytes in any folder: paths are relative, nothing asks for the time.
  */
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -26,7 +25,7 @@ import { boardConfig } from "./config.mjs";
 import { loadSegments } from "./elf.mjs";
 import { deliveredFlash, sealFirmware } from "./image.mjs";
 import { TOOLCHAINS } from "./toolchains.mjs";
-import { sameCode, translate } from "./translate.mjs";
+import { codeDigest, sameCode, translate } from "./translate.mjs";
 
 const run = promisify(execFile);
 export const OUT = "build/firmware";
@@ -66,7 +65,7 @@ const OPTIMISE = {
  * @typedef {{ address: number, bytes: Uint8Array }} Segment
  * @typedef {{ slot: number, file: string, bytes: Uint8Array }} Update
  * @typedef {{ board: Board, folder: string, elf: string, wasm: string, segments: Segment[], updates: Update[] }} Built
- *   folder, elf: paths relative to the root; wasm: SHA-256 of the device module that it was made from; updates: what is uploaded into each
+ *   folder, elf: paths relative to the root; wasm: digest of the device module's code, which it was made from; updates: what is uploaded into each
  *   slot, in `folder` too; none where firmware cannot replace itself
  */
 
@@ -234,11 +233,11 @@ export function deviceSources({ memory }) {
   let made = translated.get(file);
   if (made === undefined) {
     made = (async () => {
-      const { wasm } = await compile(["as/device.ts", "--target", "device", ...memoryFlags(memory), "--debug"]);
+      const { wasm } = await compile(["as/device.ts", "--target", "device", ...memoryFlags(memory)]);
       const shipped = await readFile(join(ROOT, "dist/wasm", file)).catch(() => null);
       if (shipped === null) throw new Error(`dist/wasm/${file} is missing: run npm run build`);
       if (!sameCode(wasm, shipped)) throw new Error(`dist/wasm/${file} is not what as/ compiles to: run npm run build`);
-      return { sources: await translate(wasm), wasm: createHash("sha256").update(shipped).digest("hex") };
+      return { sources: await translate(wasm), wasm: codeDigest(shipped) };
     })();
     translated.set(file, made);
   }

@@ -6,10 +6,12 @@
  * There is one device module, so the functions take no pointer to it: with one the kernels' fourth argument went over the stack and every
  * function gave up one of the few registers that Thumb and Cortex-M0+ have.
  *
- * The names come from asc's --debug; the code must be the code that ships as wasm all the same, which `sameCode` checks.
+ * The names come from asc's --debug, with which the device module that ships is built, too: the simulator tells functions apart by them. The code is the
+ * same without (scripts/test/firmware_release.test.ts).
  * Everything cut away is matched exactly: when another version of wasm2c writes something else, the build fails here and says what.
  */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -181,6 +183,14 @@ function unexpected(what) {
  */
 export function sameCode(a, b) {
   return Buffer.compare(withoutCustom(a), withoutCustom(b)) === 0;
+}
+
+/**
+ * SHA-256 of a module without its custom sections.
+ * @param {Uint8Array} wasm
+ */
+export function codeDigest(wasm) {
+  return createHash("sha256").update(withoutCustom(wasm)).digest("hex");
 }
 
 /** @param {Uint8Array} wasm */

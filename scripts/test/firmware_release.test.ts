@@ -1,12 +1,12 @@
 /** The firmware that ships: whole, for every board that has a shim, and no larger than a small chip affords. Whether it is what the sources give: `npm run firmware -- --check`. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseBoard } from "../../boards/board.ts";
 import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
 import { firmwareBoards } from "../firmware/build.mjs";
+import { codeDigest } from "../firmware/translate.mjs";
 import { deviceWasmName } from "../lib/memory_map.mjs";
 import { ROOT } from "../lib/root.mjs";
 
@@ -30,12 +30,8 @@ for (const name of await firmwareBoards()) {
 
     test("it was made from the device module that ships beside it", async () => {
       const firmware = await readFirmwareFolder(folder);
-      assert.equal(
-        firmware?.wasmSha256,
-        createHash("sha256")
-          .update(readFileSync(join(ROOT, "dist/wasm", deviceWasmName(board.memory))))
-          .digest("hex"),
-      );
+      const wasm = readFileSync(join(ROOT, "dist/wasm", deviceWasmName(board.memory)));
+      assert.equal(firmware?.wasmSha256, codeDigest(wasm));
     });
 
     test("no byte of it lies in the models' partition", async () => {
@@ -50,6 +46,15 @@ for (const name of await firmwareBoards()) {
       assert.ok(size.flash <= FLASH_MAX, `flash ${size.flash}`);
       // Emulated development boards have megabytes: only chips that are short of it are held to it.
       if (board.rom !== null) assert.ok(size.sram <= SRAM_MAX, `SRAM ${size.sram}`);
+    });
+
+    test("what of it is run from flash is what the board's data say", () => {
+      const { xip } = board.flash;
+      if (xip === null || xip.code_bytes === 0) return;
+      // The rest of the flash is the shim, the selector's header, tables, and what is copied to SRAM.
+      const { size } = JSON.parse(readFileSync(join(folder, "firmware.json"), "utf8"));
+      const share = xip.code_bytes / size.flash;
+      assert.ok(share > 0.8 && share < 0.9, `flash.xip.code_bytes is ${share.toFixed(3)} of the firmware: count it again`);
     });
 
     test("the README says what it takes", () => {
