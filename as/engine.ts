@@ -56,7 +56,7 @@ import { kv_scale } from "./model/kv.ts";
 import { apply, isqrt, mul_round_shift, round_shift64, scale_mul, scale_of } from "./model/numeric.ts";
 import { norm_quantise, normalise } from "./model/quantise.ts";
 import { rope_angles, rope_rotate, sin15 } from "./model/rope.ts";
-import { ENGINE_LUT, ENGINE_SIMD } from "./kernels/engine.ts";
+import { batch_of, copro_engine, ENGINE_LUT, ENGINE_SIMD } from "./kernels/engine.ts";
 import { layout_arena, layout_model } from "./memory/layout.ts";
 import { PART_LUT, PARTS, part, part_of, plan, run } from "./memory/run_state.ts";
 import { rescale_rows } from "./model/bitlinear.ts";
@@ -272,10 +272,11 @@ export function part_address(i: i32): usize {
  * Lays out the image last read as a device would in an arena of `arena_bytes`; the other plan_ functions then answer for it. Nothing else changes.
  * @param context as for open
  * @param rx_bytes,tx_bytes the device's frame buffers
+ * @param slots vectors that its coprocessor takes at a time, 0: it has none
  * @returns 1 when it fits; 0: plan_needed() tells what the smallest context would take
  */
-export function plan_device(arena_bytes: u32, context: i32, rx_bytes: u32, tx_bytes: u32): bool {
-  plan.engine = ENGINE_LUT;
+export function plan_device(arena_bytes: u32, context: i32, rx_bytes: u32, tx_bytes: u32, slots: i32): bool {
+  plan.engine = slots > 0 ? copro_engine(slots) : ENGINE_LUT;
   return layout_arena(plan, 0, arena_bytes, rx_bytes, tx_bytes) && layout_model(plan, context);
 }
 
@@ -302,6 +303,11 @@ export function plan_max_context(): i32 {
 /** Groups of 5 columns in the table tile. */
 export function plan_lut_groups(): i32 {
   return plan.lut_groups;
+}
+
+/** Positions side by side: of a coprocessor's slots as many as the context leaves room for. */
+export function plan_batch(): i32 {
+  return batch_of(plan.engine);
 }
 
 export function part_count(): i32 {

@@ -24,7 +24,8 @@ import {
   WHY_MAX,
   WHY_STOPPED,
 } from "../spec/wire.ts";
-import { batch_of } from "./kernels/engine.ts";
+import { copro_damage } from "./copro/unit.ts";
+import { BATCHED, batch_of } from "./kernels/engine.ts";
 import { PART_BPE, PART_HISTORY, PART_ORDER, part, part_of, run } from "./memory/run_state.ts";
 import { config, is_stop } from "./model/config.ts";
 import { forward, forward_batch, logits_of } from "./model/forward.ts";
@@ -141,7 +142,7 @@ export function gen_begin(
 
 /**
  * Does at most one forward pass: of one position, or of as many of the prompt as the engine computes side by side. Returns GEN_*.
- * An answer whose model was closed ends with WHY_ERROR.
+ * An answer whose model was closed, or whose weights turn out to be damaged, ends with WHY_ERROR.
  */
 export function gen_step(): i32 {
   if (gen.state != GEN_PREFILL && gen.state != GEN_DECODE) return gen.state;
@@ -152,7 +153,7 @@ export function gen_step(): i32 {
   const position = gen.computed;
   let logits: usize;
   let is_last: bool;
-  if (ASC_FEATURE_SIMD) {
+  if (BATCHED) {
     const n = min(min(gen.count, gen.context) - position, <u32>batch_of(run.engine));
     gen.computed += n;
     is_last = gen.computed == gen.count;
@@ -164,6 +165,14 @@ export function gen_step(): i32 {
     is_last = gen.computed == gen.count;
     logits = forward(load<i32>(history_at(position)), <i32>position, is_last);
     if (gen.state == GEN_PREFILL) gen.prefill_done++;
+  }
+  if (isDefined(ASC_COPRO)) {
+    if (copro_damage() != 0) {
+      // The weights are damaged: what was computed with them is no position of this context.
+      gen.computed = position;
+      end_answer(WHY_ERROR);
+      return gen.state;
+    }
   }
   if (is_last) {
     if (logits == 0) end_answer(WHY_ERROR);

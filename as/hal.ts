@@ -3,7 +3,7 @@
  * are addresses of linear memory, offsets of flash are relative to the model partition.
  *
  * With ASC_WASI the same names are served by hal_wasi.ts; the test is static, so the other half is never compiled. Kernels of the board's own
- * are asked for only with ASC_NATIVE, which the device's target defines: Node's engine and WASI have no such pins.
+ * are asked for only with ASC_NATIVE, which the device's targets define: Node's engine and WASI have no such pins. A coprocessor is there with ASC_COPRO.
  */
 import { HAL_ABSENT } from "../spec/hal.ts";
 import * as wasi from "./hal_wasi.ts";
@@ -60,6 +60,12 @@ declare function hal_gemv_rows(
 declare function hal_attend_keys(w: usize, rows: i32, cols: i32, x0: usize, x1: usize, acc: usize): i32;
 @external("hal", "attend_values")
 declare function hal_attend_values(w: usize, rows: i32, cols: i32, y: usize, sums: usize): i32;
+@external("hal", "mmio_read32")
+declare function hal_mmio_read32(address: usize): u32;
+@external("hal", "mmio_write32")
+declare function hal_mmio_write32(address: usize, value: u32): i32;
+@external("hal", "copro_wait")
+declare function hal_copro_wait(us: u32): i32;
 
 /** A fact about the board; HAL_ABSENT for an unknown key. */
 export function board_info(key: i32, index: i32): i32 {
@@ -193,4 +199,19 @@ export function attend_keys(w: usize, rows: i32, cols: i32, x0: usize, x1: usize
 export function attend_values(w: usize, rows: i32, cols: i32, y: usize, sums: usize): i32 {
   if (isDefined(ASC_NATIVE)) return hal_attend_values(w, rows, cols, y, sums);
   return HAL_ABSENT;
+}
+
+/** A register of the coprocessor; HAL_ABSENT without one. */
+export function mmio_read32(address: usize): u32 {
+  if (isDefined(ASC_COPRO)) return hal_mmio_read32(address);
+  return HAL_ABSENT;
+}
+
+export function mmio_write32(address: usize, value: u32): void {
+  if (isDefined(ASC_COPRO)) hal_mmio_write32(address, value);
+}
+
+/** Sleeps until the coprocessor's interrupt line is high or `us` microseconds passed. */
+export function copro_wait(us: u32): void {
+  if (isDefined(ASC_COPRO)) hal_copro_wait(us);
 }

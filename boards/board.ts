@@ -7,17 +7,21 @@ import { checkBoard, sourceKey } from "./checks.ts";
 import { BoardError, Fields } from "./fields.ts";
 import {
   type Board,
+  COPRO_UNITS,
   CORES,
+  type Copro,
   type Flash,
   type Memory,
   ORIGINS,
   type Origin,
+  type Psram,
   ROMS,
   type SectorRun,
   type Uart,
   VERIFIED_HOW,
   type Xip,
 } from "./types.ts";
+import { type BoardFiles, wholeBoard } from "./variant.ts";
 
 export { BoardError } from "./fields.ts";
 export type * from "./types.ts";
@@ -128,6 +132,36 @@ function readCpu(fields: Fields): Board["cpu"] {
   return cpu;
 }
 
+function readCopro(fields: Fields): Copro {
+  const copro = {
+    unit: fields.oneOf("unit", COPRO_UNITS),
+    base: fields.integer("base", 0, U32_MAX),
+    irq: fields.integer("irq", 0, 1023),
+    hz: fields.integer("hz", 1_000_000, U32_MAX),
+    slots: fields.powerOfTwo("slots", 8),
+    capacity: fields.powerOfTwo("capacity", 65536),
+    fifo: fields.powerOfTwo("fifo", 128),
+    flash_cycles_per_beat: fields.quantity("flash_cycles_per_beat"),
+    flash_setup_cycles: fields.integer("flash_setup_cycles", 0, 100_000),
+  };
+  fields.done();
+  return copro;
+}
+
+function readPsram(fields: Fields): Psram {
+  const psram = {
+    part: fields.text("part"),
+    base: fields.integer("base", 0, U32_MAX),
+    bytes: fields.integer("bytes", 1, U32_MAX),
+    hz: fields.integer("hz", 1_000_000, U32_MAX),
+    bits_per_clock: fields.powerOfTwo("bits_per_clock", 64),
+    setup_clocks: fields.integer("setup_clocks", 0, 1000),
+    burst_bytes: fields.powerOfTwo("burst_bytes", 65536),
+  };
+  fields.done();
+  return psram;
+}
+
 function readGpio(fields: Fields): Board["gpio"] {
   const pins = fields.integer("pins", 0, 1024);
   const led = fields.orNull("led", () => fields.integer("led", 0, 1023));
@@ -149,17 +183,20 @@ function readAdc(fields: Fields): Board["adc"] {
  * Checks every field of a parsed board file.
  * @param json what JSON.parse returned
  * @param name the file's name without .json; the file must say the same name
+ * @param boards the files beside it, for one that says only what it changes of another (variant.ts)
  * @throws BoardError with the field's path, for a missing, wrong or unknown field, or fields that contradict each other
  */
-export function parseBoard(json: unknown, name: string): Board {
-  const fields = new Fields(json, "");
+export function parseBoard(json: unknown, name: string, boards: BoardFiles = () => undefined): Board {
+  const fields = new Fields(wholeBoard(json, boards), "");
   const board: Board = {
     name: fields.text("name"),
     title: fields.text("title"),
     chip: fields.text("chip"),
     rom: fields.orNull("rom", () => fields.oneOf("rom", ROMS)),
     cpu: readCpu(fields.child("cpu")),
+    copro: fields.orNull("copro", () => readCopro(fields.child("copro"))),
     memory: readMemory(fields.child("memory")),
+    psram: fields.orNull("psram", () => readPsram(fields.child("psram"))),
     flash: readFlash(fields.child("flash")),
     uart: readUart(fields.child("uart")),
     usb: fields.list("usb", 0, (item) => ({
@@ -242,9 +279,17 @@ export function memoryPages(board: Board): number {
   return Math.ceil(board.memory.end / WASM_PAGE_BYTES);
 }
 
-/** File name of the device module built for this memory map, as the build writes it, e.g. `device-20000000-8196.wasm`. */
+/**
+ * File name of the device module built for this memory map, as the build writes it: `device-20000000-8196.wasm`, or
+ * `device-copro-20000000-8196.wasm` with the driver of a coprocessor.
+ */
 export function deviceWasmName(board: Board): string {
-  return `device-${board.memory.base.toString(16).padStart(8, "0")}-${memoryPages(board)}.wasm`;
+  return `device-${board.copro === null ? "" : "copro-"}${board.memory.base.toString(16).padStart(8, "0")}-${memoryPages(board)}.wasm`;
+}
+
+/** A board that cannot be bought: its chip has a coprocessor that no chip has. It exists in the simulator only. */
+export function isHypothetical(board: Board): boolean {
+  return board.copro !== null;
 }
 
 /**

@@ -4,9 +4,12 @@ import { BoardError } from "./fields.ts";
 import { type Board, ORIGINS } from "./types.ts";
 
 /** It names a file and travels in the device's hello, which has room for 32 bytes. */
-const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const NAME = /^(?=.{1,32}$)[a-z0-9][a-z0-9-]*(\+[a-z0-9-]+)?$/;
 /** It names a file, too. */
 const PROFILE = /^[a-z0-9][a-z0-9-]*$/;
+
+/** Address space of a coprocessor's registers. */
+const REGISTER_BYTES = 4096;
 
 interface Range {
   readonly path: string;
@@ -155,6 +158,31 @@ function checkUpdate({ flash }: Board, edges: ReadonlySet<number>): void {
   );
 }
 
+/** External RAM and the registers of a coprocessor take addresses of their own. */
+function checkCopro(board: Board): void {
+  const { copro, psram, flash, memory } = board;
+  const taken = memory.sram.map((r, i) => ({ path: `memory.sram.${i}`, base: r.base, bytes: r.bytes }));
+  taken.push({ path: "flash.base", base: flash.base, bytes: flash.bytes });
+  if (psram !== null) {
+    demand(psram.base % 16 === 0, "psram.base", `expected a multiple of 16, got ${psram.base}`);
+    demand(psram.base + psram.bytes <= 2 ** 32, "psram.bytes", "expected an end within 32 bits");
+    taken.push({ path: "psram.base", base: psram.base, bytes: psram.bytes });
+  }
+  if (copro !== null) {
+    const { base, slots, capacity } = copro;
+    demand(base % REGISTER_BYTES === 0, "copro.base", `expected a multiple of ${REGISTER_BYTES}, got ${base}`);
+    demand(capacity % slots === 0, "copro.capacity", `expected a multiple of copro.slots ${slots}, got ${capacity}`);
+    const perBeat = copro.flash_cycles_per_beat;
+    demand(
+      perBeat > 0 && Number.isInteger(8 * perBeat),
+      "copro.flash_cycles_per_beat",
+      `expected eighths of a cycle, got ${perBeat}`,
+    );
+    taken.push({ path: "copro.base", base, bytes: REGISTER_BYTES });
+  }
+  noOverlap(taken);
+}
+
 function checkOthers(board: Board): void {
   demand(NAME.test(board.name), "name", `expected ${NAME.source}, got ${JSON.stringify(board.name)}`);
   const { energy } = board;
@@ -174,7 +202,7 @@ function checkOthers(board: Board): void {
 }
 
 /** Paths of all numbers and booleans below `value`. */
-function leafPaths(value: unknown, path: string): string[] {
+export function leafPaths(value: unknown, path: string): string[] {
   if (typeof value === "number" || typeof value === "boolean") return [path];
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, below]) => leafPaths(below, path === "" ? key : `${path}.${key}`));
@@ -212,6 +240,7 @@ function checkSources(board: Board): void {
 export function checkBoard(board: Board): void {
   checkMemory(board);
   checkFlash(board);
+  checkCopro(board);
   checkOthers(board);
   checkSources(board);
 }

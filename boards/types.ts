@@ -1,6 +1,6 @@
 /**
  * What a board is: the shape of boards/<name>.json. Addresses and sizes are bytes, plain decimal numbers in the JSON.
- * boards/README.md is the field table. NOT IMPLEMENTED: external PSRAM, several flash chips, boards without flash.
+ * boards/README.md is the field table. NOT IMPLEMENTED: several flash chips, boards without flash.
  */
 
 export const CORES = [
@@ -116,6 +116,47 @@ export interface Flash {
   readonly update: { readonly offset: number; readonly slot_bytes: number } | null;
 }
 
+/**
+ * External RAM that the firmware uses: the running model is copied there from flash when it is opened, because it streams faster. What the part
+ * does is told in its own clock; the clock of who reads it is another.
+ */
+export interface Psram {
+  readonly part: string;
+  /** Address at which byte 0 can be read and written. */
+  readonly base: number;
+  readonly bytes: number;
+  /** Clock of the part's bus. */
+  readonly hz: number;
+  /** Bits that a clock carries: lines, times two where both edges do. */
+  readonly bits_per_clock: number;
+  /** Clocks from chip select to the first data of a burst, and what the part needs between two bursts. */
+  readonly setup_clocks: number;
+  /** Longest burst, bytes. */
+  readonly burst_bytes: number;
+}
+
+export const COPRO_UNITS = ["tgemv"] as const;
+
+/** A ternary matrix-vector unit on the chip's bus (spec/TGEMV.md). No such chip is sold: a board that has one exists in the simulator only. */
+export interface Copro {
+  readonly unit: (typeof COPRO_UNITS)[number];
+  /** Address of its registers. */
+  readonly base: number;
+  /** Number of its interrupt. */
+  readonly irq: number;
+  /** Its clock. */
+  readonly hz: number;
+  /** Vectors that one pass over the weights serves. */
+  readonly slots: number;
+  /** Groups of five activations that its buffer holds, all slots together. */
+  readonly capacity: number;
+  /** Beats between memory and datapath. */
+  readonly fifo: number;
+  /** Cycles of its clock from one beat of four bytes to the next, and before the first, when it streams from flash. */
+  readonly flash_cycles_per_beat: number;
+  readonly flash_setup_cycles: number;
+}
+
 export interface Uart {
   readonly default_baud: number;
   readonly max_baud: number;
@@ -141,7 +182,7 @@ export interface Verified {
 }
 
 export interface Board {
-  /** Lower-case letters, digits and hyphens, at most 32: the file's name. */
+  /** Lower-case letters, digits and hyphens, at most 32: the file's name. A variant adds + and what it has more than its board. */
   readonly name: string;
   readonly title: string;
   readonly chip: string;
@@ -152,7 +193,11 @@ export interface Board {
     readonly hz: number;
     readonly cores: number;
   };
+  /** null: none, as on every chip that is sold. */
+  readonly copro: Copro | null;
   readonly memory: Memory;
+  /** null: none, or none that the firmware uses. */
+  readonly psram: Psram | null;
   readonly flash: Flash;
   readonly uart: Uart;
   readonly usb: readonly UsbId[];

@@ -5,8 +5,8 @@
  *      host ══ cable ══ UART ──┐                      ┌── TIMER ── CLOCK
  *                              ├── HAL ── core (wasm) ┤
  *        file ── onChange ── FLASH ══ XIP ══╝         ├── GPIO
- *                              ║                      └── ENTROPY
- *                          FLASH BUS ══ BOOT ROM      (the ternary coprocessor will be wired here, to mmio_* and the XIP bus)
+ *                              ║                      ├── ENTROPY
+ *                          FLASH BUS ══ BOOT ROM      └── TGEMV ══ XIP, PSRAM, SRAM (a board that has one: bus/copro.ts)
  *
  *     state   powerOn   reset     powerOff   run, step
  *     off     on        refused   off        refused
@@ -23,9 +23,10 @@
  *     cpu: "flat"        computing takes no time (clock.ts: 1 us a HAL call and a poll)
  *     cpu: "metered"     what the module does takes the cycles of the board's core and of waiting for flash (meter/)
  *
- * NOT IMPLEMENTED: boot ROM time; SRAM that survives a reset; interrupts; sleep current; the second core; the coprocessor.
+ * NOT IMPLEMENTED: boot ROM time; SRAM that survives a reset; interrupts; sleep current; the second core.
  */
 import { type Board, updateRegion } from "../boards/board.ts";
+import { CoproBus } from "./bus/copro.ts";
 import { firmwareHal } from "./bus/firmware_hal.ts";
 import { FlashBus, splitSectors } from "./bus/flash_bus.ts";
 import { halImports } from "./bus/hal.ts";
@@ -120,6 +121,8 @@ export class SimBoard {
   readonly entropy: Entropy;
   /** Called before each step: for faults that come and go. */
   onStep: (() => void) | null = null;
+  /** null: the board has no coprocessor. */
+  readonly copro: CoproBus | null;
   readonly #clock = new Clock();
   /** null: its CPU is flat. */
   readonly meter: Meter | null;
@@ -195,6 +198,8 @@ export class SimBoard {
       },
     };
     const firmware = slots === null ? null : firmwareHal(firmwarePins);
+    const memory = { bytes: () => this.#moduleOf().bytes() };
+    this.copro = CoproBus.of({ board, clock: this.#clock, map: this.#map, memory, flash: this.flash });
     this.#hal = halImports({
       ...{
         board,
@@ -209,7 +214,8 @@ export class SimBoard {
         entropy,
         firmware,
       },
-      memory: { bytes: () => this.#moduleOf().bytes() },
+      memory,
+      copro: this.copro,
       requestReset: () => {
         this.#resetRequested = true;
       },
@@ -292,6 +298,7 @@ export class SimBoard {
     this.#disconnect();
     this.uart.powerOff();
     this.gpio.reset();
+    this.copro?.reset();
   }
 
   /**
@@ -322,7 +329,8 @@ export class SimBoard {
   nextEventAt(): number {
     // A boot ROM polls the receiver, byte by byte.
     const rx = this.#running === "rom" ? this.uart.rxAt() : this.uart.rxInterruptAt();
-    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt);
+    const copro = this.#device === null ? Number.POSITIVE_INFINITY : (this.copro?.irqAt() ?? Number.POSITIVE_INFINITY);
+    return Math.min(rx, this.uart.txRoomAt(), this.uart.hostAt(), this.#watchdogAt, copro);
   }
 
   /** Lets time pass while the CPU sleeps. */
@@ -353,6 +361,7 @@ export class SimBoard {
   /** The whole state, between two calls; listeners and what was ordered by cutAt and failAt are not part of it. */
   snapshot(): Snapshot {
     const { timer, gpio, uart, entropy } = this;
+    const copro = this.copro?.state ?? null; // before SRAM is saved: what the unit wrote is in it
     return {
       board: this.board.name,
       module: this.#module,
@@ -372,6 +381,7 @@ export class SimBoard {
       gpio: structuredClone(gpio.state),
       adc: this.adc.state,
       entropy: entropy.state,
+      copro,
     };
   }
 
@@ -402,6 +412,7 @@ export class SimBoard {
     this.gpio.state = structuredClone(snapshot.gpio);
     this.adc.state = snapshot.adc;
     this.entropy.state = snapshot.entropy;
+    if (this.copro !== null && snapshot.copro !== null) this.copro.state = snapshot.copro;
   }
 
   #powered(): void {
@@ -488,6 +499,7 @@ export class SimBoard {
     this.uart.reset();
     this.gpio.reset();
     this.timer.reset();
+    this.copro?.reset();
   }
 
   /** The module as it was made, boot(). */

@@ -2,6 +2,7 @@
  * A board's state as plain data, between two polls: SRAM, the module's mutable globals, the chips, and the flash as a list of sectors that are
  * shared until one side changes them. Never the whole linear memory.
  */
+import type { CoproState } from "./bus/copro.ts";
 import type { MemoryMap } from "./bus/memory_map.ts";
 import type { FlashState } from "./peripherals/flash.ts";
 import type { GpioState } from "./peripherals/gpio.ts";
@@ -37,6 +38,8 @@ export interface Snapshot {
   readonly gpio: GpioState;
   readonly adc: Uint16Array;
   readonly entropy: Uint32Array;
+  /** null: the board has no coprocessor. */
+  readonly copro: CoproState | null;
 }
 
 export interface CoreState {
@@ -67,12 +70,17 @@ export function loadCore(device: Device, map: MemoryMap, state: CoreState): void
   }
 }
 
+/** Of SRAM, and of PSRAM where there is some. */
 function* pages(memory: Uint8Array, map: MemoryMap): Generator<[at: number, page: Uint8Array]> {
-  for (let at = map.base; at < map.end; at += SRAM_PAGE)
-    yield [at, memory.subarray(at, Math.min(at + SRAM_PAGE, map.end))];
+  const regions = [
+    [map.base, map.end],
+    [map.psram, map.psram + map.psramBytes],
+  ];
+  for (const [from, to] of regions)
+    for (let at = from; at < to; at += SRAM_PAGE) yield [at, memory.subarray(at, Math.min(at + SRAM_PAGE, to))];
 }
 
-/** Page and length are multiples of 16 (memory.base and memory.end are), so words fit. 8x faster than byte by byte (measured). */
+/** Page and length are multiples of 16 (memory.base, memory.end and psram.base are), so words fit. 8x faster than byte by byte (measured). */
 function isZero(page: Uint8Array): boolean {
   const words = new Uint32Array(page.buffer, page.byteOffset, page.length >> 2);
   for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;

@@ -1,7 +1,7 @@
 // Files that ship in the package, found relative to the bundle: dist/{wasm,boards,models,firmware}. The only place that knows.
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Board, deviceWasmName, parseBoard } from "../boards/board.ts";
 import { type Firmware, readFirmwareFolder } from "./device/firmware/release.ts";
@@ -40,7 +40,13 @@ export async function loadBoard(name: string): Promise<Board> {
       EXIT_USAGE,
     );
   }
-  return parseBoard(JSON.parse(await readFile(join(assetsRoot(), "boards", `${name}.json`), "utf8")), name);
+  return parseBoard(shippedBoardFile(name), name, shippedBoardFile);
+}
+
+/** The parsed file of a board that ships, undefined for another name. */
+export function shippedBoardFile(name: string): unknown {
+  const file = join(assetsRoot(), "boards", `${name}.json`);
+  return basename(name) === name && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
 }
 
 /** The device module of a board: its firmware as WebAssembly. */

@@ -2,9 +2,11 @@
  * Board files that are not shipped yet: somebody who brings tritkit to a new board has them checked one by one, with the
  * path of the field that is wrong. boards/board.ts knows the rules; this reads the files.
  */
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type Board, BoardError, parseBoard } from "../boards/board.ts";
+import { shippedBoardFile } from "./assets.ts";
 import { TritkitError } from "./errors.ts";
 
 export type BoardCheck =
@@ -32,11 +34,18 @@ export async function checkBoardFiles(path: string): Promise<BoardCheck[]> {
   return checks;
 }
 
+/** The board that a variant extends: its file lies in the same folder, or it ships. */
+function beside(file: string, board: string): unknown {
+  const own = join(dirname(file), `${board}${EXTENSION}`);
+  return existsSync(own) ? JSON.parse(readFileSync(own, "utf8")) : shippedBoardFile(board);
+}
+
 async function checkBoardFile(file: string): Promise<BoardCheck> {
   const wrong = (field: string, problem: string): BoardCheck => ({ file, ok: false, field, problem });
   if (!file.endsWith(EXTENSION)) return wrong("", `the name of a board file is the board's name and ${EXTENSION}`);
   try {
-    const board = parseBoard(JSON.parse(await readFile(file, "utf8")), basename(file, EXTENSION));
+    const name = basename(file, EXTENSION);
+    const board = parseBoard(JSON.parse(await readFile(file, "utf8")), name, (other) => beside(file, other));
     return { file, ok: true, board };
   } catch (error) {
     if (error instanceof BoardError) {

@@ -1,6 +1,7 @@
 // What could be wrong on this machine or at a port, found by looking.
 import { access, constants, readdir } from "node:fs/promises";
 import { listBoards, listModels, loadWasm } from "./assets.ts";
+import { type CoproReport, coproText } from "./device/copro.ts";
 import { Device } from "./device/device.ts";
 import { listModels as listDeviceModels } from "./device/models.ts";
 import { TritkitError } from "./errors.ts";
@@ -86,11 +87,20 @@ async function serialPorts(): Promise<Finding[]> {
   );
 }
 
+function coprocessor(copro: CoproReport): Finding {
+  if (copro.state === "used" && copro.errors === 0) return ok("coprocessor", "in use, no error since reset");
+  const hint =
+    copro.state === "left alone"
+      ? "`tritkit reset` tries it again."
+      : "Answers are right, only slower. Report it with the board's name.";
+  return warn("coprocessor", coproText(copro), hint);
+}
+
 async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
   try {
     const device = await Device.connect(await openPort(port), { baud: 0, signal });
     try {
-      const { board, firmware, model, lost, context, native } = device.hello;
+      const { board, firmware, model, lost, context, native, copro } = device.hello;
       const findings = [
         firmware === version()
           ? ok("firmware", `${board} runs tritkit ${firmware}`)
@@ -116,6 +126,7 @@ async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
           "the board's own differ from the firmware's, or there was no room to compare; its own are not used";
         findings.push(warn("kernels", detail, "Answers are right, only slower. Report it with the board's name."));
       }
+      if (copro !== null) findings.push(coprocessor(copro));
       return findings;
     } finally {
       await device.close();

@@ -1,6 +1,7 @@
 // What an answer is, whoever computes it: the engine in Node or a board at the end of a wire.
 import { MILLI } from "../spec/numerics.ts";
 import { WHY_EOS, WHY_MAX } from "../spec/wire.ts";
+import type { CoproReport } from "./device/copro.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
 import type { ChipEnergy } from "./transports/transport.ts";
 
@@ -44,6 +45,8 @@ export interface Answer {
   firstTokenSeconds: number;
   firstTokens: number;
   seconds: number;
+  /** Of a board whose coprocessor failed meanwhile: what was told about it. */
+  copro?: CoproReport | null;
   /** Of a simulated board; left out by everybody else. */
   board?: BoardFigures;
 }

@@ -21,6 +21,10 @@ export const INFO_FIRMWARE_SLOT = 14;
 export const INFO_FIRMWARE_SLOT_BYTES = 15;
 export const INFO_FIRMWARE_SECTOR_BYTES = 16;
 export const INFO_FIRMWARE_ADDRESS = 17;
+export const INFO_COPRO_BASE = 18;
+export const INFO_COPRO_KIB_US = 19;
+export const INFO_PSRAM_BASE = 20;
+export const INFO_PSRAM_BYTES = 21;
 
 /** The arena begins at the first multiple of this that is not below heap_base, bytes. */
 export const ARENA_ALIGN = 16;

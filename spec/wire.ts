@@ -104,6 +104,15 @@ export const WHY_MAX = 1;
 export const WHY_STOPPED = 2;
 export const WHY_ERROR = 3;
 
+/** `copro`, st: what the device makes of its ternary coprocessor. */
+export const COPRO_ABSENT = 0;
+export const COPRO_USED = 1;
+export const COPRO_REFUSED = 2;
+export const COPRO_LEFT_ALONE = 3;
+/** `copro`, err: TGEMV_ERR_* of TGEMV.md, or what only the driver can see. */
+export const COPRO_ERR_TIMEOUT = 64;
+export const COPRO_ERR_LOST_IRQ = 65;
+
 export const SLOT_EMPTY = 0;
 export const SLOT_UPLOADING = 1;
 export const SLOT_VERIFIED = 2;

@@ -38,6 +38,7 @@ import { os_request, os_reset_wanted } from "./os_group.ts";
 import { LATER, reply_begin, reply_end, reply_rc } from "./reply.ts";
 import { running_close, running_open } from "./running.ts";
 import { tritkit_request } from "./tritkit_group.ts";
+import { copro_init } from "./copro.ts";
 
 /** Longest sleep while something has its time or the transmitter is full: the watchdog wants to be fed. */
 const NAP_US: u32 = 10000;
@@ -64,6 +65,7 @@ export function boot(): i32 {
   generation_init(part(PART_RX) + FRAME_BUFFER_BYTES);
   names_init();
   native_init();
+  if (isDefined(ASC_COPRO)) copro_init();
   link_init();
   running_close();
   if (store_boot() && slots_active() != NO_SLOT) running_open(slots_active(), slots_active_ctx());

@@ -12,6 +12,7 @@ import {
   NEXT_POLL_US,
   NEXT_TOKENS_MAX,
   PROMPT_MAX,
+  RC_CORRUPT,
   RC_UNKNOWN,
   TK_RC_BAD_ARGUMENT,
   TK_RC_BAD_STATE,
@@ -85,9 +86,11 @@ import {
   K_WHY,
 } from "../wire/keys.ts";
 import { ANSWERED, reply_error, reply_later, reply_resume, WAIT_NEXT } from "./reply.ts";
+import { copro_answer_begins, copro_damage } from "../copro/unit.ts";
+import { put_answer_copro } from "./copro_report.ts";
 
 /** What the keys of a `next` take beside ids, texts and their lengths, at most. */
-const NEXT_ROOM: u32 = 160;
+const NEXT_ROOM: u32 = isDefined(ASC_COPRO) ? 208 : 160;
 /** Text of one token that is passed on: no tokenizer has longer ones, an image may claim so. */
 const TOKEN_TEXT_MAX: u32 = 768;
 const MILLI: u32 = 1000;
@@ -243,6 +246,7 @@ function begin_answer(): void {
   const t = turn;
   t.begun = 1;
   t.started = ticks();
+  if (isDefined(ASC_COPRO)) copro_answer_begins();
   t.rc = gen_begin(t.keep != 0, t.prompt, t.len, t.max, t.temp, t.topk, t.topp, t.rep, t.seed);
   t.n = gen_prompt_tokens();
   t.pos = gen_pos();
@@ -355,8 +359,9 @@ function next_answer(): i32 {
     put_uint(gen_why());
     if (gen_why() == WHY_ERROR) {
       put_key(K_RC);
-      put_uint(RC_UNKNOWN);
+      put_uint(error_rc());
     }
+    if (isDefined(ASC_COPRO)) put_answer_copro();
   }
   put_key(K_US);
   put_map(2);
@@ -365,6 +370,15 @@ function next_answer(): i32 {
   put_word(K_ALL);
   put_uint(turn.all_us);
   return ANSWERED;
+}
+
+/** Why an answer failed: its weights are damaged, where a coprocessor checks them, or the model was closed. */
+@inline
+function error_rc(): u32 {
+  if (isDefined(ASC_COPRO)) {
+    if (copro_damage() != 0) return RC_CORRUPT;
+  }
+  return RC_UNKNOWN;
 }
 
 /** Ends the answer, or forgets a prompt that is not complete. */

@@ -1,7 +1,8 @@
 /**
  * Whether the board's own kernels (HAL.md, "Kernels") are used: they are when they exist and give, on a small fixed case, every byte that the
  * module's own give. The case has all 243 packed codes, the largest activations of both signs, parts with an odd number of groups, a last group
- * that is not full, single and three planes. It takes some milliseconds at boot, on boards that have such kernels only.
+ * that is not full, single and three planes. It takes some milliseconds at boot, on boards that have such kernels only. A coprocessor is held to the
+ * same case (copro.ts).
  */
 import { ACT_MAX, HEAD_ACT_MAX_WIDE, KV_MAX, Q_MAX } from "../../spec/numerics.ts";
 import { LUT_BYTES, PACK_ILLEGAL_REMAINDER, PACK_MAX, PACK_STRIDE, TRITS_PER_BYTE } from "../../spec/packing.ts";
@@ -35,16 +36,16 @@ export function native_engine(): i32 {
   return native.state == NATIVE_USED ? ENGINE_NATIVE : ENGINE_LUT;
 }
 
-const ROWS = 10;
-const COLS = 68;
-const GROUPS = (COLS + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+export const ROWS = 10;
+export const COLS = 68;
+export const GROUPS = (COLS + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
 const TILE = 9;
-const TRITS = 3;
+export const TRITS = 3;
 const POSITIONS = 5;
 const HEAD_DIM = 28;
 
 // What the case takes, bytes, each a multiple of 8: weights, activations, then twice (the board's, the module's) tables, accumulators, sums.
-const WEIGHTS_BYTES: usize = (((ROWS + 3) >> 2) * TRITS * GROUPS) << 2;
+export const WEIGHTS_BYTES: usize = (((ROWS + 3) >> 2) * TRITS * GROUPS) << 2;
 const X_BYTES: usize = 2 * COLS;
 const TABLES_BYTES: usize = TILE * LUT_BYTES + 8;
 const ACC_BYTES: usize = 16 * HEAD_DIM;
@@ -73,7 +74,7 @@ function agrees(w: usize): bool {
 }
 
 /** All legal bytes, again and again. */
-function put_codes(w: usize): void {
+export function put_codes(w: usize): void {
   let code = 0;
   for (let i: usize = 0; i < WEIGHTS_BYTES; i++) {
     store<u8>(w + i, code);
@@ -112,7 +113,7 @@ function heads_agree(w: usize, x: usize, mine: usize, theirs: usize): bool {
 }
 
 /** Up to +-max: an end in half of all cases, else something between (Numerical Recipes' generator). */
-function number(max: i32): i32 {
+export function number(max: i32): i32 {
   native.random = native.random * 1664525 + 1013904223;
   const r = native.random >> 8;
   if ((r & 3) == 0) return max;
@@ -120,7 +121,7 @@ function number(max: i32): i32 {
   return <i32>((r >> 2) % <u32>(2 * max + 1)) - max;
 }
 
-function same(a: usize, b: usize, bytes: i32): bool {
+export function same(a: usize, b: usize, bytes: i32): bool {
   for (let i: usize = 0; i < <usize>bytes; i += 4) if (load<u32>(a + i) != load<u32>(b + i)) return false;
   return true;
 }

@@ -1,5 +1,6 @@
-/** The model that runs: opened where it lies in flash. NOT IMPLEMENTED: boards that only copy windows of flash. */
+/** The model that runs: opened where it lies in flash, or in a copy in PSRAM. NOT IMPLEMENTED: boards that only copy windows of flash. */
 import { IMAGE_OK, IMAGE_UNSUPPORTED } from "../../spec/image.ts";
+import { COPRO_USED } from "../../spec/wire.ts";
 import { flash_map } from "../hal.ts";
 import { run } from "../memory/run_state.ts";
 import { open_model } from "../model/open.ts";
@@ -8,6 +9,9 @@ import { NO_SLOT, slot_len, slots_single } from "../store/slots.ts";
 import { generation_reset } from "./generation.ts";
 import { board_name } from "./names.ts";
 import { native_engine } from "./native.ts";
+import { copro_slots, copro_state } from "../copro/unit.ts";
+import { copro_engine } from "../kernels/engine.ts";
+import { in_psram } from "./copro.ts";
 
 @unmanaged
 class Running {
@@ -32,7 +36,7 @@ export function running_open(slot: u32, context: u32): u32 {
   const image = flash_map(slot_offset(slot, slots_single()), bytes);
   let error: u32 = IMAGE_UNSUPPORTED;
   if (image == 0) run.context = 0;
-  else error = open_model(image, bytes, board_name(), min<u32>(context, i32.MAX_VALUE), native_engine());
+  else error = open_model(placed(image, bytes), bytes, board_name(), min<u32>(context, i32.MAX_VALUE), engine());
   const unread: u32 = generation_reset();
   if (error == IMAGE_OK && unread != IMAGE_OK) {
     run.context = 0;
@@ -40,6 +44,21 @@ export function running_open(slot: u32, context: u32): u32 {
   }
   running.error = error;
   return error;
+}
+
+@inline
+function engine(): i32 {
+  if (isDefined(ASC_COPRO)) {
+    if (copro_state() == COPRO_USED) return copro_engine(copro_slots());
+  }
+  return native_engine();
+}
+
+/** Where the image is to run from: a board that has RAM for it and a coprocessor that streams from there keeps a copy. */
+@inline
+function placed(image: usize, bytes: u32): usize {
+  if (isDefined(ASC_COPRO)) return in_psram(image, bytes);
+  return image;
 }
 
 /** Nothing runs any more. */

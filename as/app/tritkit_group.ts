@@ -127,6 +127,7 @@ import { NATIVE_ABSENT, NATIVE_USED, native_state } from "./native.ts";
 import { ANSWERED, reply_error, reply_rc } from "./reply.ts";
 import { running_context, running_error, running_slot } from "./running.ts";
 import { WORD_VERSION } from "./version.ts";
+import { put_copro } from "./copro_report.ts";
 
 /** Bytes of a digest in the answer to hashes. */
 const HASH_BYTES: u32 = 8;
@@ -180,6 +181,7 @@ function hello(): i32 {
     put_key(K_FWSLOT);
     put_uint(update_slot());
   }
+  if (isDefined(ASC_COPRO)) put_copro();
   if (native_state() != NATIVE_ABSENT) {
     put_key(K_NATIVE);
     put_uint(u32(native_state() == NATIVE_USED));

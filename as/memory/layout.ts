@@ -8,7 +8,9 @@
  *                                                          head        logits
  *     tables take what is left, up to LUT_GROUPS_MAX groups; the sampler's order lies over them, the tokenizer's scratch over work and tables.
  *
- * The SIMD engine computes a batch of positions side by side: x, q, rope, qkv, heads, gate and up are there once for each of them, a stride apart.
+ * SIMD engine and coprocessor compute a batch of positions side by side: x, q, rope, qkv, heads, gate and up are there once for each of them, a stride
+ * apart. A coprocessor needs no tables: the smallest ones stay, for the CPU to take over, and what comfortable ones would take goes to the batch and
+ * to the context. A context that nobody chose leaves room for the whole batch, one that was asked for may take it.
  *
  * How long a context is when nobody chose: the most that fits beside tables of LUT_GROUPS_COMFORT groups. With few tables every matrix is read in many
  * short passes, so the last positions would be bought with the speed of every token: a model of 4M weights on a Pico took 3.7 cycles a weight with tables
@@ -18,7 +20,7 @@
  */
 import { CONTEXT_MIN } from "../../spec/image.ts";
 import { LUT_BYTES, TRITS_PER_BYTE } from "../../spec/packing.ts";
-import { batch_of, ENGINE_LUT, ENGINE_SIMD, padded_rows } from "../kernels/engine.ts";
+import { BATCHED, batch_of, copro_engine, ENGINE_LUT, ENGINE_SIMD, is_copro, padded_rows } from "../kernels/engine.ts";
 import { KERNELS, prepared_bytes } from "../kernels/simd.ts";
 import { config, kv_dim, q_dim } from "../model/config.ts";
 import { layer_tensors, Tensor } from "../model/weights.ts";
@@ -77,21 +79,21 @@ function gate_entries(s: RunState): u64 {
   return max(padded(s, config.hidden_dim), padded(s, config.dim));
 }
 
-/** Entries between the vectors of a batch of the running model, in parts that hold one for each. There is one vector where there is no SIMD. */
+/** Entries between the vectors of a batch of the running model, in parts that hold one for each. There is one vector in a build that is not BATCHED. */
 @inline
 export function activation_stride(): i32 {
-  return ASC_FEATURE_SIMD ? (longest_vector() + 7) & ~7 : 0;
+  return BATCHED ? (longest_vector() + 7) & ~7 : 0;
 }
 
 @inline
 export function qkv_stride(): i32 {
-  return ASC_FEATURE_SIMD ? <i32>qkv_entries(run) : 0;
+  return BATCHED ? <i32>qkv_entries(run) : 0;
 }
 
 /** Of gate and up. */
 @inline
 export function gate_stride(): i32 {
-  return ASC_FEATURE_SIMD ? <i32>gate_entries(run) : 0;
+  return BATCHED ? <i32>gate_entries(run) : 0;
 }
 
 /** Gives part `i` its place; returns where the next one begins, on 8 bytes. */
@@ -128,9 +130,15 @@ export function layout_arena(s: RunState, base: usize, end: usize, rx_bytes: u32
  */
 export function layout_model(s: RunState, context: i32): bool {
   const smallest = min(CONTEXT_MIN, config.seq_len);
+  const batch = BATCHED ? batch_of(s.engine) : 1;
+  set_batch(s, 1);
   s.max_context = largest_context(s, smallest, 0);
   if (context == 0) context = config.default_context;
-  if (context == 0) context = largest_context(s, smallest, comfort(s));
+  if (context == 0) {
+    set_batch(s, batch);
+    context = largest_context(s, smallest, comfort(s));
+    set_batch(s, 1);
+  }
   context = max(smallest, min(context, s.max_context));
   const needed = arrange(s, context) - s.base;
   s.needed = <u32>min<u64>(needed, u32.MAX_VALUE);
@@ -140,8 +148,24 @@ export function layout_model(s: RunState, context: i32): bool {
     return false;
   }
   s.context = context;
+  if (BATCHED) {
+    for (let n = batch; n > 1; n--) {
+      set_batch(s, n);
+      if (arrange(s, context) <= <u64>s.end) break;
+      set_batch(s, 1);
+    }
+    arrange(s, context);
+  }
   spread_tables(s);
   return true;
+}
+
+/** Positions side by side of a coprocessor's engine; others have theirs. */
+@inline
+function set_batch(s: RunState, n: i32): void {
+  if (BATCHED) {
+    if (is_copro(s.engine)) s.engine = copro_engine(n);
+  }
 }
 
 /** The largest context that fits and leaves `spare` bytes, at most seq_len; 0 when the smallest does not. */
@@ -162,7 +186,7 @@ function largest_context(s: RunState, smallest: i32, spare: u64): i32 {
 function arrange(s: RunState, context: i32): u64 {
   const cached = <u64>config.n_layers * <u64>config.n_kv_heads * <u64>context;
   const positions = <u64>context;
-  const batch = <u64>batch_of(ASC_FEATURE_SIMD ? s.engine : 0);
+  const batch = <u64>batch_of(BATCHED ? s.engine : 0);
   let at = place(s, PART_TX, place(s, PART_RX, s.base, s.rx_bytes), s.tx_bytes);
   at = place(s, PART_TENSORS, at, <usize>(config.n_layers * layer_tensors()) * offsetof<Tensor>());
   at = place(s, PART_KEYS, at, cached * config.head_dim);

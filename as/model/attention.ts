@@ -17,7 +17,7 @@ import {
 import { ENGINE_SIMD } from "../kernels/engine.ts";
 import { qkv_stride } from "../memory/layout.ts";
 import { attend_head, attend_pair } from "./attention_head.ts";
-import { keep, kept, vector } from "./batch.ts";
+import { keep, kept, more, of_qkv, rotation, vector } from "./batch.ts";
 import { config } from "./config.ts";
 import { Job } from "./jobs.ts";
 import { kv_row, kv_scale } from "./kv.ts";
@@ -57,7 +57,7 @@ export function remember(layer: i32, pos: i32, k: usize, sk: Scale, v: usize, sv
 /**
  * All heads of a layer at position `pos`, whose keys and values are in the cache already.
  * In PART_QKV i32 (n_heads, head_dim): queries with scale sq, replaced by the output X.
- * @param n positions: more than one in the SIMD engine, which finds their scales where keep() put them, and keeps those of X there
+ * @param n positions: where there can be more than one, their scales are where keep() put them, and those of X are kept there
  * @returns the scale of X
  */
 export function attend(layer: i32, pos: i32, n: i32, sq: Scale): Scale {
@@ -76,54 +76,58 @@ export function attend(layer: i32, pos: i32, n: i32, sq: Scale): Scale {
   const shared = config.n_heads / config.n_kv_heads;
   const bytes = (<usize>head_dim) << 2;
   const pairs = on_tables();
-  let y = part(PART_QKV);
-  for (let h = 0; h < config.n_heads; ) {
-    const row = kv_row(layer, h / shared);
-    const two = pairs && h % shared != shared - 1;
-    const Ca = ready_query(y, sq, part(PART_ROPE), part(PART_QUERY));
-    const Cb = two ? ready_query(y + bytes, sq, part(PART_ROPE), part(PART_QUERY) + <usize>(2 * head_dim)) : 0;
-    const keys = part(PART_KEYS) + row * <usize>head_dim;
-    const key_scales = part(PART_KEY_SCALES) + (row << 1);
-    const values = part(PART_VALUES) + row * <usize>head_dim;
-    const value_scales = part(PART_VALUE_SCALES) + (row << 1);
-    const scores = part(PART_SCORES);
-    const sums = part(PART_OUTPUT);
-    const query = part(PART_QUERY);
-    const note = part(PART_HEADS) + ((<usize>h) << 3);
-    const positions = pos + 1;
-    const t = weights.tables;
-    if (pairs) {
-      attend_pair(
-        query,
-        Ca,
-        Cb,
-        two,
-        positions,
-        head_dim,
-        keys,
-        key_scales,
-        values,
-        value_scales,
-        t,
-        scores,
-        sums,
-        y,
-        note,
-      );
-    } else {
-      store<u32>(
-        note,
-        attend_head(query, Ca, positions, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y),
-      );
+  let sX: Scale = 0;
+  let i = 0;
+  do {
+    let y = of_qkv(part(PART_QKV), i);
+    for (let h = 0; h < config.n_heads; ) {
+      const row = kv_row(layer, h / shared);
+      const two = pairs && h % shared != shared - 1;
+      const Ca = ready_query(y, kept(i, sq), rotation(i), part(PART_QUERY));
+      const Cb = two ? ready_query(y + bytes, kept(i, sq), rotation(i), part(PART_QUERY) + <usize>(2 * head_dim)) : 0;
+      const keys = part(PART_KEYS) + row * <usize>head_dim;
+      const key_scales = part(PART_KEY_SCALES) + (row << 1);
+      const values = part(PART_VALUES) + row * <usize>head_dim;
+      const value_scales = part(PART_VALUE_SCALES) + (row << 1);
+      const scores = part(PART_SCORES);
+      const sums = part(PART_OUTPUT);
+      const query = part(PART_QUERY);
+      const note = part(PART_HEADS) + ((<usize>h) << 3);
+      const positions = pos + i + 1;
+      const t = weights.tables;
+      if (pairs) {
+        attend_pair(
+          query,
+          Ca,
+          Cb,
+          two,
+          positions,
+          head_dim,
+          keys,
+          key_scales,
+          values,
+          value_scales,
+          t,
+          scores,
+          sums,
+          y,
+          note,
+        );
+      } else {
+        store<u32>(
+          note,
+          attend_head(query, Ca, positions, head_dim, keys, key_scales, values, value_scales, t, scores, sums, y),
+        );
+      }
+      store<i32>(note, bitlen(magnitudes(y, head_dim)), 4);
+      if (two) store<i32>(note, bitlen(magnitudes(y + bytes, head_dim)), 12);
+      const heads = two ? 2 : 1;
+      h += heads;
+      y += <usize>heads * bytes;
     }
-    store<i32>(note, bitlen(magnitudes(y, head_dim)), 4);
-    if (two) store<i32>(note, bitlen(magnitudes(y + bytes, head_dim)), 12);
-    const heads = two ? 2 : 1;
-    h += heads;
-    y += <usize>heads * bytes;
-  }
-  const sX = join_heads(part(PART_QKV), config.n_heads, head_dim, part(PART_HEADS));
-  keep(0, sX);
+    sX = join_heads(of_qkv(part(PART_QKV), i), config.n_heads, head_dim, part(PART_HEADS));
+    keep(i, sX);
+  } while (more(++i, n));
   return sX;
 }
 

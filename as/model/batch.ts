@@ -1,7 +1,8 @@
 /**
  * Several positions in one forward pass. The pass is written once, with `do { ... } while (more(++i, n))` around what it does to each vector: where
- * there is no SIMD engine the loop and the places of vectors fold away, and what is left is the pass of one position.
+ * neither SIMD nor a coprocessor is built in the loop and the places of vectors fold away, and what is left is the pass of one position.
  */
+import { BATCHED } from "../kernels/engine.ts";
 import { BATCH_MAX } from "../kernels/simd.ts";
 import { activation_stride, gate_stride, qkv_stride } from "../memory/layout.ts";
 import { PART_ACTIVATIONS, PART_GATE, PART_RESIDUAL, PART_ROPE, PART_UP, part } from "../memory/run_state.ts";
@@ -15,31 +16,31 @@ const scales: usize = memory.data(BATCH_MAX * 4, 4);
 /** Is there a vector i of n? */
 @inline
 export function more(i: i32, n: i32): bool {
-  return ASC_FEATURE_SIMD ? i < n : false;
+  return BATCHED ? i < n : false;
 }
 
 /** Address of vector i in a part that holds one for each position, `stride` bytes apart. */
 @inline
 export function vector(first: usize, i: i32, stride: usize): usize {
-  return ASC_FEATURE_SIMD ? first + <usize>i * stride : first;
+  return BATCHED ? first + <usize>i * stride : first;
 }
 
 /** Keeps the scale of vector i for the next loop. */
 @inline
 export function keep(i: i32, s: Scale): void {
-  if (ASC_FEATURE_SIMD) store<u32>(scales + ((<usize>i) << 2), s);
+  if (BATCHED) store<u32>(scales + ((<usize>i) << 2), s);
 }
 
 /** The scale of vector i; `s` is that of the vector before the loop. */
 @inline
 export function kept(i: i32, s: Scale): Scale {
-  return ASC_FEATURE_SIMD ? load<u32>(scales + ((<usize>i) << 2)) : s;
+  return BATCHED ? load<u32>(scales + ((<usize>i) << 2)) : s;
 }
 
 /** Vector i of the batch in the parts that hold one for each position. */
 @inline
 export function residual(i: i32): usize {
-  return vector(part(PART_RESIDUAL), i, ASC_FEATURE_SIMD ? (<usize>config.dim) << 2 : 0);
+  return vector(part(PART_RESIDUAL), i, BATCHED ? (<usize>config.dim) << 2 : 0);
 }
 
 @inline
@@ -49,7 +50,7 @@ export function activations(i: i32): usize {
 
 @inline
 export function rotation(i: i32): usize {
-  return vector(part(PART_ROPE), i, ASC_FEATURE_SIMD ? (<usize>config.head_dim) << 1 : 0);
+  return vector(part(PART_ROPE), i, BATCHED ? (<usize>config.head_dim) << 1 : 0);
 }
 
 @inline

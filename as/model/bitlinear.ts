@@ -1,13 +1,16 @@
 /**
  * BitLinear (BitNet b1.58): quantised activations times ternary weights, then one rescaling. The engine is chosen here. What an engine prepares
- * from the activations (tables, sums) is made once for all matrices that share them: Q, K, V, and gate, up.
+ * from the activations (tables, sums, a coprocessor's buffer) is made once for all matrices that share them: Q, K, V, and gate, up.
  */
 import { SCALE_ROWS } from "../../spec/image.ts";
 import { ACT_MAX, ROW_SCALE_FRAC, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_TRITS_1, TRITS_PER_BYTE } from "../../spec/packing.ts";
-import { ENGINE_SIMD } from "../kernels/engine.ts";
+import { copro_products } from "../copro/products.ts";
+import { ENGINE_SIMD, is_copro } from "../kernels/engine.ts";
 import { ternary_ref } from "../kernels/ternary_ref.ts";
+import { activation_stride } from "../memory/layout.ts";
 import { PART_ACTIVATIONS, part, run } from "../memory/run_state.ts";
+import { more, vector } from "./batch.ts";
 import { config } from "./config.ts";
 import { add_simd } from "./elementwise_simd.ts";
 import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
@@ -16,8 +19,8 @@ import { simd_products } from "./simd_engine.ts";
 import { cols_of, exponent_of, row_scales, rows_of, scale_kind_of, scale_word, Tensor } from "./weights.ts";
 
 /**
- * W (rows, cols) @ q (cols,) -> acc (rows,) for up to three matrices of the same q, which stands in PART_ACTIVATIONS; for `n` vectors q in the SIMD
- * engine.
+ * W (rows, cols) @ q (cols,) -> acc (rows,) for up to three matrices of the same q, which stands in PART_ACTIVATIONS; for `n` vectors q where the build
+ * takes several.
  * @param u,v null when there are fewer
  * @param acc_t,acc_u,acc_v i32 (n, stride), each at least padded_rows long
  */
@@ -37,17 +40,24 @@ export function products(
       return;
     }
   }
+  if (isDefined(ASC_COPRO)) {
+    if (is_copro(run.engine) && copro_products(t, acc_t, u, acc_u, v, acc_v, n, stride)) return;
+  }
   const x = part(PART_ACTIVATIONS);
   const cols = cols_of(t);
   if (on_tables()) {
     const groups = (cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
-    for (let from = 0; from < groups; from += run.lut_groups) {
-      const tables = tile(from, groups);
-      build_tables(x, cols, from, tables);
-      table_rows(t.data, PACK_TRITS_1, rows_of(t), groups, from, tables, acc_t, ACT_MAX);
-      if (u) table_rows(u.data, PACK_TRITS_1, rows_of(u), groups, from, tables, acc_u, ACT_MAX);
-      if (v) table_rows(v.data, PACK_TRITS_1, rows_of(v), groups, from, tables, acc_v, ACT_MAX);
-    }
+    let i = 0;
+    do {
+      const at = vector(0, i, (<usize>stride) << 2);
+      for (let from = 0; from < groups; from += run.lut_groups) {
+        const tables = tile(from, groups);
+        build_tables(vector(x, i, (<usize>activation_stride()) << 1), cols, from, tables);
+        table_rows(t.data, PACK_TRITS_1, rows_of(t), groups, from, tables, acc_t + at, ACT_MAX);
+        if (u) table_rows(u.data, PACK_TRITS_1, rows_of(u), groups, from, tables, acc_u + at, ACT_MAX);
+        if (v) table_rows(v.data, PACK_TRITS_1, rows_of(v), groups, from, tables, acc_v + at, ACT_MAX);
+      }
+    } while (more(++i, n));
     return;
   }
   ternary_ref(t.data, PACK_TRITS_1, rows_of(t), cols, x, acc_t);

@@ -4,6 +4,7 @@
  */
 import { TAB_EXP2 } from "../../spec/image.ts";
 import { LOG2E_MANT } from "../../spec/numerics.ts";
+import { BATCHED } from "../kernels/engine.ts";
 import { PART_ACTIVATIONS, PART_EXPERTS, PART_GATE, part } from "../memory/run_state.ts";
 import { activations, keep, residual } from "./batch.ts";
 import { add_residual } from "./bitlinear.ts";
@@ -30,7 +31,7 @@ export function experts(layer: i32, i: i32, sq: Scale): void {
   const chosen = logits + ((<usize>((config.n_experts + 7) & ~7)) << 2);
   const end = chosen + <usize>config.n_experts_used * CHOICE_BYTES;
   memory.copy(end, activations(i), bytes); // q: every expert reads it, and each overwrites PART_ACTIVATIONS
-  if (ASC_FEATURE_SIMD) memory.copy(x, end, bytes);
+  if (BATCHED) memory.copy(x, end, bytes);
   head_logits(router(layer), sq, logits);
   choose_experts(logits, config.n_experts, config.n_experts_used, weights.tables + TAB_EXP2, chosen);
   for (let choice = chosen; choice < end; choice += CHOICE_BYTES) {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import binaryen from "binaryen";
 import { encode } from "cborg";
+import { compile } from "../../scripts/lib/asc.mjs";
 import { ROOT } from "../../scripts/lib/root.mjs";
 import * as I from "../../spec/image.ts";
 import * as W from "../../spec/wire.ts";
@@ -99,27 +100,44 @@ function generate(client: Client, id: number, prompt: string, options: Body = {}
   return tokens(client, id);
 }
 
-test("the device imports exactly the pins of HAL.md and exports what the board calls", () => {
+/** name/arguments of the imports that HAL.md's tables say between two of its headings. */
+function documented(from: string, to: string): string[] {
   const page = readFileSync(join(ROOT, "spec/HAL.md"), "utf8");
-  const table = page.slice(page.indexOf("## Imports"), page.indexOf("## Reserved names"));
-  const documented = [...table.matchAll(/^\| `(\w+)` \| \(([^)]*)\)/gm)].map(([, name, args]) => {
+  const table = page.slice(page.indexOf(from), page.indexOf(to));
+  return [...table.matchAll(/^\| `(\w+)` \| \(([^)]*)\)/gm)].map(([, name, args]) => {
     return `${name}/${args === "" ? 0 : args.split(",").length}`;
   });
-  assert.equal(documented.length, 21);
-  const text = binaryen.readBinary(wasm).emitText();
-  const imported = [
-    ...text.matchAll(/\(import "(\w+)" "(\w+)" \(func \$\S+(?: \(type \S+\))?((?: \(param[^)]*\))?)/g),
-  ].map(([, from, name, params]) => {
-    assert.equal(from, "hal");
-    return `${name}/${(params.match(/i32/g) ?? []).length}`;
-  });
-  assert.deepEqual(imported.sort(), documented.sort());
+}
+
+/** The same of a module. */
+function imports(bytes: Uint8Array): string[] {
+  const text = binaryen.readBinary(bytes).emitText();
+  return [...text.matchAll(/\(import "(\w+)" "(\w+)" \(func \$\S+(?: \(type \S+\))?((?: \(param[^)]*\))?)/g)].map(
+    ([, from, name, params]) => {
+      assert.equal(from, "hal");
+      return `${name}/${(params.match(/i32/g) ?? []).length}`;
+    },
+  );
+}
+
+test("the device imports exactly the pins of HAL.md and exports what the board calls", () => {
+  const pins = documented("## Imports", "## Coprocessor");
+  assert.equal(pins.length, 21);
+  assert.deepEqual(imports(wasm).sort(), pins.sort());
   assert.deepEqual(
     WebAssembly.Module.exports(module)
       .map(({ name }) => name)
       .sort(),
     ["boot", "heap_base", "memory", "poll"],
   );
+});
+
+test("with a coprocessor it imports three more", async () => {
+  const flags = ["--target", "device-copro", "--initialMemory", "16", "--maximumMemory", "16"];
+  const { wasm: copro } = await compile(["as/device.ts", ...flags]);
+  const pins = documented("## Imports", "## Reserved names");
+  assert.equal(pins.length, 24);
+  assert.deepEqual(imports(copro).sort(), pins.sort());
 });
 
 test("the device has no floating-point instruction, no bulk memory, and no state outside its memory", () => {

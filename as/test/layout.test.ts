@@ -199,3 +199,48 @@ test("what is left goes to the tables, up to 52 groups", async () => {
   assert.ok(groups[0] < groups[1] && groups[1] < groups[2]);
   assert.equal(groups[3], 52);
 });
+
+/** Vectors that the coprocessor of such a board takes at a time. */
+const SLOTS = 4;
+
+test("a coprocessor needs no tables: what comfortable ones take goes to its vectors, and a context that nobody chose leaves room for all of them", async () => {
+  const model = await reader(BUNDLED);
+  for (const arena of [70 * KIB, 100 * KIB, 150 * KIB]) {
+    assert.equal(model.plan_device(arena, 0, FRAME, FRAME, SLOTS), 1);
+    const [chosen, most] = [model.plan_context(), model.plan_max_context()];
+    assert.ok(chosen > 16 && chosen < most && most < BUNDLED.seqLen, `${chosen} of ${most}`);
+    assert.equal(model.plan_batch(), SLOTS);
+    assert.ok(model.plan_lut_groups() >= 4, "the CPU can take over");
+    assert.equal(model.plan_device(arena, chosen + 1, FRAME, FRAME, SLOTS), 1);
+    assert.equal(model.plan_context(), chosen + 1, "whoever asks for more gets it");
+    assert.ok(model.plan_batch() < SLOTS, `${model.plan_batch()} vectors with one position more`);
+    assert.equal(model.plan_device(arena, most, FRAME, FRAME, SLOTS), 1);
+    assert.deepEqual([model.plan_context(), model.plan_batch()], [most, 1]);
+    // The longest context, and the bytes for it, are those of a board without a coprocessor.
+    const needed = model.plan_needed();
+    assert.equal(model.plan_device(arena, most, FRAME, FRAME), 1);
+    assert.deepEqual([model.plan_max_context(), model.plan_needed()], [most, needed]);
+  }
+});
+
+test("what a batch holds for each of its positions does not overlap, and all lies in the arena", async () => {
+  const model = await reader(BUNDLED);
+  const arena = 192 * KIB;
+  const sizes = new Map<number, Record<string, number>>();
+  for (const slots of [1, 2, 3, SLOTS]) {
+    assert.equal(model.plan_device(arena, 64, FRAME, FRAME, slots), 1);
+    assert.equal(model.plan_batch(), slots);
+    const all = parts(model);
+    for (const part of all) assert.ok(part.offset + part.bytes <= arena, part.name);
+    for (const phase of Object.values(PHASES)) {
+      const own = all
+        .filter(({ name, bytes }) => bytes > 0 && phase.includes(name))
+        .sort((a, b) => a.offset - b.offset);
+      for (let i = 1; i < own.length; i++)
+        assert.ok(own[i].offset >= own[i - 1].offset + own[i - 1].bytes, own[i].name);
+    }
+    sizes.set(slots, Object.fromEntries(all.map(({ name, bytes }) => [name, bytes])));
+  }
+  for (const name of ["residual stream", "activations", "rope angles", "qkv accumulators", "gate", "up"])
+    for (const [slots, bytes] of sizes) assert.equal(bytes[name], slots * (sizes.get(1)?.[name] ?? 0), name);
+});

@@ -23,7 +23,8 @@ export interface EngineExports {
   part_name(i: number): number;
   part_offset(i: number): number;
   part_bytes(i: number): number;
-  plan_device(arenaBytes: number, context: number, rxBytes: number, txBytes: number): number;
+  plan_device(arenaBytes: number, context: number, rxBytes: number, txBytes: number, slots?: number): number;
+  plan_batch(): number;
   plan_needed(): number;
   plan_context(): number;
   plan_max_context(): number;

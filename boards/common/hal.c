@@ -31,6 +31,11 @@ enum {
   INFO_FIRMWARE_SLOT_BYTES,
   INFO_FIRMWARE_SECTOR_BYTES,
   INFO_FIRMWARE_ADDRESS,
+  /* Of a coprocessor and of PSRAM, which no real board has. */
+  INFO_COPRO_BASE,
+  INFO_COPRO_KIB_US,
+  INFO_PSRAM_BASE,
+  INFO_PSRAM_BYTES,
 };
 
 /* The sectors of the partition, in runs of equal ones. */

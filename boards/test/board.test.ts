@@ -12,6 +12,7 @@ import {
   sectorsOf,
   sourceOf,
 } from "../board.ts";
+import { wholeBoard } from "../variant.ts";
 
 const FOLDER = "boards";
 const NAMES = readdirSync(FOLDER)
@@ -20,7 +21,9 @@ const NAMES = readdirSync(FOLDER)
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-const load = (name: string): Json => JSON.parse(readFileSync(`${FOLDER}/${name}.json`, "utf8"));
+const file = (name: string): Json => JSON.parse(readFileSync(`${FOLDER}/${name}.json`, "utf8"));
+/** The whole of a variant, too. */
+const load = (name: string): Json => wholeBoard(file(name), file) as Json;
 const board = (name: string): Board => parseBoard(load(name), name);
 
 /** Where `path` ends in `json`: the object or list that holds its last key. */
@@ -64,6 +67,7 @@ function refusal(json: Json, name: string): BoardError {
 const SHIPPED = [
   ...["esp32-c3", "esp32-s3", "mps2-an385", "mps2-an500", "mps2-an505", "mps3-an547", "riscv-virt"],
   ...["rp2040-pico", "rp2350-pico2", "stm32f405", "stm32h743"],
+  ...["esp32-s3+tgemv", "rp2040-pico+tgemv", "rp2350-pico2+tgemv", "stm32h743+tgemv"],
 ];
 
 describe("shipped boards", () => {
@@ -223,6 +227,22 @@ const BROKEN: readonly [board: string, path: string, value: Json, message: strin
     "RP 2040",
     'energy: expected null or the name of a profile, ^[a-z0-9][a-z0-9-]*$, got "RP 2040"',
   ],
+  ["rp2040-pico+tgemv", "copro.unit", "npu", 'copro.unit: expected one of tgemv, got "npu"'],
+  ["rp2040-pico+tgemv", "copro.base", 1347420176, "copro.base: expected a multiple of 4096, got 1347420176"],
+  ["rp2040-pico+tgemv", "copro.slots", 3, "copro.slots: expected a power of two from 1 to 8, got 3"],
+  [
+    "rp2040-pico+tgemv",
+    "copro.base",
+    536870912,
+    "copro.base: 0x20000000..0x20001000 overlaps memory.sram.0 0x20000000..0x20040000",
+  ],
+  [
+    "rp2350-pico2+tgemv",
+    "psram.base",
+    268435456,
+    "psram.base: 0x10000000..0x12000000 overlaps flash.base 0x10000000..0x12000000",
+  ],
+  ["rp2350-pico2+tgemv", "psram.bytes", 0, "psram.bytes: expected an integer from 1 to 4294967295, got 0"],
   [
     "rp2040-pico",
     "verified",
@@ -257,6 +277,15 @@ describe("broken boards", () => {
     });
   }
 
+  it("a buffer that its slots do not share evenly", () => {
+    const json = load("rp2040-pico+tgemv");
+    holder(json, "copro")[0].copro = { ...(holder(json, "copro")[0].copro as object), capacity: 2 };
+    assert.equal(
+      refusal(json, "rp2040-pico+tgemv").message,
+      "copro.capacity: expected a multiple of copro.slots 4, got 2",
+    );
+  });
+
   it("an erase time for a size that no sector has", () => {
     const json = load("rp2040-pico");
     const times = holder(json, "flash.timing.erase_us")[0].erase_us as Json[];
@@ -265,7 +294,7 @@ describe("broken boards", () => {
   });
 
   it("a name that cannot be a file or outgrows the device's hello", () => {
-    for (const name of ["Pico", "../pico", "", "p".repeat(33)]) {
+    for (const name of ["Pico", "../pico", "", "p".repeat(33), "pico+", "+pico", `pico+${"p".repeat(28)}`]) {
       assert.equal(refusal(broken("rp2040-pico", "name", name), name).path, "name");
     }
     assert.equal(parseBoard(broken("rp2040-pico", "name", "p".repeat(32)), "p".repeat(32)).name.length, 32);
@@ -289,6 +318,7 @@ describe("what follows from a board", () => {
   it("file name and pages of the device module", () => {
     assert.equal(deviceWasmName(board("rp2040-pico")), "device-20000000-8196.wasm");
     assert.equal(deviceWasmName(board("stm32h743")), "device-24000000-9224.wasm");
+    assert.equal(deviceWasmName(board("stm32h743+tgemv")), "device-copro-24000000-9224.wasm");
     const low = { ...board("stm32h743"), memory: { ...board("stm32h743").memory, base: 4096, end: 65536 } };
     assert.equal(deviceWasmName(low), "device-00001000-1.wasm", "eight digits, as the build writes it");
     for (const name of NAMES) {

@@ -4,12 +4,16 @@ import {
   BOARD_NAME_MAX,
   HAL_ABSENT,
   INFO_ARENA_END,
+  INFO_COPRO_BASE,
+  INFO_COPRO_KIB_US,
   INFO_CPU_HZ,
   INFO_LED_PIN,
   INFO_NAME,
   INFO_PARTITION_BYTES,
   INFO_PROGRAM_PAGE,
   INFO_PROGRAM_UNIT,
+  INFO_PSRAM_BASE,
+  INFO_PSRAM_BYTES,
   INFO_RUN_BYTES,
   INFO_RUN_COUNT,
   INFO_SECTOR_RUNS,
@@ -18,6 +22,7 @@ import {
   INFO_UART_RX_BYTES,
   INFO_WRITE_ONCE,
 } from "../../spec/hal.ts";
+import { kibUs } from "./copro.ts";
 
 /** @returns (key, index) -> the value as i32; HAL_ABSENT for an unknown key or an index past the end */
 export function boardInfo(board: Board): (key: number, index: number) => number {
@@ -40,6 +45,8 @@ export function boardInfo(board: Board): (key: number, index: number) => number 
     [INFO_LED_PIN, board.gpio.led ?? HAL_ABSENT],
     [INFO_CPU_HZ, board.cpu.hz],
   ]);
+  if (board.copro !== null) facts.set(INFO_COPRO_BASE, board.copro.base).set(INFO_COPRO_KIB_US, kibUs(board));
+  if (board.psram !== null) facts.set(INFO_PSRAM_BASE, board.psram.base).set(INFO_PSRAM_BYTES, board.psram.bytes);
   return (key, index) => {
     if (key === INFO_NAME) return index >= 0 && index < BOARD_NAME_MAX / 4 ? words.getInt32(4 * index, true) : 0;
     if (key === INFO_RUN_COUNT) return runs[index]?.count ?? HAL_ABSENT;

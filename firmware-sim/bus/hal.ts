@@ -16,20 +16,11 @@ import type { Uart } from "../peripherals/uart.ts";
 import { SimError } from "../sim_error.ts";
 import type { HalImports } from "../wasm_host.ts";
 import { boardInfo } from "./board_info.ts";
+import type { CoproBus } from "./copro.ts";
 import type { FirmwareHal } from "./firmware_hal.ts";
 import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
 
-const RESERVED = [
-  "pwm_write",
-  "i2c_transfer",
-  "mmio_read32",
-  "mmio_write32",
-  "parallel",
-  "gemv_tables",
-  "gemv_rows",
-  "attend_keys",
-  "attend_values",
-];
+const RESERVED = ["pwm_write", "i2c_transfer", "parallel", "gemv_tables", "gemv_rows", "attend_keys", "attend_values"];
 
 export interface HalChips {
   readonly board: Board;
@@ -45,6 +36,8 @@ export interface HalChips {
   readonly entropy: Entropy;
   /** null: the board's firmware cannot replace itself. */
   readonly firmware: FirmwareHal | null;
+  /** null: the board has no coprocessor. */
+  readonly copro: CoproBus | null;
   /** The module asked for a reset, which follows when poll() has returned. */
   readonly requestReset: () => void;
   /** The module slept until its time was over: nothing came and nothing had to leave. */
@@ -52,7 +45,7 @@ export interface HalChips {
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, cost, map, memory, uart, flash, timer, gpio, adc, entropy, firmware } = chips;
+  const { clock, cost, map, memory, uart, flash, timer, gpio, adc, entropy, firmware, copro } = chips;
   const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
@@ -116,6 +109,23 @@ export function halImports(chips: HalChips): HalImports {
     gpio_write: (pin, level) => gpio.write(pin, level),
     gpio_read: (pin) => gpio.read(pin),
     adc_read: (channel) => adc.read(channel),
+    mmio_read32(address) {
+      if (copro === null) return HAL_ABSENT;
+      const value = copro.read(address >>> 0);
+      if (value === null) throw noRegister("mmio_read32", address);
+      return value | 0;
+    },
+    mmio_write32(address, value) {
+      if (copro === null) return HAL_ABSENT;
+      if (!copro.write(address >>> 0, value)) throw noRegister("mmio_write32", address);
+      return 0;
+    },
+    copro_wait(us) {
+      if (copro === null) return 0;
+      clock.advanceTo(Math.min(clock.now + (us >>> 0) * US, copro.irqAt()));
+      copro.settle();
+      return 0;
+    },
     watchdog_feed() {
       timer.feed();
       return 0;
@@ -131,6 +141,10 @@ export function halImports(chips: HalChips): HalImports {
     },
   ]);
   return Object.fromEntries(charged);
+}
+
+function noRegister(name: string, address: number): SimError {
+  return new SimError("E_SIM_BUS", `${name} got 0x${(address >>> 0).toString(16)}, where the board has no register`);
 }
 
 function busFault(name: string, ptr: number, len: number): SimError {

@@ -8,8 +8,12 @@ export const BOARDS: Board[] = readdirSync("boards")
   .filter((file) => file.endsWith(".json"))
   .map((file) => {
     const name = file.slice(0, -".json".length);
-    return parseBoard(JSON.parse(readFileSync(`boards/${file}`, "utf8")), name);
+    return parseBoard(boardFile(name), name, boardFile);
   });
+
+function boardFile(name: string): unknown {
+  return JSON.parse(readFileSync(`boards/${name}.json`, "utf8"));
+}
 
 export function boardNamed(name: string): Board {
   const board = BOARDS.find((candidate) => candidate.name === name);

@@ -1,5 +1,6 @@
 // How talking looks, whoever answers: the engine in Node or a board. `chat`, `run` and `demo` share it.
 import { createInterface } from "node:readline";
+import { coproText } from "../device/copro.ts";
 import { EXIT_INTERRUPTED, EXIT_LINK_LOST, EXIT_USAGE, TritkitError } from "../errors.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
 import { boardJson, energyText, originText, timesText } from "./board_figures.ts";
@@ -107,6 +108,11 @@ async function speak(
   });
   out.clearStatus();
   const { text, tokenIds, stop, position, context, slides } = answer;
+  const { copro } = answer;
+  if (copro) {
+    const { state, errors, last } = copro;
+    out.event({ event: "copro", state, errors, error: last?.name ?? null, info: last?.info ?? null });
+  }
   out.event({
     event: "answer",
     text,
@@ -143,6 +149,7 @@ function showFigures(out: Output, answer: Answer, explain = true): void {
   ];
   out.info(out.style("dim", `       ${parts.filter(Boolean).join("  ")}`));
   if (explain && board !== undefined) out.info(out.style("dim", `       ${originText(board)}`));
+  if (answer.copro) out.info(`       ${coproText(answer.copro)}`);
 }
 
 /** Tokens a second after the first ones, which came together with the end of the prompt. */

@@ -4,6 +4,7 @@ import {
   GEN_PREFILL,
   LINK_IDLE_US,
   NEXT_POLL_US,
+  RC_CORRUPT,
   TK_GEN,
   TK_NEXT,
   TK_STOP,
@@ -13,6 +14,7 @@ import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
 import { pause, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
+import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -25,7 +27,7 @@ const BUSY_STEP_MS = 500;
 
 /**
  * @param prompt text, or bytes of any kind
- * @throws TritkitError E_NO_MODEL, E_PROMPT_TOO_LONG, E_LINK_LOST, E_LINK_TIMEOUT, ...; an abort is no error: the answer
+ * @throws TritkitError E_NO_MODEL, E_PROMPT_TOO_LONG, E_WEIGHTS_DAMAGED, E_LINK_LOST, E_LINK_TIMEOUT, ...; an abort is no error: the answer
  *   ends with stop "stopped"
  */
 export async function generateOnDevice(
@@ -67,6 +69,7 @@ export async function generateOnDevice(
     if (reply.st !== GEN_DONE) continue;
     joiner.end();
     if (reply.why === WHY_ERROR) {
+      if (reply.rc === RC_CORRUPT) throw damagedWeights(reply);
       throw new TritkitError("E_GENERATE", `The board gave up (rc ${reply.rc}).`, "Reset it.", EXIT_REFUSED);
     }
     return {
@@ -81,8 +84,19 @@ export async function generateOnDevice(
       firstTokens,
       seconds: stopwatch.seconds(),
       ...stopwatch.board(joiner.tokenIds.length),
+      copro: parseCopro(reply.copro),
     };
   }
+}
+
+/** A coprocessor checks every byte of the weights that it reads, and the board's CPU agrees that this one is none. */
+function damagedWeights({ copro }: CborMap): TritkitError {
+  const at = parseCopro(copro)?.last?.info;
+  const where = at === undefined ? "" : ` at address 0x${at.toString(16).padStart(8, "0")}`;
+  const message = `The model's weights on the board are damaged${where}: the answer ends here.`;
+  const hint =
+    "Reset the board; when it comes again its flash is damaged: flash another model, `tritkit models erase` this one, and flash it anew.";
+  return new TritkitError("E_WEIGHTS_DAMAGED", message, hint, EXIT_REFUSED);
 }
 
 /** The reply, or null as soon as the caller gives up: a poll that is open must not keep `stop` waiting for a place in the window. */

@@ -2,6 +2,7 @@
 import { COBS_LINE_BYTES, PROTOCOL_VERSION, WINDOW_MAX } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
 import type { CborMap, CborValue } from "../wire/smp.ts";
+import { type CoproReport, parseCopro } from "./copro.ts";
 
 export interface SectorRun {
   count: number;
@@ -40,6 +41,8 @@ export interface Hello {
   lost: { rx: number; crc: number };
   /** The board's own kernels: used, or refused because they differ from the module's; null: it has none. */
   native: boolean | null;
+  /** The ternary coprocessor; null: the board has none. */
+  copro: CoproReport | null;
 }
 
 function bad(field: string): never {
@@ -121,5 +124,6 @@ export function parseHello(body: CborMap): Hello {
     firmwareSlot: body.fwslot === undefined ? null : uint(body, "fwslot"),
     lost: { rx: uint(lost, "rx", 0), crc: uint(lost, "crc", 0) },
     native: body.native === undefined ? null : uint(body, "native") !== 0,
+    copro: body.copro === undefined ? null : (parseCopro(body.copro) ?? bad("copro")),
   };
 }

@@ -39,7 +39,7 @@ export async function arenaParts(image: Uint8Array, board: Board, context = 0): 
   const error = engine.read(place(engine, image), image.length);
   if (error !== 0) throw new Error(`the engine refused an image that the reader took (${error})`);
   const arena = board.memory.end - board.memory.base - statics;
-  const runs = engine.plan_device(arena, context, RX_BYTES, FRAME_BUFFER_BYTES) === 1;
+  const runs = engine.plan_device(arena, context, RX_BYTES, FRAME_BUFFER_BYTES, board.copro?.slots ?? 0) === 1;
   // The device takes the most that fits when more was asked for; that is no fit.
   const fits = runs && engine.plan_context() >= context;
   const parts: ArenaPart[] = [];

@@ -44,7 +44,7 @@ export interface EngineExports {
   forward(token: number, position: number, wantLogits: number): number;
   forward_batch(tokens: number, n: number, position: number): number;
   logits_of(i: number): number;
-  plan_device(arenaBytes: number, context: number, rxBytes: number, txBytes: number): number;
+  plan_device(arenaBytes: number, context: number, rxBytes: number, txBytes: number, slots: number): number;
   plan_needed(): number;
   plan_context(): number;
   plan_max_context(): number;

@@ -1,6 +1,6 @@
 /**
- * dist/wasm/*.wasm from as/: `device` once per memory map of boards/*.json, every other target of asconfig.json once,
- * from the entry file of its name up to a hyphen (`engine` and `engine-relaxed` -> as/engine.ts).
+ * dist/wasm/*.wasm from as/: `device` once per memory map of boards/*.json (`device-copro` for those with a coprocessor), every other target of
+ * asconfig.json once, from the entry file of its name up to a hyphen (`engine` and `engine-relaxed` -> as/engine.ts).
  *
  * asconfig.json asks for `converge` (optimise until nothing shrinks) in the engine only: on the device it takes four
  * times the compile time, 6.3 s instead of 1.6 s a memory map, for 79 bytes of 54,849 and the same table kernels.
@@ -13,7 +13,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compile } from "./asc.mjs";
 import { writeIfChanged } from "./files.mjs";
-import { deviceWasmName, memoryFlags, readMemoryMaps } from "./memory_map.mjs";
+import { deviceTarget, deviceWasmName, memoryFlags, readMemoryMaps } from "./memory_map.mjs";
 import { ROOT } from "./root.mjs";
 
 const OUT = join(ROOT, "dist/wasm");
@@ -31,13 +31,15 @@ export async function wasmTargets() {
   return targets.flatMap((target) => {
     const entry = `as/${target.split("-")[0]}.ts`;
     const flags = [entry, "--target", target];
-    if (target !== "device") return [{ name: `${target}.wasm`, entry, flags, note: "" }];
-    return maps.map(({ map, boards }) => ({
-      name: deviceWasmName(map),
-      entry,
-      flags: [...flags, ...memoryFlags(map)],
-      note: ` (${boards.join(", ")})`,
-    }));
+    if (entry !== "as/device.ts") return [{ name: `${target}.wasm`, entry, flags, note: "" }];
+    return maps
+      .filter(({ map }) => deviceTarget(map) === target)
+      .map(({ map, boards }) => ({
+        name: deviceWasmName(map),
+        entry,
+        flags: [...flags, ...memoryFlags(map)],
+        note: ` (${boards.join(", ")})`,
+      }));
   });
 }
 

@@ -81,7 +81,7 @@ export function beatTimes(
       if (gapAt === gapEnd) {
         gapAt = 0;
         gapEnd = Math.min(CHUNK, beats - beat);
-        timing.gaps(gaps, gapEnd, beat, totals.pushes + beat);
+        timing.gaps(gaps, gapEnd, beat, totals.pushes + beat, job.waddr + 4 * beat);
       }
       const ready = push + gaps[gapAt++];
       const room = takes[beat & mask] + 1;

@@ -59,7 +59,7 @@ export function step(s: TgemvState, config: TgemvConfig, ports: TgemvPorts, sink
   const active = w.left > 0;
   let moves = false;
   if (active && w.fifo.length < config.fifo) {
-    ports.timing.gaps(gapOf, 1, w.beat, s.totalPushes);
+    ports.timing.gaps(gapOf, 1, w.beat, s.totalPushes, w.addr);
     moves = w.waited + 1 >= gapOf[0];
   }
   const beat = moves ? ports.weights(w.addr, 4) : undefined;

@@ -27,8 +27,9 @@ export interface BeatTiming {
    * Writes the gaps of `count` beats into `out`. Infinity: this beat never comes.
    * @param beat number of the first of them in its job
    * @param total the same since the unit was made, refused ones included
+   * @param address of the first of them
    */
-  gaps(out: Float64Array, count: number, beat: number, total: number): void;
+  gaps(out: Float64Array, count: number, beat: number, total: number, address: number): void;
 }
 
 export interface MemoryTiming {

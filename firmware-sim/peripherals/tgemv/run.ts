@@ -78,7 +78,7 @@ function skipWait(s: TgemvState, ports: TgemvPorts, until: number): void {
   const { core, weights } = s;
   if (s.phase !== TGEMV_PHASE_RUN || core.full || core.add || core.shadowFull) return;
   if (weights.fifo.length > 0 || weights.left === 0) return;
-  ports.timing.gaps(gapOf, 1, weights.beat, s.totalPushes);
+  ports.timing.gaps(gapOf, 1, weights.beat, s.totalPushes, weights.addr);
   const cycles = Math.min(gapOf[0] - 1 - weights.waited, until - s.cycle);
   if (cycles <= 0) return;
   s.cycle += cycles;

@@ -1,3 +1,4 @@
+import { isHypothetical } from "../../../boards/board.ts";
 import { listBoards } from "../../assets.ts";
 import { checkBoardFiles } from "../../board_check.ts";
 import { EXIT_FAILED } from "../../errors.ts";
@@ -39,6 +40,8 @@ export const boards: Command = {
         partition_bytes: board.flash.partition.bytes,
         sram_bytes: sram,
         module_bytes: arena,
+        copro: board.copro?.unit ?? null,
+        hypothetical: isHypothetical(board),
         verified: board.verified,
       });
       return [
@@ -51,7 +54,9 @@ export const boards: Command = {
         verified,
       ];
     });
+    const imagined = known.filter(isHypothetical).map(({ name }) => name);
     out.text(table(["board", "CPU", "flash", "for models", "SRAM", "for a model", "verified on"], rows));
+    out.text(`Simulated only, no such chip is sold: ${imagined.join(", ")}.\n`);
     return 0;
   },
 };
