@@ -59,6 +59,15 @@ export interface UartState {
   toHost: WireState;
 }
 
+/** Bytes that were put on the line, one behind the other, when the first of them begins, and how long each takes. */
+export interface LineBytes {
+  readonly to: "board" | "host";
+  readonly bytes: Uint8Array;
+  /** ns. */
+  readonly from: number;
+  readonly frame: Frame;
+}
+
 /** What arrives of a byte that was sent. */
 export type LineNoise = (byte: number, to: "board" | "host", at: number) => number;
 
@@ -89,6 +98,7 @@ export class Uart {
   readonly #config: UartConfig;
   readonly #clock: Clock;
   readonly #listeners = new Set<HostListener>();
+  readonly #lookers = new Set<(bytes: LineBytes) => void>();
 
   constructor(config: UartConfig, clock: Clock) {
     this.#config = config;
@@ -120,7 +130,7 @@ export class Uart {
   write(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, this.room);
     this.#counters.sent += taken.length;
-    this.#toHost.send(taken, this.#clock.now, this.#frame, this.#hostBaud === null);
+    this.#send("host", this.#toHost, taken, this.#frame);
     return taken.length;
   }
 
@@ -258,7 +268,13 @@ export class Uart {
       this.#counters.deaf += bytes.length;
       return;
     }
-    this.#toBoard.send(bytes, this.#clock.now, this.#hostFrame, this.#hostBaud === null);
+    this.#send("board", this.#toBoard, bytes, this.#hostFrame);
+  }
+
+  /** @param looker gets what is put on the line, as its sender meant it. @returns ends the subscription */
+  onLine(looker: (bytes: LineBytes) => void): () => void {
+    this.#lookers.add(looker);
+    return () => this.#lookers.delete(looker);
   }
 
   /** @param listener gets bytes and the time, ns, at which the last of them was complete. @returns ends the subscription */
@@ -325,6 +341,14 @@ export class Uart {
     this.#hostParity = copy.hostParity;
     this.#toBoard.state = copy.toBoard;
     this.#toHost.state = copy.toHost;
+  }
+
+  #send(to: LineBytes["to"], wire: Wire, bytes: Uint8Array, frame: Frame): void {
+    const { now } = this.#clock;
+    const from = Math.max(now, wire.state.freeAt);
+    wire.send(bytes, now, frame, this.#hostBaud === null);
+    if (bytes.length === 0) return;
+    for (const looker of this.#lookers) looker({ to, bytes: bytes.slice(), from, frame });
   }
 
   get #frame(): Frame {

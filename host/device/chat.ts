@@ -48,6 +48,7 @@ export async function generateOnDevice(
     signal,
   );
 
+  const { resets } = device;
   const joiner = new TextJoiner(options.onToken);
   let firstTokenSeconds = 0;
   let firstTokens = 0;
@@ -57,7 +58,11 @@ export async function generateOnDevice(
       stopSent = true;
       await device.write(TK_STOP, { id });
     }
-    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal);
+    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal).catch(
+      (error: unknown) => {
+        throw forgotten(error) && device.resets > resets ? resetError(joiner.tokenIds.length) : error;
+      },
+    );
     if (reply === null) continue;
     if (reply.st === GEN_PREFILL) options.onPrefill?.(Number(reply.pd ?? 0), Number(reply.pt ?? 0));
     const before = joiner.tokenIds.length;
@@ -89,13 +94,28 @@ export async function generateOnDevice(
   }
 }
 
+/** The device knows nothing of this answer. */
+function forgotten(error: unknown): boolean {
+  return error instanceof TritkitError && (error.code === "E_BAD_STATE" || error.code === "E_NO_MODEL");
+}
+
+function resetError(tokens: number): TritkitError {
+  const after = tokens === 1 ? "1 token" : `${tokens} tokens`;
+  const message = `The board was reset in the middle of its answer, after ${after}.`;
+  return new TritkitError(
+    "E_BOARD_RESET",
+    message,
+    "Ask again; when it happens often, check its supply.",
+    EXIT_REFUSED,
+  );
+}
+
 /** A coprocessor checks every byte of the weights that it reads, and the board's CPU agrees that this one is none. */
 function damagedWeights({ copro }: CborMap): TritkitError {
   const at = parseCopro(copro)?.last?.info;
   const where = at === undefined ? "" : ` at address 0x${at.toString(16).padStart(8, "0")}`;
   const message = `The model's weights on the board are damaged${where}: the answer ends here.`;
-  const hint =
-    "Reset the board; when it comes again its flash is damaged: flash another model, `tritkit models erase` this one, and flash it anew.";
+  const hint = "`tritkit flash` with the same model mends it; a chip that does it again is worn out.";
   return new TritkitError("E_WEIGHTS_DAMAGED", message, hint, EXIT_REFUSED);
 }
 

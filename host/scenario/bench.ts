@@ -34,6 +34,7 @@ export class Bench {
   readonly line = new Arrived();
   paused = false;
   #device: Device | null = null;
+  #stale = false;
   #chat: Chat | null = null;
 
   constructor(sim: SimBoard, seed: number, speed: 1 | "max") {
@@ -56,22 +57,25 @@ export class Bench {
 
   /** The device at the end of the line, found and greeted when it is first wanted, or when the board was switched or reset since. */
   async device(until: number): Promise<Device> {
+    const stale = this.#stale ? this.#device : null;
+    this.#stale = false;
+    if (stale !== null) {
+      this.#device = null;
+      await stale.session.close();
+    }
     this.#device ??= await this.settle(Device.connect(openDriven(this.drive, this.board.uart.default_baud)), until, "");
     return this.#device;
   }
 
-  /** Nobody listens at the line any more: the board was switched or reset, which a host only finds out by silence. */
-  async hangUp(): Promise<void> {
-    const device = this.#device;
-    this.#device = null;
-    if (device === null) return;
-    await device.session.close();
-    this.sim.uart.setHostBaud(this.board.uart.default_baud);
+  /** The board was switched or reset: the next step that talks with it says hello anew. An answer under way finds out by silence, as in life. */
+  switched(): void {
+    this.#stale = true;
   }
 
   /** Begins a turn. An answer that still comes is waited for. */
   async begin(prompt: string, options: GenerateOptions, until: number): Promise<Chat> {
-    await this.answered(until);
+    // How the one before ended, its own steps have said.
+    if (this.#chat?.ended === null) await this.answered(until);
     const device = await this.device(until);
     const text = new Arrived();
     const ids: number[] = [];

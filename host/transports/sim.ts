@@ -26,11 +26,15 @@ import {
   openFlashFile,
   openLine,
   parseFault,
+  REPORT_FILES,
+  Recorder,
   type Running,
+  reportFiles,
   SimBoard,
   SimError,
   servePty,
   serveTcp,
+  summaryRows,
 } from "../../firmware-sim/index.ts";
 import { loadBoard, loadDeviceWasm, loadFirmware } from "../assets.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
@@ -47,6 +51,8 @@ export interface SimOptions {
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
+  /** Listens to the board. */
+  recorder?: Recorder;
   /** The board went off by itself. */
   onOff?: (error: Error | null) => void;
   /**
@@ -80,7 +86,11 @@ export {
   type Fault,
   FaultPanel,
   parseFault,
+  REPORT_FILES,
+  Recorder,
+  reportFiles,
   SimBoard,
+  summaryRows,
 };
 
 export interface RunningSim {
@@ -95,6 +105,25 @@ export interface RunningSim {
 
 /** Powers a simulated board on. @throws TritkitError E_UNKNOWN_BOARD, E_SIM_* */
 export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
+  const { board, sim, close } = await makeSim(boardName, options);
+  return translated(async () => {
+    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
+    return {
+      ...{ board, sim, live },
+      cyclesOrigin: readingOf(sim).origin,
+      close() {
+        live.close();
+        close();
+      },
+    };
+  });
+}
+
+/** A simulated board without power, as `options` want it. @throws as startSim */
+export async function makeSim(
+  boardName: string,
+  options: SimOptions,
+): Promise<{ board: Board; sim: SimBoard; close(): void }> {
   const board = await loadBoard(boardName);
   return translated(async () => {
     const hasSlots = board.flash.update !== null && options.boot === "flash";
@@ -103,20 +132,14 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, cpu: "metered", boot, slots });
+    const { seed, recorder } = options;
+    const partition = file?.content;
+    const watcher = recorder;
+    const sim = SimBoard.create({ board, wasm, flash: partition, seed, cpu: "metered", watcher, boot, slots });
+    recorder?.attach(sim);
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
-    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
-    return {
-      board,
-      sim,
-      live,
-      cyclesOrigin: readingOf(sim).origin,
-      close() {
-        live.close();
-        file?.close();
-      },
-    };
+    return { board, sim, close: () => file?.close() };
   });
 }
 
@@ -189,7 +212,7 @@ export async function openSimLine(
 /** What each reading was taken of: energy is a matter of two. */
 const activities = new WeakMap<CpuReading, Activity>();
 
-function readingOf(sim: SimBoard): CpuReading {
+export function readingOf(sim: SimBoard): CpuReading {
   const { meter } = sim;
   const activity = activityOfBoard(sim);
   if (meter === null || activity === null) throw new Error("a board of startSim is metered");
