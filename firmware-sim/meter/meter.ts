@@ -58,8 +58,7 @@ export interface Reading {
   /** Waiting included. */
   readonly cycles: number;
   readonly waitCycles: number;
-  readonly flashReads: number;
-  readonly flashBytes: number;
+  readonly flash: FlashReads;
 }
 
 export interface FunctionTotals {
@@ -185,8 +184,8 @@ export class Meter implements CpuCost {
       lines += before[i + 2] + counted[i + 2];
       following += before[i + 3] + counted[i + 3];
     }
-    const waitCycles = this.#waitFor({ reads, bytes, lines, following });
-    return { cycles, waitCycles, flashReads: reads, flashBytes: bytes };
+    const flash = { reads, bytes, lines, following };
+    return { cycles, waitCycles: this.#waitFor(flash), flash };
   }
 
   totals(): Totals {

@@ -55,7 +55,7 @@ export function breakdown(group: Group, { hz, lanes, profile }: BreakdownOptions
     const activity = activityOf({
       ns: of("ns"),
       cpu: { cycles: of("cycles"), waitCycles: of("waitCycles"), hz },
-      flash: { readBytes: of("flashBytes"), busyNs: of("flashBusyNs") },
+      flash: { readBytes: of("flashBusBytes"), busyNs: of("flashBusyNs") },
       uart: { sentBytes: of("uartSent") },
       tgemv: {
         cycles: of("coproCycles"),

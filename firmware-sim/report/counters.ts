@@ -6,9 +6,10 @@ export const COUNTERS = [
   /** Of the CPU, waiting included. */
   "cycles",
   "waitCycles",
-  "instructions",
   "flashReads",
   "flashBytes",
+  /** What left the flash chip for them: whole lines of the cache. */
+  "flashBusBytes",
   "uartSent",
   "uartReceived",
   "flashBusyNs",

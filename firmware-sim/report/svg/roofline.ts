@@ -29,7 +29,7 @@ export function rooflineFigure(roofline: Roofline): string {
     ...engines.map(({ opsPerSecond }) => opsPerSecond),
   ];
   const y = axis(rates, TOP + PLOT, TOP);
-  const colours = new Map(engines.map(({ name }, i) => [name, [colour(0), colour(2), colour(4)][i % 3]]));
+  const colours = new Map(engines.map(({ name }, i) => [name, [colour(0), colour(2), colour(6)][i % 3]]));
   const parts = [heading(20, 26, title), ...notes.map((note, i) => label(20, 46 + i * 17, note, "start", "s"))];
   const taken: Box[] = [];
 
@@ -77,10 +77,18 @@ export function rooflineFigure(roofline: Roofline): string {
     parts.push(label(WIDTH - RIGHT - 6, y.at(opsPerSecond) - 7, words, "end", "h"));
   }
   const drawn = [...lines.flatMap(stretches), ...engines.map(({ opsPerSecond }) => level(y.at(opsPerSecond)))];
+  // Marks on one place have their names under one another.
+  const named = new Set<string>();
   for (const { point, x: px, y: py } of spots) {
-    const at = place(point.name, px, py, [...taken, ...drawn]);
+    if (named.has(point.name)) continue;
+    const here = spots.filter((other) => Math.hypot(other.x - px, other.y - py) < 9).map((other) => other.point.name);
+    const names = here.filter((name) => !named.has(name));
+    for (const name of names) named.add(name);
+    const at = place(names, px, py, [...taken, ...drawn]);
     taken.push(at);
-    parts.push(label(at.x, at.y + 12, point.name, "start", "h"));
+    names.forEach((name, i) => {
+      parts.push(label(at.x, at.y + 12 + i * 16, name, "start", "h"));
+    });
   }
   for (const line of lines) {
     const { x: lx, y: ly, boxes } = along(line, slope, taken);
@@ -150,21 +158,20 @@ function reach({ engines, memories, points }: Roofline): number[] {
   return [...found, ...ridges.filter((ridge) => ridge > least / FAR && ridge < most * FAR)];
 }
 
-/** Where words stand beside a point: the first place around it that nothing has taken. */
-function place(words: string, x: number, y: number, taken: readonly Box[]): Box {
-  const width = widthOf(words, 13);
-  const height = 16;
+/** Where names stand beside a point: the first place around it that nothing has taken. */
+function place(names: readonly string[], x: number, y: number, taken: readonly Box[]): Box {
+  const width = Math.max(...names.map((name) => widthOf(name, 13)));
+  const height = 16 * names.length;
+  const [right, left, middle] = [x + 11, x - 11 - width, x - width / 2];
+  const [above, below] = [y - 10 - height, y + 9];
+  const rows = [y - height / 2, below, above, below + 16, above - 16, below + 40, above - 40];
   const places = [
-    { x: x + 11, y: y - 8 },
-    { x: x - 11 - width, y: y - 8 },
-    { x: x - width / 2, y: y + 9 },
-    { x: x - width / 2, y: y - 26 },
-    { x: x + 9, y: y + 8 },
-    { x: x + 9, y: y - 24 },
-    { x: x - 9 - width, y: y + 8 },
-    { x: x - 9 - width, y: y - 24 },
-    { x: x + 9, y: y + 24 },
-    { x: x + 9, y: y - 40 },
+    ...rows.flatMap((top) => [
+      { x: right, y: top },
+      { x: left, y: top },
+    ]),
+    { x: middle, y: below },
+    { x: middle, y: above },
   ].map((at) => ({ ...at, width, height }));
   const inside = places.filter((at) => at.x > LEFT && at.x + width < WIDTH - RIGHT && at.y + height < TOP + PLOT);
   return inside.find((at) => !taken.some((box) => overlap(at, box))) ?? inside[0] ?? places[0];
