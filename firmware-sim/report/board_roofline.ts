@@ -24,7 +24,7 @@ const TGEMV = `TGEMV, ${TGEMV_LANES} lanes`;
 const FLASH = "flash, read by the CPU";
 const STREAM = "flash, streamed";
 const PSRAM = "PSRAM";
-const SRAM = "SRAM";
+const SRAM = "SRAM, read by the CPU";
 
 /** Cycles of an inner loop's body for each instruction of a class in it: of the block that has the most of them. null: no such function. */
 export function innerLoop({ module, table }: Meter, name: string, by: OpClass): number | null {

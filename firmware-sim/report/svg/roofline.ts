@@ -13,6 +13,7 @@ const TOP = 84;
 const PLOT = 400;
 const OP = "op/s";
 const FAR = 20;
+const UNIT_ALONE = ", unit alone";
 
 interface Box {
   readonly x: number;
@@ -82,12 +83,17 @@ export function rooflineFigure(roofline: Roofline): string {
   for (const { point, x: px, y: py } of spots) {
     if (named.has(point.name)) continue;
     const here = spots.filter((other) => Math.hypot(other.x - px, other.y - py) < 9).map((other) => other.point.name);
-    const names = here.filter((name) => !named.has(name));
-    for (const name of names) named.add(name);
+    const fresh = here.filter((name) => !named.has(name));
+    for (const name of fresh) named.add(name);
+    // The table below has them all; here "head, unit alone" on the place of "head" is no news.
+    const names = fresh.filter((name) => !here.includes(name.replace(UNIT_ALONE, "")) || !name.endsWith(UNIT_ALONE));
+    if (names.length === 0) continue;
     const at = place(names, px, py, [...taken, ...drawn]);
     taken.push(at);
+    parts.push(...[leader(px, py, at)].filter((line) => line !== null));
     names.forEach((name, i) => {
-      parts.push(label(at.x, at.y + 12 + i * 16, name, "start", "h"));
+      const isLeft = at.x < px;
+      parts.push(label(isLeft ? at.x + at.width : at.x, at.y + 12 + i * 16, name, isLeft ? "end" : "start", "h"));
     });
   }
   for (const line of lines) {
@@ -158,23 +164,42 @@ function reach({ engines, memories, points }: Roofline): number[] {
   return [...found, ...ridges.filter((ridge) => ridge > least / FAR && ridge < most * FAR)];
 }
 
-/** Where names stand beside a point: the first place around it that nothing has taken. */
+/** Where names stand beside a point: the nearest place that nothing has taken. */
 function place(names: readonly string[], x: number, y: number, taken: readonly Box[]): Box {
   const width = Math.max(...names.map((name) => widthOf(name, 13)));
   const height = 16 * names.length;
-  const [right, left, middle] = [x + 11, x - 11 - width, x - width / 2];
-  const [above, below] = [y - 10 - height, y + 9];
-  const rows = [y - height / 2, below, above, below + 16, above - 16, below + 40, above - 40];
-  const places = [
-    ...rows.flatMap((top) => [
-      { x: right, y: top },
-      { x: left, y: top },
-    ]),
-    { x: middle, y: below },
-    { x: middle, y: above },
-  ].map((at) => ({ ...at, width, height }));
-  const inside = places.filter((at) => at.x > LEFT && at.x + width < WIDTH - RIGHT && at.y + height < TOP + PLOT);
+  const far = [0, 12, 24, 36, 50, 80, 120, 170];
+  const places = far
+    .flatMap((dx) =>
+      far.flatMap((dy) =>
+        [dy, -dy].flatMap((up) => [
+          { dx, up, right: true },
+          { dx, up, right: false },
+        ]),
+      ),
+    )
+    .sort((a, b) => Math.hypot(a.dx, a.up) - Math.hypot(b.dx, b.up))
+    .map(({ dx, up, right }) => ({
+      ...{ x: right ? x + 11 + dx : x - 11 - dx - width, y: y - height / 2 - up },
+      ...{ width, height },
+    }));
+  const inside = places.filter(
+    (at) => at.x > LEFT && at.x + width < WIDTH - RIGHT && at.y > TOP && at.y + height < TOP + PLOT,
+  );
   return inside.find((at) => !taken.some((box) => overlap(at, box))) ?? inside[0] ?? places[0];
+}
+
+/** From a mark to names that do not stand right beside it; null: they do. */
+function leader(x: number, y: number, box: Box): string | null {
+  const ends = { x: box.x > x ? box.x - 4 : box.x + box.width + 4, y: box.y + box.height / 2 };
+  const length = Math.hypot(ends.x - x, ends.y - y);
+  if (length < 24) return null;
+  const from = { x: x + (9 * (ends.x - x)) / length, y: y + (9 * (ends.y - y)) / length };
+  return path(
+    `M${n(from.x)} ${n(from.y)} L${n(ends.x)} ${n(ends.y)}`,
+    GREY,
+    ' stroke-width="1" stroke-dasharray="2 2"',
+  );
 }
 
 function overlap(a: Box, b: Box): boolean {
