@@ -64,6 +64,7 @@ function readXip(fields: Fields): Xip {
     overhead_cycles: fields.quantity("overhead_cycles"),
     following_cycles: fields.quantity("following_cycles"),
     cycles_per_byte: fields.quantity("cycles_per_byte"),
+    code_bytes: fields.integer("code_bytes", 0, 1 << 24),
   };
   fields.done();
   return xip;

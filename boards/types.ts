@@ -84,6 +84,8 @@ export interface Xip {
   /** The same for a line that follows the one fetched before. */
   readonly following_cycles: number;
   readonly cycles_per_byte: number;
+  /** Bytes of the device module's code that the CPU fetches through this cache as it runs; 0: code comes another way, or from RAM. */
+  readonly code_bytes: number;
 }
 
 export interface Flash {

@@ -18,6 +18,7 @@ export {
   type BoardCounters,
   type Energy,
   type EnergyProfile,
+  EVENTS as ENERGY_EVENTS,
   energyOf,
   energyProfile,
   type Kind as EnergyKind,
@@ -25,7 +26,7 @@ export {
   type TgemvCounters,
 } from "./energy/index.ts";
 export { checkFault, FAULT_KINDS, type Fault, type FaultKind, type OptionRule, parseFault } from "./faults/kinds.ts";
-export { type CoproFaults, FaultPanel } from "./faults/panel.ts";
+export { FaultPanel } from "./faults/panel.ts";
 export { type FlashFile, openFlashFile } from "./flash_file.ts";
 export { type Line, openLine } from "./line.ts";
 export { LiveBoard, type LiveOptions } from "./live.ts";

@@ -33,7 +33,7 @@ const MS_MAX = 86_400_000;
 const SEED: OptionRule = { fallback: 1, low: 0, high: U32, about: "of what is left to chance" };
 const AT: OptionRule = { low: 0, high: U32, about: "byte of the model partition (default: any packed weight)" };
 const SLOT: OptionRule = { low: 0, high: 1, about: "of which slot (default: of whatever is there)" };
-const JOBS: OptionRule = { fallback: 1, low: 1, high: U32, about: "jobs that it happens to" };
+const BEAT: OptionRule = { fallback: 0, low: 0, high: U32, about: "which word of weights from now, from 0" };
 
 export const FAULT_KINDS: Readonly<Record<string, FaultKind>> = {
   "weight-flip": {
@@ -72,28 +72,30 @@ export const FAULT_KINDS: Readonly<Record<string, FaultKind>> = {
     },
   },
   "bus-error": {
-    about: "the bus answers the coprocessor's weight fetch with an error",
+    about: "the bus refuses words of weights that the coprocessor fetches",
     needs: "coprocessor",
-    options: { beat: { fallback: 0, low: 0, high: U32, about: "beat of a job, from 0" }, jobs: JOBS },
+    options: { beat: BEAT, beats: { fallback: 1, low: 1, high: U32, about: "how many, one after the other" } },
   },
   stall: {
     about: "the coprocessor's weight memory gives nothing for a while",
     needs: "coprocessor",
-    options: {
-      beat: { fallback: 0, low: 0, high: U32, about: "before which beat of a job, from 0" },
-      cycles: { fallback: 1000, low: 1, high: 1_000_000_000, about: "how long" },
-      jobs: JOBS,
-    },
+    options: { beat: BEAT, cycles: { fallback: 1000, low: 1, high: 1_000_000_000, about: "how long" } },
   },
   "stuck-busy": {
-    about: "the coprocessor never ends a job: BUSY stays until it is reset",
+    about:
+      "a word of weights never comes: the coprocessor stays busy until its driver takes it back, and every time again",
     needs: "coprocessor",
-    options: { jobs: JOBS },
+    options: { beat: BEAT },
   },
   "lost-irq": {
-    about: "the coprocessor is done, and its interrupt does not come",
+    about: "the coprocessor's interrupt does not come any more",
     needs: "coprocessor",
-    options: { jobs: JOBS },
+    options: {},
+  },
+  "copro-gone": {
+    about: "the coprocessor answers nothing any more, as if it were not there",
+    needs: "coprocessor",
+    options: {},
   },
 };
 

@@ -1,7 +1,7 @@
 /**
  * The fault panel of a simulated board: what is injected, and what of it still goes on.
  *
- *     panel.inject(parseFault("weight-flip:seed=3"))  ->  "weight-flip: bit 4 of the byte at 0x1a2c0 of the partition, 0x7d became 0x6d"
+ *     panel.inject(parseFault("weight-flip:seed=3"))  ->  "weight-flip: bit 4 of the byte at 59826 of the model partition, 0x59 reads 0x49"
  *
  *     fault           where it is put                               ends
  *     weight-flip     flash cells (peripherals/flash.ts, flip)      when the sector is erased
@@ -9,32 +9,24 @@
  *     misread         what the module reads of a cell               by itself, after `ms`
  *     brown-out       supply (supply.ts)                            by itself
  *     uart-noise      both receivers (line_noise.ts)                after `ms`, or when it is cleared
- *     the others      the coprocessor                               after `jobs` jobs, or when they are cleared
+ *     the others      the coprocessor's bus (bus/copro.ts)          when they are cleared; `bus-error` and `stall` by themselves
  */
 import { Random } from "../random.ts";
 import type { SimBoard } from "../sim_board.ts";
 import { SimError } from "../sim_error.ts";
-import { FAULT_KINDS, type Fault } from "./kinds.ts";
+import type { Fault } from "./kinds.ts";
 import { lineNoise } from "./line_noise.ts";
 import { chooseHit, type Hit, packedWeights } from "./weights.ts";
 
 const US = 1000;
 const MS = 1_000_000;
 
-/** Where a coprocessor takes its faults. */
-export interface CoproFaults {
-  inject(kind: string, numbers: Readonly<Record<string, number>>): void;
-  clear(): void;
-}
-
 export class FaultPanel {
   readonly #board: SimBoard;
-  readonly #copro: CoproFaults | null;
   #misreads: { readonly until: number; readonly end: () => void }[] = [];
 
-  constructor(board: SimBoard, copro: CoproFaults | null = null) {
+  constructor(board: SimBoard) {
     this.#board = board;
-    this.#copro = copro;
   }
 
   /**
@@ -51,13 +43,13 @@ export class FaultPanel {
     this.#misreads = [];
     this.#board.supply.hold();
     this.#board.uart.noise = null;
-    this.#copro?.clear();
+    if (this.#board.copro !== null) this.#board.copro.faults = {};
     this.#watch();
   }
 
   #do(fault: Fault): string {
     const { kind, numbers, words, seed } = fault;
-    const { flash, uart, supply, now, board } = this.#board;
+    const { flash, uart, supply, now } = this.#board;
     if (kind === "weight-flip" || kind === "illegal-code") {
       const hit = this.#hit(fault, kind === "weight-flip");
       flash.flip(hit.offset, hit.mask);
@@ -86,11 +78,30 @@ export class FaultPanel {
       const where = words.to === "both" ? "in both directions" : `to the ${words.to}`;
       return `one byte in ${numbers.per} ${where}${numbers.ms === undefined ? "" : `, for ${numbers.ms} ms`}`;
     }
-    if (this.#copro === null)
+    return this.#inCopro(kind, numbers);
+  }
+
+  #inCopro(kind: string, { beat, beats, cycles }: Readonly<Record<string, number>>): string {
+    const { copro, board } = this.#board;
+    if (copro === null)
       throw new SimError("E_SIM_FAULT", `${board.name} has no coprocessor, which the fault ${kind} is for`);
-    this.#copro.inject(kind, numbers);
-    const given = Object.entries(numbers).map(([name, value]) => `${name} ${value}`);
-    return `${FAULT_KINDS[kind].about}${given.length > 0 ? ` (${given.join(", ")})` : ""}`;
+    const first = copro.unit.state.totalPushes + beat;
+    const { faults } = copro;
+    if (kind === "bus-error") {
+      faults.refusesBeat = (n) => n >= first && n < first + beats;
+      return `${beats === 1 ? "one word" : `${beats} words`} of weights from word ${beat} on`;
+    }
+    if (kind === "lost-irq") {
+      faults.lostIrq = true;
+      return "from now on";
+    }
+    if (kind === "copro-gone") {
+      faults.gone = true;
+      return "from now on";
+    }
+    const late = kind === "stall" ? cycles : Number.POSITIVE_INFINITY;
+    faults.stalls = (n) => (n === first ? late : 0);
+    return kind === "stall" ? `${cycles} cycles before word ${beat} of weights` : `at word ${beat} of weights`;
   }
 
   #hit({ kind, numbers, seed }: Fault, legal: boolean): Hit {

@@ -2,7 +2,7 @@
  * The device module with counters in it: the same module, which counts as it runs. Counters lie in pages of linear memory behind the board's address
  * space, where the module does not reach; nothing is on the stack more or less than before, so that it computes what it computed.
  *
- *     old end of memory ->  counters u32[n] | i32[n], what each costs | which are whose | slots, one for each function | cache
+ *     old end of memory ->  counters u32[n] | i32[n], what each costs | which are whose | slots, two for each function | cache
  *
  * Which counters there are and what they mean for each instruction says flow.ts, slots and cache flash_probe.ts. The export sim.meter adds up
  * counters times costs (counter_sum.ts); meter.ts sets the one and clears the other between two polls, so that none goes around.
@@ -14,6 +14,7 @@
  */
 import type { Xip } from "../../boards/board.ts";
 import { SimError } from "../sim_error.ts";
+import { type CodeInFlash, codeFetches } from "./code_fetch.ts";
 import { METER_EXPORT, SUM_TYPE, sumBody } from "./counter_sum.ts";
 import { type Body, decodeBody, type Instruction, type ModuleFacts, moduleFacts, OP } from "./decode.ts";
 import {
@@ -45,6 +46,8 @@ export interface InstrumentOptions {
   readonly flash: FlashRange;
   /** The cache in front of it; null: none is simulated, reads are counted only. */
   readonly xip: Xip | null;
+  /** Code that is fetched through it; left out: none. */
+  readonly code?: CodeInFlash;
   /** Functions to make spans of, by their names. */
   readonly spans?: readonly RegExp[];
 }
@@ -68,7 +71,7 @@ export interface Instrumented {
   readonly costs: number;
   /** Address of u32[firsts.length], to be filled with `firsts`. */
   readonly ranges: number;
-  /** Address of the first function's slot; they follow one another, SLOT bytes each. */
+  /** Address of the first function's slot; they follow one another, SLOT bytes each, and behind them as many of the code that was fetched. */
   readonly slots: number;
   readonly state: { readonly at: number; readonly bytes: number };
 }
@@ -77,7 +80,7 @@ export interface Instrumented {
 export const SPAN_IMPORT = { module: "meter", begin: "span_begin", end: "span_end" };
 
 /** @throws SimError E_SIM_LINK for a module that is not understood, E_SIM_MEMORY when no address is left for the counters */
-export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: InstrumentOptions): Instrumented {
+export function instrument(wasm: Uint8Array, { flash, xip, code, spans = [] }: InstrumentOptions): Instrumented {
   const sections = sectionsOf(wasm);
   const facts = moduleFacts(wasm, sections);
   const functions = facts.own.map((_, i) => facts.names[facts.imported.length + i] || `function ${i}`);
@@ -98,7 +101,7 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
   const costs = at + 4 * count;
   const ranges = costs + 4 * count;
   const slots = ranges + 4 * aligned(firsts.length);
-  const state = { at: slots + SLOT * bodies.length, bytes: stateBytes(xip) };
+  const state = { at: slots + 2 * SLOT * bodies.length, bytes: stateBytes(xip) };
   const added = Math.ceil((state.at + state.bytes - at) / PAGE);
   if (pages + added > PAGE)
     throw new SimError("E_SIM_MEMORY", "no address space is left behind the board's for the counters of its cycles");
@@ -106,12 +109,14 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
   const traced = functions.flatMap((name, i) => (spans.some((pattern) => pattern.test(name)) ? [i] : []));
   const numbering = new Numbering(facts, traced);
   const call = [OP.call, ...leb(numbering.probe)];
+  const codeSlot = (fn: number): number => slots + SLOT * (bodies.length + fn);
+  const fetches = code === undefined ? [] : codeFetches(code, functions, flows, codeSlot, numbering.probe);
   const made = bodies.map((body, i) => {
     const counting = [...flows[i].counters].map(
       ([behind, counter]): Insertion => ({ behind, code: increment(at + 4 * counter) }),
     );
     const checks = flashChecks(body.code, flash, body.locals, slots + SLOT * i, call);
-    return rewritten(wasm, body, [...counting, ...checks], numbering);
+    return rewritten(wasm, body, [...counting, ...(fetches[i] ?? []), ...checks], numbering);
   });
   const fills = at + 4 * functions.length;
   made.push(

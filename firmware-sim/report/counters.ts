@@ -8,7 +8,7 @@ export const COUNTERS = [
   "waitCycles",
   "flashReads",
   "flashBytes",
-  /** What left the flash chip for them: whole lines of the cache. */
+  /** What left the flash chip for the CPU: whole lines of the cache, for data and for code. */
   "flashBusBytes",
   "uartSent",
   "uartReceived",

@@ -115,8 +115,7 @@ function damagedWeights({ copro }: CborMap): TritkitError {
   const at = parseCopro(copro)?.last?.info;
   const where = at === undefined ? "" : ` at address 0x${at.toString(16).padStart(8, "0")}`;
   const message = `The model's weights on the board are damaged${where}: the answer ends here.`;
-  const hint =
-    "Reset the board; when it comes again its flash is damaged: flash another model, `tritkit models erase` this one, and flash it anew.";
+  const hint = "`tritkit flash` with the same model mends it; a chip that does it again is worn out.";
   return new TritkitError("E_WEIGHTS_DAMAGED", message, hint, EXIT_REFUSED);
 }
 

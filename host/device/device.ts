@@ -33,6 +33,8 @@ const FIRST_PROBE = { deadlineMs: 700, attempts: 2 } satisfies RequestOptions;
 const HELLO_MS = 250;
 /** How often a silent device is looked for in each mode: it may be busy with flash, or with its model after a reset. */
 const LOOKS = 10;
+/** As long as a device may hash its model at boot: half a minute. */
+const BOOT_LOOKS = 120;
 /** Where something answers, but damaged, it is asked more often. */
 const ROUNDS = 3;
 
@@ -166,6 +168,13 @@ export class Device {
     await this.#enter(rest);
     this.hello = { ...this.hello, baud: rest.baud };
     this.session.window = 1;
+  }
+
+  /** Resets the board and waits until it has booted, which takes as long as the hash of its model. @throws TritkitError as read() */
+  async restart(signal?: AbortSignal): Promise<void> {
+    await this.reset();
+    await this.#find([this.#rest()], BOOT_LOOKS, signal);
+    await this.#negotiate(signal);
   }
 
   /** Leaves the device in the mode after reset, so that any other program finds it. */

@@ -1,5 +1,6 @@
 // Does a device's flash still hold what was verified there? The device hashes its flash as it is now, block by block, and the host compares
 // with the image: the check that finds a cell that lost a bit while the device runs, which the device itself looks for only when it boots.
+import { readFile } from "node:fs/promises";
 import {
   IMAGE_BLOCK_BYTES,
   KIND_FFN_DOWN,
@@ -8,6 +9,7 @@ import {
   KIND_FFN_UP,
   ROW_SCALE_BYTES,
 } from "../../spec/image.ts";
+import { listModels as bundledModels, modelPath } from "../assets.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
 import { blockDigest, sameBytes, uploadSha } from "../image/digest.ts";
 import { sectionName } from "../image/layout.ts";
@@ -45,7 +47,13 @@ export function isWhole({ state }: SlotInfo): boolean {
   return state === "verified" || state === "active" || state === "test";
 }
 
-async function checkSlot(device: Device, slot: number, image: Uint8Array, signal?: AbortSignal): Promise<FlashCheck> {
+/** As checkFlash, of the slot that is known to hold it. */
+export async function checkSlot(
+  device: Device,
+  slot: number,
+  image: Uint8Array,
+  signal?: AbortSignal,
+): Promise<FlashCheck> {
   const hashes = await slotHashes(device, slot, image.length, signal);
   const damaged = hashes.flatMap((hash, block) => (sameBytes(hash, expected(image, block)) ? [] : [block]));
   // Behind the image's end its last sector is blank; where sectors are smaller than a block something older may follow.
@@ -87,4 +95,13 @@ export function damageError({ slot, damaged, blocks, parts }: FlashCheck): Tritk
     "`tritkit flash` with the same model mends it; a chip that does it again is worn out.",
     EXIT_REFUSED,
   );
+}
+
+/** The bundled model with this sha; null: it is none of them. */
+export async function bundledImage(sha: Uint8Array): Promise<Uint8Array | null> {
+  for (const name of await bundledModels()) {
+    const image = new Uint8Array(await readFile(await modelPath(name)));
+    if (sameBytes(uploadSha(image), sha)) return image;
+  }
+  return null;
 }

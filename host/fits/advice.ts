@@ -11,8 +11,8 @@ const PACKINGS = ["int8", "t5", "t4", "t3", "int4", "t2"] as const;
 /** Other boards that are named. */
 const NAMED = 3;
 
-/** @param others the same image on other boards */
-export function adviceFor(image: Image, fit: BoardFit, others: readonly BoardFit[]): string[] {
+/** @param others names of boards that it fits, those that come first in question first */
+export function adviceFor(image: Image, fit: BoardFit, others: readonly string[]): string[] {
   if (fit.fits) return [];
   const flashFits = fit.flash_bytes <= fit.flash_available;
   const sramFits = fit.max_context > 0;
@@ -21,11 +21,7 @@ export function adviceFor(image: Image, fit: BoardFit, others: readonly BoardFit
   if (flashFits && sramFits)
     advice.push(`a context of at most ${fit.max_context} positions (--context ${fit.max_context})`);
   if (!flashFits && sramFits) advice.push(...packingAdvice(image, fit));
-  const fitting = others
-    .filter((other) => other.fits && other.board !== fit.board)
-    .sort((a, b) => a.flash_available - b.flash_available || a.sram_available - b.sram_available)
-    .map(({ board }) => board);
-  if (fitting.length > 0) advice.push(`another board: ${fitting.slice(0, NAMED).join(", ")}`);
+  if (others.length > 0) advice.push(`another board: ${others.slice(0, NAMED).join(", ")}`);
   if (advice.length === 0) advice.push("a smaller model");
   return advice;
 }

@@ -22,7 +22,7 @@ export interface BoardFit {
 }
 
 /** Larger images fit no board's flash, and are not read to plan SRAM for. */
-const PLANNED_BYTES = 2 ** 28;
+export const PLANNED_BYTES = 2 ** 28;
 const CACHE_PARTS = ["keys", "values", "key scales", "value scales"];
 
 /**
@@ -55,6 +55,11 @@ export async function boardFit(
     max_context: plan.maxContext,
     why: [isTooLarge ? tooLarge : "", plan.why].filter(Boolean).join("; "),
   };
+}
+
+/** What a user could do about it, behind `fitText`. */
+export function adviceText({ advice }: { readonly advice: readonly string[] }): string {
+  return advice.length === 0 ? "" : `. It takes ${advice.join(", or ")}`;
 }
 
 export function fitText(fit: BoardFit): string {

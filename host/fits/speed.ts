@@ -32,6 +32,8 @@ export interface BoardSpeed {
   readonly tok_s_last: number;
   /** How the cycles are known: the cost table's word. */
   readonly tok_s_kind: CostOrigin;
+  /** Share of the time that the CPU waits for flash, at the mean; derived from the board's data. */
+  readonly wait_share: number;
   /** Of the chip, at the mean. null: the board names no energy profile. */
   readonly mj_per_token: number | null;
   readonly mj_kind: EnergyKind | null;
@@ -49,7 +51,11 @@ export interface SpeedOptions {
 
 /** Two places in a text that any tokenizer takes. No tokenizer makes more tokens of it than it has letters, but for two that it may put before them. */
 const NEAR = "On";
-const FAR = "Once upon a time there was a little girl who went to the sea";
+const FAR =
+  "Once upon a time there was a little girl who went to the sea. The wind was cold and the waves were high, but she saw a small boat with a " +
+  "red sail. She asked the old man in it where he would go. Far away, he said, and come back.";
+/** Letters of it for an image of more than so many bytes: reading a prompt takes a large model long, and the line is as straight. */
+const LARGE = { bytes: 2 ** 20, letters: 60 };
 /** Tokens of the longer answer; the shorter one is a single token. */
 const TOKENS = 3;
 const BEFORE = 2;
@@ -81,7 +87,8 @@ export async function boardSpeed(image: Uint8Array, board: Board, options: Speed
       generateOnDevice(device, prompt, { maxTokens, temperature: 0, seed: 1, signal });
     const near = await point({ sim, answer, signal }, NEAR);
     onProgress(NEAR_SHARE);
-    const far = await point({ sim, answer, signal }, FAR.slice(0, context - TOKENS - BEFORE));
+    const letters = image.length > LARGE.bytes ? LARGE.letters : FAR.length;
+    const far = await point({ sim, answer, signal }, FAR.slice(0, Math.min(letters, context - TOKENS - BEFORE)));
     return speedOf(sim, near, far, context);
   };
   try {
@@ -173,6 +180,7 @@ function speedOf(sim: SimBoard, near: Point, far: Point, context: number): Board
     tok_s_first: NS / nsAt(0),
     tok_s_last: NS / nsAt(context - 1),
     tok_s_kind: cyclesOrigin(table),
+    wait_share: ((activity.wait_cycle ?? 0) * NS) / board.cpu.hz / nsAt(mean),
     mj_per_token: energy === null ? null : energy.pj / MJ,
     mj_kind: energy?.kind ?? null,
     measured_at: [near.position, far.position],

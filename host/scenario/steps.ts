@@ -248,27 +248,27 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     if (goal !== undefined) {
       const off = goal === 0 ? (value === 0 ? 0 : Number.POSITIVE_INFINITY) : (100 * (value - goal)) / Math.abs(goal);
       if (Math.abs(off) > within + 1e-9)
-        throw missed(`${shown} is ${figure(off)} % off ${figure(goal)}, ${within} % are allowed`);
+        throw missed(`The figure ${shown} is ${figure(off)} % off ${figure(goal)}, ${within} % are allowed`);
     }
     const least = option<number>("at_least") ?? Number.NEGATIVE_INFINITY;
     const most = option<number>("at_most") ?? Number.POSITIVE_INFINITY;
-    if (value < least) throw missed(`${shown} is below ${least}`);
-    if (value > most) throw missed(`${shown} is above ${most}`);
+    if (value < least) throw missed(`The figure ${shown} is below ${least}`);
+    if (value > most) throw missed(`The figure ${shown} is above ${most}`);
     return shown;
   },
   async assert_pin({ bench }, { number, option }) {
     const level = bench.sim.gpio.level(pinOf(bench, number));
     const wanted = option<0 | 1 | null>("level") ?? null;
-    if (level !== wanted) throw missed(`pin ${number} is ${levelText(level)}, not ${levelText(wanted)}`);
+    if (level !== wanted) throw missed(`Pin ${number} is ${levelText(level)}, not ${levelText(wanted)}`);
     return "";
   },
   async assert_flash({ bench }, { text, option }) {
     const { flash } = bench.sim;
     const from = option<number>("from") ?? 0;
     const bytes = option<number>("bytes") ?? flash.bytes;
-    if (from + bytes > flash.bytes) throw missed(`the model partition has ${flash.bytes} bytes`);
+    if (from + bytes > flash.bytes) throw missed(`The model partition has ${flash.bytes} bytes`);
     const sha = createHash("sha256").update(flash.read(from, bytes)).digest("hex");
-    if (sha !== text.toLowerCase()) throw missed(`flash from ${from}, ${bytes} bytes, has the sha256 ${sha}`);
+    if (sha !== text.toLowerCase()) throw missed(`Flash from ${from}, ${bytes} bytes, has the sha256 ${sha}`);
     return "";
   },
   async assert_model({ bench, scenario }, { text, until }) {
@@ -277,21 +277,21 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const infos = await bench.settle(listModels(device), end, "");
     const active = infos.find(({ state }) => state === "active" || state === "test");
     if (text === "none") {
-      if (active !== undefined) throw missed(`${active.name} is active`);
+      if (active !== undefined) throw missed(`The model ${active.name} is active`);
       return "";
     }
     const image = await modelBytes(text, scenario.folder);
     const has = infos.filter(isWhole).map(({ name, state }) => `${name} ${state}`);
     if (active === undefined || !sameBytes(active.sha, uploadSha(image)))
-      throw missed(`${text} is not the active model; the device has ${has.join(", ") || "none"}`);
+      throw missed(`The active model is not ${text}; the device has ${has.join(", ") || "none"}`);
     const start = recordBytes(bench.sim) + device.hello.slots[active.slot].offset;
     const inFlash = bench.sim.flash.read(start, image.length);
     if (!sameBytes(inFlash, image))
-      throw missed(`${text} is the active model, and its bytes in flash are others: sha256 ${hex(uploadSha(inFlash))}`);
+      throw missed(`The active model is ${text}, and its bytes in flash are others: sha256 ${hex(uploadSha(inFlash))}`);
     return "";
   },
   async assert_state({ bench }, { text }) {
-    if (bench.sim.state !== text) throw missed(`the board is ${bench.sim.state}`);
+    if (bench.sim.state !== text) throw missed(`The board is ${bench.sim.state}`);
     return "";
   },
 };
@@ -377,5 +377,5 @@ function levelText(level: 0 | 1 | null): string {
 }
 
 function missed(what: string): TritkitError {
-  return new TritkitError("E_STEP_ASSERT", `${what[0].toUpperCase()}${what.slice(1)}.`);
+  return new TritkitError("E_STEP_ASSERT", `${what}.`);
 }

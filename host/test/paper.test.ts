@@ -168,3 +168,13 @@ test("tritkit report: what it does not know, and a folder that cannot be", async
   await writeFile(join(folder, "file"), "");
   checkWords(await run(["report", "paper", "--out", join(folder, "file")]), "E_OUTPUT", 1);
 });
+
+test("tritkit report energy: every constant with its source; docs/energy.md is what it writes", async () => {
+  const lines = await json(["report", "energy", "--out", folder]);
+  const constants = lines.filter(({ event }) => event === "energy_constant");
+  assert.ok(constants.length > 80);
+  for (const { profile, constant, source, kind } of constants)
+    assert.ok(String(source).length > 5 && String(kind).length > 5, `${profile} ${constant}`);
+  const page = await readFile(join(folder, "energy.md"), "utf8");
+  assert.equal(page, await readFile(join(ROOT, "docs/energy.md"), "utf8"), "docs/energy.md is stale");
+});

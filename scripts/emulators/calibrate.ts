@@ -87,7 +87,7 @@ async function calibrate(calibrated: Calibrated, { fit, quick, json, ...options 
   const { core } = measured.board.cpu;
   const emulator = `${calibrated.emulator} ${await versionOf(calibrated)}`;
   const before = costTable(core);
-  const table = fit ? fittedTable(measured, before, emulator) : before;
+  const table = fit ? fittedTable(measured, before.core, emulator) : before;
   const heldOut = measured.phases.filter(({ run }) => run.heldOut);
   const judged = {
     instructions: judge(heldOut, measured.names, table, "instructions"),

@@ -73,7 +73,7 @@ module fp16_add (
 );
   wire swap = b[14:0] > a[14:0];
   wire [15:0] greater = swap ? b : a;
-  wire [15:0] lesser = swap ? a : b;
+  wire [14:0] lesser = swap ? a[14:0] : b[14:0];
   wire subtract = a[15] ^ b[15];
   wire [4:0] distance = greater[14:10] - lesser[14:10];
   // Hidden bit, fraction, guard, round; what is shifted out below is the sticky bit.
@@ -127,8 +127,8 @@ endmodule
 
 // A product of two fp16, exact: value = product * 2^(exponent - 50), exponent 0: zero.
 module fp16_product (
-    input wire [15:0] a,
-    input wire [15:0] b,
+    input wire [14:0] a, // without the sign
+    input wire [14:0] b,
     output wire [21:0] product,
     output wire [5:0] exponent
 );
@@ -172,7 +172,7 @@ module lane_fp16_fp32 (input wire [319:0] x, input wire [319:0] w, input wire [3
   generate
     for (g = 0; g < 20; g = g + 1) begin : lanes
       assign signs[g] = x[16*g+15] ^ w[16*g+15];
-      fp16_product multiply (x[16*g+:16], w[16*g+:16], products[22*g+:22], exponents[6*g+:6]);
+      fp16_product multiply (x[16*g+:15], w[16*g+:15], products[22*g+:22], exponents[6*g+:6]);
       align shift ({products[22*g+:22], 5'b0}, top - 8'd97 - {2'b0, exponents[6*g+:6]}, signs[g], terms[28*g+:28]);
     end
     for (g = 0; g < 19; g = g + 1) begin : exponent_tree
@@ -185,10 +185,10 @@ module lane_fp16_fp32 (input wire [319:0] x, input wire [319:0] w, input wire [3
   align shift_acc ({1'b0, acc[30:23] != 0, acc[22:0], 2'b0}, top - acc[30:23], acc[31], acc_term);
   term_sum add (terms, signs, acc_term, acc[31], sum);
 
-  wire [32:0] magnitude = sum[32] ? -sum : sum;
+  wire [31:0] magnitude = sum[32] ? -sum[31:0] : sum[31:0];
   wire [4:0] zeros;
   wire [31:0] norm;
-  normalise #(5) shift (magnitude[31:0], zeros, norm);
+  normalise #(5) shift (magnitude, zeros, norm);
   wire signed [9:0] exponent = $signed({2'b0, top}) + 10'sd6 - $signed({5'b0, zeros});
   fp_round #(8, 23) round (sum[32], exponent, norm[31:8], norm[7], |norm[6:0], y);
 endmodule

@@ -1,5 +1,6 @@
 import { listBoards, loadBoard } from "../../assets.ts";
 import { TritkitError } from "../../errors.ts";
+import { adviceText, fitText } from "../../fits/fit.ts";
 import { type Fits, fits as fitsOn } from "../../fits/fits.ts";
 import { readImage } from "../../image/reader.ts";
 import type { Command } from "../command.ts";
@@ -55,7 +56,19 @@ export const fits: Command = {
   },
 };
 
-const HEAD = ["board", "flash", "SRAM", "context", "KV cache", "tokens/s", "empty", "full", "mJ/token", "known by"];
+const HEAD = [
+  "board",
+  "flash",
+  "SRAM",
+  "context",
+  "KV cache",
+  "tokens/s",
+  "empty",
+  "full",
+  "waits",
+  "mJ/token",
+  "known by",
+];
 
 function show(found: readonly Fits[], out: Output): void {
   const fitting = found.filter((each) => each.fits);
@@ -68,12 +81,11 @@ function show(found: readonly Fits[], out: Output): void {
     if (isMeasured)
       out.info(
         "\ntokens/s: simulated, the mean until the context is full; empty and full: its first and its last token. " +
-          "mJ/token: the chip at its supply, at the mean.",
+          "mJ/token: the chip at its supply, at the mean. waits: share of the time that the CPU waits for flash, derived from the board's data.",
       );
   }
   if (fitting.length > 0 && others.length > 0) out.text("\n");
-  for (const { board, why, advice } of others)
-    out.text(`does not fit ${board}: ${why}. It takes ${advice.join(", or ")}.\n`);
+  for (const each of others) out.text(`${fitText(each)}${adviceText(each)}.\n`);
 }
 
 function chosen(head: string[], rows: string[][], columns: number[]): [string[], string[][]] {
@@ -95,6 +107,7 @@ function row(fit: Fits): string[] {
     number(fit.tok_s),
     number(fit.tok_s_first),
     number(fit.tok_s_last),
+    fit.wait_share === null ? "-" : `${Math.round(100 * fit.wait_share)} %`,
     number(fit.mj_per_token),
     fit.mj_kind === null ? kinds : `${kinds}, energy ${fit.mj_kind}`,
   ];

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { energyMarkdown, energyProfiles, energyRows } from "../../energy_page.ts";
 import { paperChart } from "../../paper/chart.ts";
 import { type PaperReport, paperReport } from "../../paper/report.ts";
 import { cells, HEAD, HONEST_HEAD, honestCells, paperMarkdown, sectionTitle } from "../../paper/text.ts";
@@ -8,48 +9,72 @@ import type { Output } from "../output.ts";
 import { table } from "../table.ts";
 import { makeFolder, writeWhole } from "../whole_file.ts";
 
-const CHART = "paper.svg";
-const PAGE = "paper.md";
-
 export const report: Command = {
   name: "report",
   summary:
-    "reports that need no board; paper: the tables of the BitNet b1.58 paper, reproduced with stated assumptions",
-  usage: "paper",
+    "reports that need no board; paper: the tables of the BitNet b1.58 paper, reproduced with stated assumptions; energy: every constant, with its source",
+  usage: "paper|energy",
   options: {
-    out: { type: "string", short: "o", value: "DIR", help: `also write ${PAGE} and ${CHART} into this folder` },
+    out: { type: "string", short: "o", value: "DIR", help: "also write the report as a page into this folder" },
   },
-  examples: ["tritkit report paper", "tritkit report paper --json", "tritkit report paper --out paper"],
+  examples: [
+    "tritkit report paper",
+    "tritkit report paper --json",
+    "tritkit report paper --out paper",
+    "tritkit report energy",
+  ],
   positionals: [1, 1],
   async run({ args, out }) {
     const [which] = args.positionals;
-    if (which !== "paper") throw usage(`report knows paper, not "${which}".`);
     const folder = args.text("out");
-    const paper = paperReport(energyProfile("cmos-7nm"));
-    if (folder !== undefined) await write(paper, folder);
-    events(paper, out);
-    out.text(asText(paper));
-    if (folder !== undefined) {
-      out.event({ event: "paper_files", page: join(folder, PAGE), chart: join(folder, CHART) });
-      out.info(`written  ${join(folder, PAGE)}  ${join(folder, CHART)}`);
-    }
+    if (which === "paper") await paper(out, folder);
+    else if (which === "energy") await energy(out, folder);
+    else throw usage(`report knows paper and energy, not "${which}".`);
     return 0;
   },
 };
 
-async function write(paper: PaperReport, folder: string): Promise<void> {
-  await makeFolder(folder);
-  await writeWhole(join(folder, CHART), Buffer.from(paperChart(paper)));
-  await writeWhole(join(folder, PAGE), Buffer.from(paperMarkdown(paper, CHART)));
+async function paper(out: Output, folder: string | undefined): Promise<void> {
+  const report = paperReport(energyProfile("cmos-7nm"));
+  const chart = "paper.svg";
+  const files = { "paper.svg": paperChart(report), "paper.md": paperMarkdown(report, chart) };
+  if (folder !== undefined) await write(files, folder);
+  paperEvents(report, out);
+  out.text(paperText(report));
+  if (folder !== undefined) {
+    out.event({ event: "paper_files", page: join(folder, "paper.md"), chart: join(folder, chart) });
+    out.info(`written  ${join(folder, "paper.md")}  ${join(folder, chart)}`);
+  }
 }
 
-function events({ sections, honest, assumptions }: PaperReport, out: Output): void {
+async function energy(out: Output, folder: string | undefined): Promise<void> {
+  if (folder !== undefined) await write({ "energy.md": energyMarkdown() }, folder);
+  for (const profile of energyProfiles()) {
+    const rows = energyRows(profile);
+    for (const { event, ...row } of rows) out.event({ event: "energy_constant", constant: event, ...row });
+    const shown = rows.map(({ event, value, unit, kind, source }) => [event, `${value} ${unit}`, kind, source]);
+    out.text(
+      `${profile.name}: ${profile.title}\n  ${profile.covers}\n${table(["event", "costs", "known", "source"], shown)}\n`,
+    );
+  }
+  if (folder !== undefined) {
+    out.event({ event: "energy_files", page: join(folder, "energy.md") });
+    out.info(`written  ${join(folder, "energy.md")}`);
+  }
+}
+
+async function write(files: Readonly<Record<string, string>>, folder: string): Promise<void> {
+  await makeFolder(folder);
+  for (const [name, text] of Object.entries(files)) await writeWhole(join(folder, name), Buffer.from(text));
+}
+
+function paperEvents({ sections, honest, assumptions }: PaperReport, out: Output): void {
   for (const { title, rows } of sections) for (const row of rows) out.event({ event: "paper", table: title, ...row });
   for (const row of honest.rows) out.event({ event: "paper_honest", ...row });
   for (const [key, text] of Object.entries(assumptions)) out.event({ event: "paper_assumption", key, text });
 }
 
-function asText({ paper, sections, honest, assumptions }: PaperReport): string {
+function paperText({ paper, sections, honest, assumptions }: PaperReport): string {
   const parts = sections.map(
     ({ title, rows, remark }) => `${sectionTitle(title, rows)}\n${table(HEAD, rows.map(cells))}${wrapped(remark)}\n`,
   );

@@ -68,7 +68,8 @@ export function text(result: Result): string {
     );
   }
   const wait = judged[unit].reduce((all, { of }) => all + of.flash.wait, 0);
-  row("waiting for flash, on top (cycles, derived)", "", "not modelled", whole(wait), "");
+  row("XIP and cache, on top (cycles, derived)", "", "not modelled", whole(wait), "");
+  row("contention on the bus", "", "not modelled", "not modelled", "");
   return lines.join("\n");
 }
 
@@ -122,7 +123,7 @@ export function markdown(results: readonly Result[]): string {
     const wait = decode.reduce((all, { of }) => all + of.flash.wait, 0);
     return line([
       ...[result.calibrated.board, whole(predicted / tokens), (predicted / instructions.predicted).toFixed(2)],
-      ...[percent(predicted / counted - 1), result.table.provenance.cycles, whole(wait / tokens)],
+      ...[percent(predicted / counted - 1), cyclesOrigin(result.table), whole(wait / tokens)],
     ]);
   });
   const second = [
@@ -130,7 +131,7 @@ export function markdown(results: readonly Result[]): string {
     "cycles a token",
     "cycles an instruction",
     "against what they were fitted to",
-    "where they come from",
+    "origin",
     "waiting for flash, derived",
   ];
   return [
