@@ -64,6 +64,7 @@ function readXip(fields: Fields): Xip {
     overhead_cycles: fields.quantity("overhead_cycles"),
     following_cycles: fields.quantity("following_cycles"),
     cycles_per_byte: fields.quantity("cycles_per_byte"),
+    code_bytes: fields.integer("code_bytes", 0, 1 << 24),
   };
   fields.done();
   return xip;
@@ -140,7 +141,9 @@ function readCopro(fields: Fields): Copro {
     hz: fields.integer("hz", 1_000_000, U32_MAX),
     slots: fields.powerOfTwo("slots", 8),
     capacity: fields.powerOfTwo("capacity", 65536),
-    fifo: fields.integer("fifo", 1, 1024),
+    fifo: fields.powerOfTwo("fifo", 128),
+    flash_cycles_per_beat: fields.quantity("flash_cycles_per_beat"),
+    flash_setup_cycles: fields.integer("flash_setup_cycles", 0, 100_000),
   };
   fields.done();
   return copro;

@@ -172,6 +172,12 @@ function checkCopro(board: Board): void {
     const { base, slots, capacity } = copro;
     demand(base % REGISTER_BYTES === 0, "copro.base", `expected a multiple of ${REGISTER_BYTES}, got ${base}`);
     demand(capacity % slots === 0, "copro.capacity", `expected a multiple of copro.slots ${slots}, got ${capacity}`);
+    const perBeat = copro.flash_cycles_per_beat;
+    demand(
+      perBeat > 0 && Number.isInteger(8 * perBeat),
+      "copro.flash_cycles_per_beat",
+      `expected eighths of a cycle, got ${perBeat}`,
+    );
     taken.push({ path: "copro.base", base, bytes: REGISTER_BYTES });
   }
   noOverlap(taken);

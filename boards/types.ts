@@ -84,6 +84,8 @@ export interface Xip {
   /** The same for a line that follows the one fetched before. */
   readonly following_cycles: number;
   readonly cycles_per_byte: number;
+  /** Bytes of the device module's code that the CPU fetches through this cache as it runs; 0: code comes another way, or from RAM. */
+  readonly code_bytes: number;
 }
 
 export interface Flash {
@@ -152,6 +154,9 @@ export interface Copro {
   readonly capacity: number;
   /** Beats between memory and datapath. */
   readonly fifo: number;
+  /** Cycles of its clock from one beat of four bytes to the next, and before the first, when it streams from flash. */
+  readonly flash_cycles_per_beat: number;
+  readonly flash_setup_cycles: number;
 }
 
 export interface Uart {

@@ -13,10 +13,12 @@ export {
   type Activity,
   activityBetween,
   activityOf,
+  activityOfBoard,
   activitySum,
   type BoardCounters,
   type Energy,
   type EnergyProfile,
+  EVENTS as ENERGY_EVENTS,
   energyOf,
   energyProfile,
   type Kind as EnergyKind,
@@ -35,6 +37,10 @@ export type { PinChange } from "./peripherals/gpio.ts";
 export type { UartCounters } from "./peripherals/uart.ts";
 export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";
 export { serveTcp, type TcpPort } from "./ports/tcp.ts";
+export { REPORT_FILES, reportFiles } from "./report/files.ts";
+export { Recorder, type RecorderOptions } from "./report/recorder.ts";
+export type { Report } from "./report/report.ts";
+export { type SummaryRow, summaryRows } from "./report/summary.ts";
 export type { FirmwareImage, ModemLines, Strap } from "./rom/rom.ts";
 export { bootRomOf } from "./rom/roms.ts";
 export {

@@ -47,6 +47,7 @@ import { bootRomOf } from "./rom/roms.ts";
 import { PowerCut, SimError } from "./sim_error.ts";
 import { type CoreState, loadCore, type Snapshot, saveCore } from "./snapshot.ts";
 import { type Device, deviceModule, type HalImports, instantiateDevice } from "./wasm_host.ts";
+import { spanImports, type Watcher } from "./watcher.ts";
 
 export interface SimBoardOptions {
   readonly board: Board;
@@ -62,6 +63,8 @@ export interface SimBoardOptions {
   readonly cpu?: "flat" | "metered";
   /** In place of the CPU's, for tests. */
   readonly cost?: CpuCost;
+  /** Looks on; with `cpu` "metered" only. */
+  readonly watcher?: Watcher;
   /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
   readonly boot?: BootOptions;
   /** The board has two slots for its firmware and starts by its selector; `flash` is all of flash. Not together with `boot`. */
@@ -130,6 +133,7 @@ export class SimBoard {
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
   readonly #hal: HalImports;
+  readonly #watcher: Watcher | null;
   readonly #boot: BootOptions | null;
   readonly #slots: SlotsOptions | null;
   /** The slot that was started, and the one that is to be tried once; null: none. */
@@ -137,6 +141,7 @@ export class SimBoard {
   #wish: number | null = null;
   #watchdogAt = Number.POSITIVE_INFINITY;
   readonly #rom: BootRom | null;
+  #busyNs = 0;
   #strap: Strap = "flash";
   #lines: ModemLines = { dtr: false, rts: false };
   /** null: no power. */
@@ -162,10 +167,11 @@ export class SimBoard {
   }
 
   private constructor(options: SimBoardOptions) {
-    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", boot, slots = null } = options;
+    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", watcher, boot, slots = null } = options;
     this.board = board;
     this.#map = memoryMap(board);
-    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map) : null;
+    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map, watcher?.spans) : null;
+    this.#watcher = metered === null ? null : (watcher ?? null);
     this.meter = metered?.meter ?? null;
     const cost = options.cost ?? this.meter ?? FLAT_COST;
     this.#cost = cost;
@@ -221,6 +227,7 @@ export class SimBoard {
       onSlept: () => {
         this.#slept = true;
       },
+      onWait: (until) => this.#watcher?.slept(until),
     });
   }
 
@@ -241,6 +248,16 @@ export class SimBoard {
   /** Simulated nanoseconds since the board was made. */
   get now(): number {
     return this.#clock.now;
+  }
+
+  /** The same in the middle of the module's work: with what the CPU has done since it called the board last. */
+  get nowExactly(): number {
+    return this.now + (this.meter?.ahead ?? 0);
+  }
+
+  /** Of them, those in which poll() had something to do; since this object was made, snapshots or not. */
+  get busyNs(): number {
+    return this.#busyNs;
   }
 
   /**
@@ -283,6 +300,7 @@ export class SimBoard {
 
   /** SRAM and what is on the line are lost, flash is kept. */
   powerOff(): void {
+    this.#watcher?.stopped();
     this.#running = null;
     this.#device = null;
     this.#resetRequested = false;
@@ -304,11 +322,13 @@ export class SimBoard {
     this.onStep?.();
     return this.#supplied(() => {
       this.#slept = false;
+      const begun = this.now;
       const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
       if (this.now >= this.#watchdogAt) this.#resetRequested = true;
       const jump = this.#jumpRequested;
+      if (worked) this.#busyNs += this.now - begun;
       if (!this.#resetRequested && jump === null) return worked ? "busy" : "idle";
       this.#clock.advanceTo(this.uart.txEmptyAt());
       if (this.#resetRequested || jump === null) this.#start();
@@ -327,6 +347,7 @@ export class SimBoard {
 
   /** Lets time pass while the CPU sleeps. */
   sleepUntil(at: number): void {
+    if (at > this.now) this.#watcher?.slept(at);
     this.#clock.advanceTo(at);
     this.uart.sync();
   }
@@ -424,7 +445,7 @@ export class SimBoard {
   /** The module as after power-on, or in `state`. */
   #freshCore(state?: CoreState): Device {
     if (this.#core === null || !this.#complete) {
-      const device = instantiateDevice(this.#module, this.#hal, this.#map);
+      const device = instantiateDevice(this.#module, this.#hal, this.#map, this.#spans());
       this.#core = { device, asMade: saveCore(device, this.#map) };
       if (state !== undefined) loadCore(device, this.#map, state);
       return device;
@@ -432,6 +453,10 @@ export class SimBoard {
     const { device, asMade } = this.#core;
     loadCore(device, this.#map, state ?? asMade);
     return device;
+  }
+
+  #spans(): HalImports {
+    return spanImports(this.#watcher, this.meter?.module.functions ?? []);
   }
 
   /** Every chip reset; then what the straps say. */
@@ -483,6 +508,7 @@ export class SimBoard {
 
   /** Every chip as after reset, and a CPU that does nothing. */
   #halt(): void {
+    this.#watcher?.stopped();
     this.#resetRequested = false;
     this.#jumpRequested = null;
     this.#running = "nothing";

@@ -3,6 +3,7 @@ import { MILLI } from "../spec/numerics.ts";
 import { WHY_EOS, WHY_MAX } from "../spec/wire.ts";
 import type { CoproReport } from "./device/copro.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
+import type { ChipEnergy } from "./transports/transport.ts";
 
 export interface GenerateOptions {
   /** Most tokens of the answer; 0: until the model ends it. */
@@ -37,12 +38,31 @@ export interface Answer {
   context: number;
   /** Times the context had to slide. */
   slides: number;
-  /** Seconds until the first tokens came and until the end, as the host saw them; how many came first. */
+  /**
+   * Seconds until the first tokens came and until the end, as the host saw them, by the clock of a simulated board where the answer comes from one;
+   * how many came first.
+   */
   firstTokenSeconds: number;
   firstTokens: number;
   seconds: number;
   /** Of a board whose coprocessor failed meanwhile: what was told about it. */
   copro?: CoproReport | null;
+  /** Of a simulated board; left out by everybody else. */
+  board?: BoardFigures;
+}
+
+export interface BoardFigures {
+  /** By its own clock, from the question to the last token. */
+  readonly seconds: number;
+  /** Of its CPU: busy, waiting for flash included; and what of it was waiting. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  /** How the cycles of its instructions are known (transports/transport.ts). */
+  readonly origin: "calibrated" | "derived" | "estimated";
+  /** Simulated seconds for each second of this machine's. */
+  readonly timesReal: number;
+  /** Of the chip for a token after the first ones; null where that is no measurement, or the board names no energy profile. */
+  readonly energy: { readonly mjPerToken: number; readonly kind: ChipEnergy["kind"]; readonly profile: string } | null;
 }
 
 /** The sampler's options as the wire and the engine take them: integers in 1/1000 (spec/NUMERICS.md, Sampler). */

@@ -61,6 +61,7 @@ export { type ArenaPart, type ArenaPlan, arenaParts } from "./engine/arena.ts";
 export { Engine, type EngineKind, LOGIT_UNIT, type OpenOptions } from "./engine/engine.ts";
 export { type EvalOptions, type EvalResult, evaluate } from "./engine/eval.ts";
 export { TritkitError } from "./errors.ts";
+export { type Fits, type FitsOptions, fits, fitsFile } from "./fits/fits.ts";
 export { FloatEngine, type FloatOptions } from "./float/float_engine.ts";
 export type { Answer, GenerateOptions, StopReason } from "./generation.ts";
 export { describeImage, type ImageDescription } from "./image/describe.ts";

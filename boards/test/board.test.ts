@@ -171,6 +171,19 @@ const BROKEN: readonly [board: string, path: string, value: Json, message: strin
   ["stm32f405", "flash.program_unit", 3, "flash.program_unit: expected a power of two from 1 to 4096, got 3"],
   ["stm32h743", "flash.program_unit", 512, "flash.page: expected a multiple of flash.program_unit 512, got 256"],
   ["stm32f405", "flash.page", 32768, "flash.sectors.0.bytes: expected a multiple of flash.page 32768, got 16384"],
+  ["rp2040-pico", "flash.xip.line_bytes", 12, "flash.xip.line_bytes: expected a power of two from 1 to 4096, got 12"],
+  [
+    "rp2040-pico",
+    "flash.xip.cycles_per_byte",
+    -1,
+    "flash.xip.cycles_per_byte: expected a number of at least 0, got -1",
+  ],
+  [
+    "rp2040-pico",
+    "flash.xip.cache_bytes",
+    8,
+    "flash.xip.ways: expected a set of 8-byte lines within flash.xip.cache_bytes 8, got 2 ways",
+  ],
   ["rp2040-pico", "flash.write_once", 0, "flash.write_once: expected true or false, got 0"],
   ["rp2040-pico", "flash.erase_value", 0, "flash.erase_value: expected an integer from 255 to 255, got 0"],
   [

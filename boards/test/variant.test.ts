@@ -90,4 +90,14 @@ describe("a variant of a board", () => {
     }
     assert.ok(!isHypothetical(parseBoard(file("rp2040-pico"), "rp2040-pico")));
   });
+
+  it("a unit that streams from a serial flash takes a byte as fast as the CPU does", () => {
+    for (const name of ["esp32-s3+tgemv", "rp2040-pico+tgemv", "rp2350-pico2+tgemv"]) {
+      const { copro, cpu, flash } = parseBoard(file(name), name, file);
+      const cyclesPerBeat = (4 * (flash.xip?.cycles_per_byte ?? 0) * (copro?.hz ?? 0)) / cpu.hz;
+      assert.equal(copro?.flash_cycles_per_beat, cyclesPerBeat, name);
+      const setup = ((flash.xip?.overhead_cycles ?? 0) * (copro?.hz ?? 0)) / cpu.hz;
+      assert.equal(copro?.flash_setup_cycles, Math.ceil(setup), name);
+    }
+  });
 });

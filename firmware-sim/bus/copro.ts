@@ -6,7 +6,7 @@
  *     CLOCK (ns) ─── cycles of board.copro.hz ┘ own cycles) ┴── M ── SRAM
  *
  * It works while the CPU sleeps or computes: what it writes is there when its chain has ended. How fast weights come, the board says: of PSRAM in the
- * part's clocks, of flash as what the CPU waits for it (flash.xip), without the cache, which nothing passes that is read once.
+ * part's clocks, of flash in the unit's. They do not pass the cache between flash and the CPU: nothing is read twice.
  *
  * NOT IMPLEMENTED: contention. The CPU sleeps while the unit works, and what it fetches meanwhile it fetches from SRAM.
  */
@@ -28,6 +28,8 @@ export interface CoproFaults {
   refusesBeat?: (n: number) => boolean;
   /** Cycles that beat n of the weight port comes late; Infinity: never. */
   stalls?: (n: number) => number;
+  /** What the weight port sees in place of `bytes`, which must not be changed: they are the memory itself. */
+  sees?: (address: number, bytes: Uint8Array) => Uint8Array;
   /** The interrupt line does not rise. */
   lostIrq?: boolean;
   /** The unit answers nothing any more: a read gives 0xFFFFFFFF, as of a bus that nobody drives. */
@@ -124,6 +126,18 @@ export class CoproBus {
     this.unit.restore(state.unit);
   }
 
+  /** What the weight port reads from `address` on, at most `bytes`. */
+  #readable(address: number, bytes: number): Uint8Array {
+    const { map, memory, flash } = this.#pins;
+    if (inSram(map, address, 1)) return memory.bytes().subarray(address, Math.min(address + bytes, map.end));
+    if (inPsram(map, address, 1))
+      return memory.bytes().subarray(address, Math.min(address + bytes, map.psram + map.psramBytes));
+    const offset = address - map.xip;
+    const len = Math.min(bytes, map.xipBytes - offset);
+    const at = len < 1 ? 0 : flash.map(offset, len);
+    return at === 0 ? NOTHING : memory.bytes().subarray(at, at + len);
+  }
+
   /** The cycle under way. A write took the one it came in. */
   #now(): number {
     const { num, den } = this.#cycles;
@@ -136,10 +150,14 @@ export class CoproBus {
   }
 
   #ports(): TgemvPorts {
-    const { board, map, memory, flash } = this.#pins;
+    const { board, map, memory } = this.#pins;
     const timings = timingsOf(board);
     const streams = { flash: steady(timings.flash), psram: steady(timings.psram), sram: steady(timings.sram) };
     const timing: BeatTiming = {
+      period: (address) => {
+        const stream = streams[placeOf(map, address)];
+        return this.faults.stalls === undefined ? (stream.period?.(address) ?? 0) : 0;
+      },
       gaps: (out, count, beat, total, address) => {
         streams[placeOf(map, address)].gaps(out, count, beat, total, address);
         const { stalls } = this.faults;
@@ -148,14 +166,9 @@ export class CoproBus {
     };
     return {
       timing,
-      weights(address, bytes) {
-        if (inSram(map, address, 1)) return memory.bytes().subarray(address, Math.min(address + bytes, map.end));
-        if (inPsram(map, address, 1))
-          return memory.bytes().subarray(address, Math.min(address + bytes, map.psram + map.psramBytes));
-        const offset = address - map.xip;
-        const len = Math.min(bytes, map.xipBytes - offset);
-        const at = len < 1 ? 0 : flash.map(offset, len);
-        return at === 0 ? NOTHING : memory.bytes().subarray(at, at + len);
+      weights: (address, bytes) => {
+        const found = this.#readable(address, bytes);
+        return this.faults.sees?.(address, found) ?? found;
       },
       sram(address, bytes) {
         if (!inSram(map, address, 1)) return NOTHING;
@@ -185,7 +198,7 @@ function placeOf(map: MemoryMap, address: number): Place {
 /** How fast weights come, in cycles of the unit. */
 export function timingsOf(board: Board): Record<Place, MemoryTiming> {
   const hz = board.copro?.hz ?? board.cpu.hz;
-  const flash = flashTiming(board, hz);
+  const flash = flashTiming(board);
   return {
     flash,
     psram: board.psram === null ? flash : psramTiming(board.psram, hz),
@@ -194,13 +207,10 @@ export function timingsOf(board: Board): Record<Place, MemoryTiming> {
 }
 
 /** A linear burst that does not end: a QSPI flash goes on for as long as it is clocked, a flash on the chip reads ahead. */
-function flashTiming({ cpu, flash }: Board, hz: number): MemoryTiming {
-  const { xip } = flash;
-  if (xip === null) return { cycles: { num: 1, den: 1 }, setup: 0, burstBeats: 0 };
-  // Cycles of the CPU's clock; quarters of them are as fine as a board says.
-  const perBeat = BEAT_BYTES * (xip.cycles_per_byte + xip.following_cycles / xip.line_bytes);
-  const cycles = fraction(Math.round(perBeat * 4 * hz), 4 * cpu.hz);
-  return { cycles, setup: Math.ceil((xip.overhead_cycles * hz) / cpu.hz), burstBeats: 0 };
+function flashTiming({ copro }: Board): MemoryTiming {
+  // Eighths of a cycle are as fine as a board says.
+  const cycles = fraction(Math.round(8 * (copro?.flash_cycles_per_beat ?? 1)), 8);
+  return { cycles, setup: copro?.flash_setup_cycles ?? 0, burstBeats: 0 };
 }
 
 function psramTiming(psram: Psram, hz: number): MemoryTiming {
@@ -225,7 +235,10 @@ export function kibUs(board: Board): number {
 }
 
 function fraction(num: number, den: number): { num: number; den: number } {
-  let [a, b] = [num, den];
-  while (b !== 0) [a, b] = [b, a % b];
-  return { num: num / a, den: den / a };
+  const divisor = gcd(num, den);
+  return { num: num / divisor, den: den / divisor };
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
 }

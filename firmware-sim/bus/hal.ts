@@ -42,6 +42,8 @@ export interface HalChips {
   readonly requestReset: () => void;
   /** The module slept until its time was over: nothing came and nothing had to leave. */
   readonly onSlept: () => void;
+  /** The module waits until then, ns: called before the time passes. */
+  readonly onWait: (until: number) => void;
 }
 
 export function halImports(chips: HalChips): HalImports {
@@ -94,7 +96,9 @@ export function halImports(chips: HalChips): HalImports {
       const timeout = clock.now + (us >>> 0) * US;
       const event = Math.min(uart.rxAt(), uart.txRoomAt());
       if (timeout < event) chips.onSlept();
-      clock.advanceTo(Math.min(timeout, event));
+      const until = Math.min(timeout, event);
+      if (until > clock.now) chips.onWait(until);
+      clock.advanceTo(until);
       return 0;
     },
     reset() {
@@ -122,7 +126,9 @@ export function halImports(chips: HalChips): HalImports {
     },
     copro_wait(us) {
       if (copro === null) return 0;
-      clock.advanceTo(Math.min(clock.now + (us >>> 0) * US, copro.irqAt()));
+      const until = Math.min(clock.now + (us >>> 0) * US, copro.irqAt());
+      if (until > clock.now) chips.onWait(until);
+      clock.advanceTo(until);
       copro.settle();
       return 0;
     },

@@ -9,5 +9,6 @@ export {
 } from "./activity.ts";
 export { type Energy, type EventEnergy, energyOf } from "./energy_of.ts";
 export { type EnergyEvent, EVENTS } from "./events.ts";
+export { activityOfBoard } from "./of_board.ts";
 export { type Constant, type EnergyProfile, type Kind, parseProfile } from "./profile.ts";
 export { energyProfile, PROFILE_NAMES } from "./profiles.ts";

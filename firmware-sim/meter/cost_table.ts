@@ -30,6 +30,14 @@ export interface Cost {
   readonly cycles: number;
 }
 
+/**
+ * What gcc made of one function: its instructions cost this many times what their classes do, and a branch that was not taken, which is mostly a loop that
+ * ended, `exit` on top: unrolled loops have cheap steps and dear ends.
+ */
+export interface FunctionCost extends Cost {
+  readonly exit?: Cost;
+}
+
 export interface CostTable {
   readonly core: string;
   /** Where the numbers come from: "origin: text". */
@@ -37,8 +45,8 @@ export interface CostTable {
   /** For each instruction of a class. Memory without wait states: what waiting for flash costs is counted apart (Board.flash.xip). */
   readonly instructions: Readonly<Record<OpClass, number>>;
   readonly cycles: Readonly<Record<OpClass, number>>;
-  /** For functions of the module, by name ("as/kernels/ternary_lut/lut_plane"): times these. A function that is missing: times 1. */
-  readonly functions: Readonly<Record<string, Cost>>;
+  /** For functions of the module, by name ("as/kernels/ternary_lut/lut_plane"). One that is missing costs what its classes cost. */
+  readonly functions: Readonly<Record<string, FunctionCost>>;
   /** Of boards/common: every call of the HAL, and every byte that it copies between the module and the UART, its interrupt included. */
   readonly shim: { readonly call: Cost; readonly byte: Cost };
 }
@@ -78,8 +86,10 @@ export function checkedTable(json: unknown, name: string): CostTable {
     if (stranger !== undefined) fail(`${of}.${stranger} is no class of instructions`);
     for (const part of ["call", "byte"] as const)
       if (!isCost(table.shim?.[part]?.[of])) fail(`shim.${part}.${of} is no number that is at least 0`);
-    for (const [fn, factor] of Object.entries(table.functions ?? fail("functions is missing")))
+    for (const [fn, factor] of Object.entries(table.functions ?? fail("functions is missing"))) {
       if (!isCost(factor?.[of])) fail(`functions["${fn}"].${of} is no number that is at least 0`);
+      if (!isCost((factor.exit ?? NOTHING)[of])) fail(`functions["${fn}"].exit.${of} is no number that is at least 0`);
+    }
   }
   return table;
 }
@@ -93,7 +103,13 @@ export function cyclesOrigin({ provenance }: CostTable): CostOrigin {
   return provenance.cycles.split(":")[0] as CostOrigin;
 }
 
-const ONE: Cost = { instructions: 1, cycles: 1 };
+const ONE: FunctionCost = { instructions: 1, cycles: 1 };
+const NOTHING: Cost = { instructions: 0, cycles: 0 };
+
+/** Branches that were not taken. */
+export function exitsOf({ branch = 0, taken = 0 }: OpCounts): number {
+  return branch - taken;
+}
 
 /** What instructions of one function cost. */
 export function costOf(table: CostTable, functionName: string, ops: OpCounts): Cost {
@@ -105,5 +121,10 @@ export function costOf(table: CostTable, functionName: string, ops: OpCounts): C
     instructions += count * table.instructions[of];
     cycles += count * table.cycles[of];
   }
-  return { instructions: instructions * factor.instructions, cycles: cycles * factor.cycles };
+  const exits = exitsOf(ops);
+  const { exit = NOTHING } = factor;
+  return {
+    instructions: instructions * factor.instructions + exits * exit.instructions,
+    cycles: cycles * factor.cycles + exits * exit.cycles,
+  };
 }

@@ -60,11 +60,23 @@ export interface FlashState {
   sectors: Pick<Sector, "cells" | "used" | "wear" | "mapped">[];
   random: Uint32Array;
   operations: number;
+  busyNs: number;
   eccErrors: number;
 }
 
 /** `bytes` from `offset` on, counted from the partition's start, have new content; the array is only valid in the call. */
 export type FlashListener = (offset: number, bytes: Uint8Array) => void;
+
+/** An erase or a program that begins. */
+export interface FlashOperation {
+  readonly kind: "erase" | "program";
+  /** From the partition's start. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** @returns what is to be called when the flash is no longer busy, also where power failed meanwhile */
+export type FlashLooker = (operation: FlashOperation) => () => void;
 
 /** How an operation ends. */
 interface Fate {
@@ -76,6 +88,8 @@ interface Fate {
 export class Flash {
   /** Erases and programs since the flash was made. */
   operations = 0;
+  /** Time that they took, ns. */
+  busyNs = 0;
   /** Units of write-once flash that were torn so far. */
   eccErrors = 0;
   readonly bytes: number;
@@ -85,6 +99,7 @@ export class Flash {
   readonly #onceUnit: number;
   readonly #random: Random;
   readonly #listeners = new Set<FlashListener>();
+  readonly #lookers = new Set<FlashLooker>();
   #xip: XipView | null = null;
   /** Offset -> bits that the module sees inverted. */
   readonly #misreads = new Map<number, number>();
@@ -130,7 +145,7 @@ export class Flash {
 
     const { typ, max } = this.#config.timing.program_us;
     const pieces = Math.ceil(len / this.#config.timing.program_us_per);
-    const fate = this.#begin(pieces * (this.#config.worst_case ? max : typ));
+    const fate = this.#begin("program", offset, len, pieces * (this.#config.worst_case ? max : typ));
     const sector = own(this.#sectors[indexAt(this.#sectors, offset)], this.#onceUnit);
     const first = (offset - sector.offset) / program_unit;
     const units = len / program_unit;
@@ -238,6 +253,12 @@ export class Flash {
     return () => this.#listeners.delete(listener);
   }
 
+  /** @param looker is called when an operation begins. @returns ends the subscription */
+  onOperation(looker: FlashLooker): () => void {
+    this.#lookers.add(looker);
+    return () => this.#lookers.delete(looker);
+  }
+
   /** @param listener gets the index of a sector of the partition whose content changed. @returns ends the subscription */
   onDirty(listener: (sector: number) => void): () => void {
     return this.onChange((offset) => {
@@ -261,7 +282,8 @@ export class Flash {
       const { cells, used, wear, mapped } = sector;
       return { cells, used, wear, mapped };
     });
-    return { sectors, random: this.#random.state.slice(), operations: this.operations, eccErrors: this.eccErrors };
+    const { operations, busyNs, eccErrors } = this;
+    return { sectors, random: this.#random.state.slice(), operations, busyNs, eccErrors };
   }
 
   /** After `connect`: what the module could see then, it sees again. A cut or failure that was ordered is forgotten. */
@@ -275,6 +297,7 @@ export class Flash {
     });
     this.#random.state.set(state.random);
     this.operations = state.operations;
+    this.busyNs = state.busyNs;
     this.eccErrors = state.eccErrors;
     this.#cutAt = 0;
     this.#failAt = 0;
@@ -295,7 +318,7 @@ export class Flash {
   #eraseSector(sector: Sector): boolean {
     const time = this.#config.timing.erase_us.find(({ bytes }) => bytes === sector.bytes);
     if (time === undefined) throw new SimError("E_SIM_FLASH", `no erase time for sectors of ${sector.bytes} bytes`);
-    const fate = this.#begin(this.#config.worst_case ? time.max : time.typ);
+    const fate = this.#begin("erase", sector.offset, sector.bytes, this.#config.worst_case ? time.max : time.typ);
     if (fate.tear !== "nothing") sector.wear++;
     if (fate.tear === "everything") erase(sector);
     else if (fate.tear === "partly") this.#tearSector(sector);
@@ -305,9 +328,12 @@ export class Flash {
   }
 
   /** Starts an operation: lets its time pass and decides how it ends. */
-  #begin(us: number): Fate {
+  #begin(kind: FlashOperation["kind"], offset: number, bytes: number, us: number): Fate {
     this.operations++;
+    const ends = [...this.#lookers].map((looker) => looker({ kind, offset, bytes }));
+    this.busyNs += us * US;
     const supplied = this.#config.busy(us * US);
+    for (const end of ends) end();
     if (supplied === "before") return { tear: "nothing", cut: true, fails: false };
     const cut = this.operations === this.#cutAt || supplied === "during";
     const fails = this.operations === this.#failAt;

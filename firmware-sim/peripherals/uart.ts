@@ -35,6 +35,8 @@ export interface UartConfig {
 /** What went through and what went wrong since the board was made. */
 export interface UartCounters {
   received: number;
+  /** Put on the line. */
+  sent: number;
   overruns: number;
   framingErrors: number;
   parityErrors: number;
@@ -57,6 +59,15 @@ export interface UartState {
   toHost: WireState;
 }
 
+/** Bytes that were put on the line, one behind the other, when the first of them begins, and how long each takes. */
+export interface LineBytes {
+  readonly to: "board" | "host";
+  readonly bytes: Uint8Array;
+  /** ns. */
+  readonly from: number;
+  readonly frame: Frame;
+}
+
 /** What arrives of a byte that was sent. */
 export type LineNoise = (byte: number, to: "board" | "host", at: number) => number;
 
@@ -72,7 +83,7 @@ export class Uart {
   /** The first byte's speed is being measured. */
   #measuring = false;
   #rx: number[] = [];
-  #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
+  #counters: UartCounters = { received: 0, sent: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
   #listening = false;
   /** Bytes that the receiver holds: the firmware's buffer, unless a boot ROM brought its own. */
   #room: number;
@@ -87,6 +98,7 @@ export class Uart {
   readonly #config: UartConfig;
   readonly #clock: Clock;
   readonly #listeners = new Set<HostListener>();
+  readonly #lookers = new Set<(bytes: LineBytes) => void>();
 
   constructor(config: UartConfig, clock: Clock) {
     this.#config = config;
@@ -117,7 +129,8 @@ export class Uart {
   /** @returns how many of `bytes` the transmitter took */
   write(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, this.room);
-    this.#toHost.send(taken, this.#clock.now, this.#frame, this.#hostBaud === null);
+    this.#counters.sent += taken.length;
+    this.#send("host", this.#toHost, taken, this.#frame);
     return taken.length;
   }
 
@@ -255,7 +268,13 @@ export class Uart {
       this.#counters.deaf += bytes.length;
       return;
     }
-    this.#toBoard.send(bytes, this.#clock.now, this.#hostFrame, this.#hostBaud === null);
+    this.#send("board", this.#toBoard, bytes, this.#hostFrame);
+  }
+
+  /** @param looker gets what is put on the line, as its sender meant it. @returns ends the subscription */
+  onLine(looker: (bytes: LineBytes) => void): () => void {
+    this.#lookers.add(looker);
+    return () => this.#lookers.delete(looker);
   }
 
   /** @param listener gets bytes and the time, ns, at which the last of them was complete. @returns ends the subscription */
@@ -322,6 +341,14 @@ export class Uart {
     this.#hostParity = copy.hostParity;
     this.#toBoard.state = copy.toBoard;
     this.#toHost.state = copy.toHost;
+  }
+
+  #send(to: LineBytes["to"], wire: Wire, bytes: Uint8Array, frame: Frame): void {
+    const { now } = this.#clock;
+    const from = Math.max(now, wire.state.freeAt);
+    wire.send(bytes, now, frame, this.#hostBaud === null);
+    if (bytes.length === 0) return;
+    for (const looker of this.#lookers) looker({ to, bytes: bytes.slice(), from, frame });
   }
 
   get #frame(): Frame {

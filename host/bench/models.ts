@@ -1,9 +1,11 @@
-// Tokens a second of a whole model: each engine in Node, and a simulated board (how fast this machine simulates it, not how fast the chip is).
+// Tokens a second of a whole model: each engine in Node, and a simulated board: how fast this machine simulates it, and how fast the board is.
 import { generateOnDevice } from "../device/chat.ts";
 import { Device } from "../device/device.ts";
 import { flashModel } from "../device/flasher.ts";
 import { ENGINE_KINDS, Engine, type EngineKind } from "../engine/engine.ts";
+import type { BoardFigures } from "../generation.ts";
 import { openSim } from "../transports/sim.ts";
+import { wallSeconds } from "../transports/transport.ts";
 import { median } from "./slices.ts";
 
 export interface ModelResult {
@@ -11,6 +13,8 @@ export interface ModelResult {
   /** Tokens a second, greedy; of a board with the prompt, of an engine without. */
   decode: number;
   tokens: number;
+  /** Tokens a second by a simulated board's own clock, and the rest of its figures. */
+  board?: BoardFigures & { readonly decode: number };
 }
 
 const PROMPT = "Once upon a time";
@@ -34,19 +38,22 @@ export async function benchEngines(image: Uint8Array): Promise<ModelResult[]> {
   return engines.map((engine, i) => ({ name: engine.kind, decode: median(rates[i]), tokens }));
 }
 
-export async function benchBoard(image: Uint8Array, board: string): Promise<ModelResult> {
-  const device = await Device.connect(await openSim(board, { seed: 1 }));
+/** The prompt is part of it. */
+export async function benchBoard(image: Uint8Array, name: string): Promise<ModelResult> {
+  const device = await Device.connect(await openSim(name, { seed: 1 }));
   try {
     await flashModel(device, image);
     const rates: number[] = [];
     let tokens = 0;
+    let board: ModelResult["board"];
     for (let round = 0; round < 3; round++) {
+      const started = wallSeconds();
       const answer = await generateOnDevice(device, PROMPT, GREEDY);
       tokens = answer.tokenIds.length;
-      // Tokens come in bundles, faster than the simulated line carries the questions for them: the whole answer counts.
-      rates.push(tokens / answer.seconds);
+      rates.push(tokens / (wallSeconds() - started));
+      if (answer.board !== undefined) board = { ...answer.board, decode: tokens / answer.board.seconds };
     }
-    return { name: `sim:${board}`, decode: median(rates), tokens };
+    return { name: `sim:${name}`, decode: median(rates), tokens, board };
   } finally {
     await device.close();
   }

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import { coproText } from "../device/copro.ts";
 import { EXIT_INTERRUPTED, EXIT_LINK_LOST, EXIT_USAGE, TritkitError } from "../errors.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
+import { boardJson, energyText, originText, timesText } from "./board_figures.ts";
 import { type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
 
@@ -10,8 +11,6 @@ export interface Talker {
   /** What stands before its words, e.g. "board". */
   label: string;
   generate(prompt: string | Uint8Array, options: GenerateOptions): Promise<Answer>;
-  /** Stands in place of the speed where no clock means anything: computing costs no simulated time yet. */
-  noSpeed?: string;
 }
 
 export const SAMPLING_OPTIONS: Record<string, OptionSpec> = {
@@ -79,7 +78,7 @@ async function once(context: Context, talker: Talker, prompt: string, sampling: 
   const { out, signal } = context;
   const answer = await speak(out, talker, prompt, { ...sampling, signal });
   out.text("\n");
-  showFigures(out, talker, answer);
+  showFigures(out, answer);
   return signal.aborted ? EXIT_INTERRUPTED : 0;
 }
 
@@ -109,7 +108,6 @@ async function speak(
   });
   out.clearStatus();
   const { text, tokenIds, stop, position, context, slides } = answer;
-  const speed = talker.noSpeed === undefined;
   const { copro } = answer;
   if (copro) {
     const { state, errors, last } = copro;
@@ -121,32 +119,36 @@ async function speak(
     token_ids: tokenIds,
     tokens: tokenIds.length,
     stop,
-    prefill_tok_s: speed ? rate(answer.promptTokens, answer.firstTokenSeconds) : null,
-    decode_tok_s: speed ? decodeRate(answer) : null,
-    first_token_s: speed ? round(answer.firstTokenSeconds) : null,
+    prefill_tok_s: rate(answer.promptTokens, answer.firstTokenSeconds),
+    decode_tok_s: decodeRate(answer),
+    first_token_s: round(answer.firstTokenSeconds),
     prompt_tokens: answer.promptTokens,
     position,
     context,
     slides,
     seed,
+    ...(answer.board === undefined ? {} : { board: boardJson(answer.board) }),
   });
   return answer;
 }
 
-/** @param explain say why there is no speed; once in a conversation is enough */
-function showFigures(out: Output, talker: Talker, answer: Answer, explain = true): void {
-  const { tokenIds, firstTokenSeconds, position, context, slides, stop } = answer;
+/** @param explain say how the speed of a simulated board is known; once in a conversation is enough */
+function showFigures(out: Output, answer: Answer, explain = true): void {
+  const { tokenIds, firstTokenSeconds, position, context, slides, stop, board } = answer;
   const perSecond = decodeRate(answer);
-  const speed = [`first token ${waitText(firstTokenSeconds)}`, perSecond === null ? "" : `${perSecond} tok/s`];
+  const where = board === undefined ? "" : " on the board";
   const parts = [
     tokenIds.length === 1 ? "1 token" : `${tokenIds.length} tokens`,
-    ...(talker.noSpeed === undefined ? speed : []),
+    `first token ${waitText(firstTokenSeconds)}`,
+    perSecond === null ? "" : `${perSecond} tok/s${where}`,
+    board === undefined ? "" : energyText(board),
     `context ${position}/${context}`,
     slides > 0 ? `slid ${slides === 1 ? "once" : `${slides} times`}: the oldest words are forgotten` : "",
     stop === "eos" ? "" : stop === "max" ? "stopped at --max" : "stopped",
-    explain ? (talker.noSpeed ?? "") : "",
+    board === undefined ? "" : `simulated at ${timesText(board.timesReal)} real time`,
   ];
   out.info(out.style("dim", `       ${parts.filter(Boolean).join("  ")}`));
+  if (explain && board !== undefined) out.info(out.style("dim", `       ${originText(board)}`));
   if (answer.copro) out.info(`       ${coproText(answer.copro)}`);
 }
 
@@ -217,7 +219,7 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
         const label = out.style("green", talker.label.padEnd(7));
         const answer = await speak(out, talker, text, { ...sampling, keep, signal: answering.signal }, label);
         out.text("\n");
-        showFigures(out, talker, answer, !explained);
+        showFigures(out, answer, !explained);
         explained = true;
         keep = true;
       } catch (error) {

@@ -6,6 +6,7 @@ import { readScenario } from "../scenario/read.ts";
 import { runScenario, type ScenarioResult, type StepResult } from "../scenario/run.ts";
 import { type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
+import { SimReport } from "./sim_report.ts";
 import { writeWhole } from "./whole_file.ts";
 
 export const SCRIPT_OPTIONS: Record<string, OptionSpec> = {
@@ -35,20 +36,23 @@ export async function runScripts(context: Context): Promise<number> {
   const scenarios = [];
   for (const path of args.all("script")) scenarios.push(await readScenario(path));
   const baseline = baselinePath === undefined ? undefined : await Baseline.open(baselinePath, args.flag("update"));
+  const folders = scenarios.map(({ name }, i) => (scenarios.length > 1 ? folderName(i, name) : ""));
+  const report = await SimReport.open(args, folders);
   const results: ScenarioResult[] = [];
-  for (const scenario of scenarios) {
+  for (const [i, scenario] of scenarios.entries()) {
+    const recorder = report?.recorder();
     const result = await runScenario(scenario, {
       board: args.text("board"),
       seed: args.given("seed") ? args.integer("seed", 0) : undefined,
       speed: args.text("speed") === "1" ? 1 : "max",
       faults: args.all("fault"),
-      baseline,
-      signal,
+      ...{ baseline, recorder, signal },
       onStep: (step) => show(out, scenario.name, step),
     });
     results.push(result);
     const { name, board, passed, seconds, steps } = result;
     out.event({ event: "scenario", name, board, passed, steps: steps.length, seconds });
+    if (recorder !== undefined) await report?.write(out, recorder, folders[i]);
     out.info(
       `${name}  ${board}  ${passed ? "passed" : "failed"}, ${steps.length} steps, ${clock(seconds)} s simulated`,
     );
@@ -64,6 +68,11 @@ export async function runScripts(context: Context): Promise<number> {
     await writeWhole(baselinePath, Buffer.from(baseline.text));
   for (const { name, step } of failures) out.failure(failure(name, step));
   return failures.length === 0 ? 0 : EXIT_FAILED;
+}
+
+/** "2-first-chat": of several scenarios each has a folder. */
+function folderName(index: number, scenario: string): string {
+  return `${index + 1}-${scenario.replaceAll(/[^\w.-]+/g, "_")}`;
 }
 
 function show(out: Output, scenario: string, step: StepResult): void {

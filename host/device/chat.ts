@@ -16,6 +16,7 @@ import { pause, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
 import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** Prompt bytes of one gen request beside its header and options. */
 const PROMPT_PIECE = 768;
@@ -38,7 +39,7 @@ export async function generateOnDevice(
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
   const { world } = device.session;
   const id = 1 + world.random(2 ** 32 - 1);
-  const started = world.now();
+  const stopwatch = new Stopwatch(device.session.transport);
   const opened = await sendPrompt(
     device,
     id,
@@ -67,8 +68,8 @@ export async function generateOnDevice(
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
     if (before === 0 && joiner.tokenIds.length > 0) {
-      firstTokenSeconds = (world.now() - started) / 1000;
       firstTokens = joiner.tokenIds.length;
+      firstTokenSeconds = stopwatch.first(firstTokens);
     }
     if (reply.st !== GEN_DONE) continue;
     joiner.end();
@@ -86,7 +87,8 @@ export async function generateOnDevice(
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
       firstTokens,
-      seconds: (world.now() - started) / 1000,
+      seconds: stopwatch.seconds(),
+      ...stopwatch.board(joiner.tokenIds.length),
       copro: parseCopro(reply.copro),
     };
   }

@@ -48,7 +48,9 @@ const TRITKIT_WORDS: Record<number, Words> = {
 /** The body of a good reply. @throws TritkitError (exit status 3) with what the device refused */
 export function check(reply: SmpMessage): CborMap {
   const error = replyError(reply);
-  if (error === null) return reply.body;
+  // The last `next` of an answer that failed carries an rc, too, and says so by `why`.
+  const isAnswer = reply.group === GROUP_TRITKIT && reply.body.st !== undefined;
+  if (error === null || isAnswer) return reply.body;
   if (reply.group === GROUP_IMAGE && error.rc === IMG_RC_REFUSED)
     throw imageErrorOf(Number(reply.body.img), EXIT_REFUSED);
   throw new TritkitError(...words(error.rc, reply), EXIT_REFUSED);

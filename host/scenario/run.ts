@@ -6,7 +6,7 @@
  */
 import { loadBoard, loadDeviceWasm } from "../assets.ts";
 import { TritkitError } from "../errors.ts";
-import { SimBoard, translated } from "../transports/sim.ts";
+import { type Recorder, SimBoard, translated } from "../transports/sim.ts";
 import type { Baseline } from "./baseline.ts";
 import { Bench } from "./bench.ts";
 import { Measure } from "./measure.ts";
@@ -45,18 +45,22 @@ export interface RunScenarioOptions {
   readonly baseline?: Baseline;
   /** Injected before the first step. */
   readonly faults?: readonly string[];
+  /** Listens to the board, whose CPU is metered then. */
+  readonly recorder?: Recorder;
   readonly onStep?: (result: StepResult) => void;
   readonly signal?: AbortSignal;
 }
 
 /** @throws TritkitError for what is wrong before the first step; a step that fails is a result */
 export async function runScenario(scenario: Scenario, options: RunScenarioOptions = {}): Promise<ScenarioResult> {
-  const { onStep = () => {}, signal } = options;
+  const { onStep = () => {}, recorder, signal } = options;
   const seed = options.seed ?? scenario.seed;
   const board = await loadBoard(options.board ?? scenario.board);
   const wasm = await loadDeviceWasm(board);
-  const { cpu, timing } = scenario;
-  const sim = await translated(async () => SimBoard.create({ board, wasm, seed, timing, cpu }));
+  const { timing } = scenario;
+  const cpu = recorder === undefined ? scenario.cpu : "metered";
+  const sim = await translated(async () => SimBoard.create({ board, wasm, seed, timing, cpu, watcher: recorder }));
+  recorder?.attach(sim);
   if (scenario.model !== null) deliver(sim, await modelBytes(scenario.model, scenario.folder));
   const bench = new Bench(sim, seed, options.speed ?? "max");
   const measure = new Measure(sim, () => bench.drive.tokens);

@@ -1,6 +1,6 @@
 /**
- * The same prompt and seed give the same token ids wherever the model runs: three kernels in Node, a board in the simulator, the WASI build
- * under node:wasi. And they are the ids of an implementation that shares no line with any of them (spec/vectors/py).
+ * The same prompt and seed give the same token ids wherever the model runs: three kernels in Node, a board in the simulator, one with a coprocessor, the
+ * WASI build under node:wasi. And they are the ids of an implementation that shares no line with any of them (spec/vectors/py).
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -45,8 +45,8 @@ async function onDevice(device: Device, image: Uint8Array, context: number): Pro
   return (prompt, options) => generateOnDevice(device, prompt, options);
 }
 
-async function simulatedBoard(): Promise<Place> {
-  const device = await Device.connect(await openSim("rp2040-pico", { seed: 1 }));
+async function simulatedBoard(board: string): Promise<Place> {
+  const device = await Device.connect(await openSim(board, { seed: 1 }));
   return { load: (image, context) => onDevice(device, image, context), close: () => device.close() };
 }
 
@@ -66,7 +66,8 @@ const places: Record<string, () => Promise<Place>> = {
   "reference engine": async () => engine("ref"),
   "scalar engine": async () => engine("scalar"),
   "SIMD engine": async () => engine("simd"),
-  "simulated rp2040-pico": simulatedBoard,
+  "simulated rp2040-pico": () => simulatedBoard("rp2040-pico"),
+  "simulated rp2040-pico+tgemv": () => simulatedBoard("rp2040-pico+tgemv"),
   "WASI build under node:wasi": () => wasiBoard(flashFile),
 };
 // Another runtime where there is one, for example TRITKIT_WASMTIME_PYTHON=python3 with `pip install wasmtime`.

@@ -2,11 +2,21 @@
 import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
 import {
+  type Activity,
+  activityBetween,
   activityOf,
+  activityOfBoard,
   type BootOptions,
   bootRomOf,
   Commands,
+  type CostOrigin,
+  cyclesOrigin,
   Drive,
+  ENERGY_EVENTS,
+  ENERGY_PROFILES,
+  type Energy,
+  type EnergyKind,
+  type EnergyProfile,
   energyOf,
   energyProfile,
   FAULT_KINDS,
@@ -16,18 +26,24 @@ import {
   openFlashFile,
   openLine,
   parseFault,
+  REPORT_FILES,
+  Recorder,
   type Running,
+  reportFiles,
   SimBoard,
   SimError,
   servePty,
   serveTcp,
+  summaryRows,
 } from "../../firmware-sim/index.ts";
 import { loadBoard, loadDeviceWasm, loadFirmware } from "../assets.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
-import type { Transport } from "./transport.ts";
+import type { CpuReading, CyclesOrigin, Transport } from "./transport.ts";
+
+const PJ_PER_MJ = 1e9;
 
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
@@ -35,6 +51,8 @@ export interface SimOptions {
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
+  /** Listens to the board. */
+  recorder?: Recorder;
   /** The board went off by itself. */
   onOff?: (error: Error | null) => void;
   /**
@@ -51,18 +69,28 @@ export interface SimOptions {
   onBoot?: (running: Running) => void;
 }
 
-export type { Running };
+export type { Activity, CostOrigin, Energy, EnergyKind, EnergyProfile, Running };
+/** Energy: what a board did, times cited constants by the name that a board or a report gives. */
 export {
+  activityBetween,
   activityOf,
+  activityOfBoard,
   Commands,
+  cyclesOrigin,
   Drive,
+  ENERGY_EVENTS,
+  ENERGY_PROFILES,
   energyOf,
   energyProfile,
   FAULT_KINDS,
   type Fault,
   FaultPanel,
   parseFault,
+  REPORT_FILES,
+  Recorder,
+  reportFiles,
   SimBoard,
+  summaryRows,
 };
 
 export interface RunningSim {
@@ -70,11 +98,32 @@ export interface RunningSim {
   /** The board itself: pins, power, faults, time. */
   sim: SimBoard;
   live: LiveBoard;
+  /** How the cycles of its core are known. */
+  cyclesOrigin: CyclesOrigin;
   close(): void;
 }
 
 /** Powers a simulated board on. @throws TritkitError E_UNKNOWN_BOARD, E_SIM_* */
 export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
+  const { board, sim, close } = await makeSim(boardName, options);
+  return translated(async () => {
+    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
+    return {
+      ...{ board, sim, live },
+      cyclesOrigin: readingOf(sim).origin,
+      close() {
+        live.close();
+        close();
+      },
+    };
+  });
+}
+
+/** A simulated board without power, as `options` want it. @throws as startSim */
+export async function makeSim(
+  boardName: string,
+  options: SimOptions,
+): Promise<{ board: Board; sim: SimBoard; close(): void }> {
   const board = await loadBoard(boardName);
   return translated(async () => {
     const hasSlots = board.flash.update !== null && options.boot === "flash";
@@ -83,20 +132,22 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, boot, slots });
+    const { seed, recorder } = options;
+    const partition = file?.content;
+    const watcher = recorder;
+    const sim = SimBoard.create({ board, wasm, flash: partition, seed, cpu: "metered", watcher, boot, slots });
+    recorder?.attach(sim);
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
-    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
-    return {
-      board,
-      sim,
-      live,
-      close() {
-        live.close();
-        file?.close();
-      },
-    };
+    return { board, sim, close: () => file?.close() };
   });
+}
+
+/** A board that counts its cycles, switched on by nobody yet. @param content of its model partition. @throws TritkitError E_SIM_* */
+export async function meteredBoard(board: Board, content: Uint8Array): Promise<SimBoard> {
+  return translated(async () =>
+    SimBoard.create({ board, wasm: await loadDeviceWasm(board), flash: content, cpu: "metered", seed: 1 }),
+  );
 }
 
 /** A board with two slots whose flash is blank where firmware lies gets the one that it is delivered with, if there is one. */
@@ -126,7 +177,10 @@ async function shippedFirmware(board: Board): Promise<readonly FirmwareSegment[]
 }
 
 /** A line to a running simulated board, through serialport's stream. */
-export async function openSimLine({ live, board }: RunningSim, onClose: () => void = () => {}): Promise<Transport> {
+export async function openSimLine(
+  { live, board }: Omit<RunningSim, "cyclesOrigin">,
+  onClose: () => void = () => {},
+): Promise<Transport> {
   return translated(async () => {
     const line = openLine(live, DEFAULT_BAUD);
     const port = new SerialPortStream({
@@ -146,12 +200,35 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
         line.setModemLines(lines);
       },
       seconds: () => live.board.now / 1e9,
+      cpu: () => readingOf(live.board),
       close: async () => {
         await transport.close();
         onClose();
       },
     };
   });
+}
+
+/** What each reading was taken of: energy is a matter of two. */
+const activities = new WeakMap<CpuReading, Activity>();
+
+export function readingOf(sim: SimBoard): CpuReading {
+  const { meter } = sim;
+  const activity = activityOfBoard(sim);
+  if (meter === null || activity === null) throw new Error("a board of startSim is metered");
+  const { cycles, wait } = meter.totals();
+  const reading: CpuReading = {
+    ...{ cycles: cycles + wait.flash, waitCycles: wait.flash, origin: cyclesOrigin(meter.table) },
+    energySince(before) {
+      const { energy: profile } = sim.board;
+      const from = activities.get(before);
+      if (profile === null || from === undefined) return null;
+      const { pj, kind } = energyOf(activityBetween(from, activity), energyProfile(profile));
+      return { mj: pj / PJ_PER_MJ, kind, profile };
+    },
+  };
+  activities.set(reading, activity);
+  return reading;
 }
 
 /** A simulated board of its own for one transport: it lives as long as the line. */

@@ -10,6 +10,8 @@ export interface Transport {
   seconds(): number;
   /** Time and chance at this end of the line; this machine's where it is left out. */
   readonly world?: World;
+  /** What the CPU of a simulated board has done up to now. Absent where nobody counts. */
+  cpu?(): CpuReading;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Bytes as they come, in pieces of any size. One listener. */
@@ -24,6 +26,27 @@ export interface Transport {
   setSignals?(signals: ModemSignals): Promise<void>;
   close(): Promise<void>;
 }
+
+export interface CpuReading {
+  /** Cycles that it was busy, waiting for flash included; and the part that it waited. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  /** How the cost of its instructions is known. What it waits for flash is always derived from the board's data. */
+  readonly origin: CyclesOrigin;
+  /** What the chip took since an earlier reading. null: its board names no energy profile. */
+  energySince(before: CpuReading): ChipEnergy | null;
+}
+
+export interface ChipEnergy {
+  readonly mj: number;
+  /** How the weakest figure is known that counts. */
+  readonly kind: "measured" | "datasheet" | "derived" | "assumed";
+  /** Of firmware-sim/energy/profiles. */
+  readonly profile: string;
+}
+
+/** calibrated: fitted to an emulated chip. derived: from another core's and the manual. estimated: compared with nothing. */
+export type CyclesOrigin = "calibrated" | "derived" | "estimated";
 
 export type Parity = "none" | "even";
 

@@ -3,7 +3,7 @@
  * implementation that shares no line with any of them (spec/vectors).
  *
  *     engines in Node        reference, scalar, SIMD
- *     the device in V8       simulated board, WASI under node:wasi
+ *     the device in V8       simulated board, with and without coprocessor; WASI under node:wasi
  *     real machine code      rp2040js and QEMU, with the firmware that ships in boards/<name>/release (--build: built now), the models in its
  *                            flash as an upload leaves them, prompts and tokens over its UART
  *
@@ -59,15 +59,20 @@ function inNode(kind: EngineKind): EngineUnderTest {
   };
 }
 
-const simulated: EngineUnderTest = {
-  name: "simulated rp2040-pico",
-  version: async () => `V8 ${process.versions.v8}`,
-  async load(image, context) {
-    const device = await Device.connect(await openSim("rp2040-pico", { seed: 1 }));
-    await flashModel(device, image, { context });
-    return speaking(device);
-  },
-};
+function simulated(board: string): EngineUnderTest {
+  return {
+    name: `simulated ${board}`,
+    version: async () => `V8 ${process.versions.v8}`,
+    async load(image, context) {
+      const device = await Device.connect(await openSim(board, { seed: 1 }));
+      await flashModel(device, image, { context });
+      const { copro } = await device.refresh();
+      if (board.includes("+") && (copro?.state !== "used" || copro.errors > 0))
+        throw new Error(`the coprocessor is ${copro?.state ?? "not there"} and failed ${copro?.errors ?? 0} times`);
+      return speaking(device);
+    },
+  };
+}
 
 const wasi: EngineUnderTest = {
   name: "WASI",
@@ -134,7 +139,9 @@ const ENGINES: EngineUnderTest[] = [
   inNode("ref"),
   inNode("scalar"),
   inNode("simd"),
-  simulated,
+  simulated("rp2040-pico"),
+  simulated("rp2040-pico+tgemv"),
+  simulated("rp2350-pico2+tgemv"),
   wasi,
   pico,
   onQemu("Cortex-M3", "mps2-an385"),

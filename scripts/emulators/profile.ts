@@ -16,8 +16,10 @@ export async function readSymbols(elf: string, prefix: string): Promise<Symbols>
   const names: string[] = [];
   for (const line of stdout.split("\n")) {
     const [, address, name] = /^([0-9a-f]+) [tTwW] (\S+)$/.exec(line) ?? [];
-    if (address === undefined || name.startsWith("$")) continue;
-    starts.push(Number.parseInt(address, 16) & ~1);
+    // A linker script's marks of where something begins and ends are no functions, though one may begin there.
+    if (address === undefined || name.startsWith("$") || /^(irq_handlers|data|ramcode)_(start|end)$/.test(name))
+      continue;
+    starts.push((Number.parseInt(address, 16) & ~1) >>> 0);
     // Copies that gcc specialises count with the function they were made from.
     names.push(name.replace(/\.(isra|constprop|part|cold)\b.*/, ""));
   }
@@ -39,15 +41,33 @@ export function functionAt({ starts, names }: Symbols, address: number): string 
 /** Counters by function. */
 export type Profile = ReadonlyMap<string, number>;
 
+/** A block of instructions that QEMU translated as one, and what was executed of it. */
+export interface Block {
+  readonly address: number;
+  /** Behind its last instruction. */
+  readonly end: number;
+  readonly instructions: number;
+  /** Times that something else than `end` followed; 0 unless the plugin was asked to look. */
+  readonly taken: number;
+}
+
+const ENTRY_BYTES = 32;
+
 /** What the QEMU plugin has counted up to now (qemu/profile.c). */
-export async function readQemuProfile(file: string, symbols: Symbols): Promise<Profile> {
+export async function readQemuBlocks(file: string): Promise<Block[]> {
   const bytes = await readFile(file);
+  return Array.from({ length: Number(bytes.readBigUInt64LE(0)) }, (_, i) => {
+    const field = (of: number) => Number(bytes.readBigUInt64LE(8 + ENTRY_BYTES * i + 8 * of));
+    return { address: (field(0) & ~1) >>> 0, end: (field(1) & ~1) >>> 0, instructions: field(2), taken: field(3) };
+  });
+}
+
+/** The same by function. */
+export async function readQemuProfile(file: string, symbols: Symbols): Promise<Profile> {
   const found = new Map<string, number>();
-  const used = Number(bytes.readBigUInt64LE(0));
-  for (let i = 0; i < used; i++) {
-    const at = 8 + 16 * i;
-    const name = functionAt(symbols, Number(bytes.readBigUInt64LE(at)) & ~1);
-    found.set(name, (found.get(name) ?? 0) + Number(bytes.readBigUInt64LE(at + 8)));
+  for (const { address, instructions } of await readQemuBlocks(file)) {
+    const name = functionAt(symbols, address);
+    found.set(name, (found.get(name) ?? 0) + instructions);
   }
   return found;
 }
@@ -85,7 +105,7 @@ const PARTS: [part: string | null, name: RegExp][] = [
   ["attention", /^as_(model_(attention|attention_head|rope|kv)|kernels_(rows|columns|pair)_int8)_|^w2c_hal_attend/],
   [
     "norms, quantisation, rescaling, logits",
-    /^as_model_(quantise|forward|bitlinear|numeric|ffn|embed|lut_engine)_|^norm/,
+    /^as_model_(quantise|norms|forward|bitlinear|numeric|ffn|feed_forward|experts|embed|lut_engine)_|^norm/,
   ],
   ["sampler", /^as_(sampler|generate)_/],
   ["division, 64-bit and memory helpers", /^(__|_div|u?div|lmul|clz|lib_memory|lib_util)/],

@@ -28,8 +28,8 @@ import type { TgemvPorts } from "./ports.ts";
 import { applyWrite, commandOf, NO_COMMAND, setJobWord, type TgemvWrite } from "./registers.ts";
 import type { TgemvState } from "./state.ts";
 
-/** Takes what the unit writes by its M port. */
-export type WriteSink = (address: number, value: number) => void;
+/** Takes words that the unit writes by its M port, consecutive ones from `address` on. */
+export type WriteSink = (address: number, words: Int32Array) => void;
 
 const gapOf = new Float64Array(1);
 
@@ -122,7 +122,7 @@ export function step(s: TgemvState, config: TgemvConfig, ports: TgemvPorts, sink
   if (arrived && phase === TGEMV_PHASE_FETCH && s.asked - 1 < s.job.length) setJobWord(s, s.asked - 1, word);
   if (mOk && memory !== undefined) {
     if (core.shadowFull) {
-      sink(address, outputOf(s, job));
+      sink(address, Int32Array.of(outputOf(s, job)));
       s.mWrites++;
     } else {
       s.rdata = wordOf(memory);

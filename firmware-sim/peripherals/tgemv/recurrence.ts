@@ -83,8 +83,7 @@ export function runJob(
   onPhase(prime + 1, TGEMV_PHASE_RUN);
   onPhase(stream + times.lastIssue + 1, TGEMV_PHASE_DRAIN);
   for (let v = 0; v < job.vectors; v++) {
-    const y = product(packed, x[v], job);
-    for (let r = 0; r < job.rows; r++) sink(job.oaddr + v * job.yStride + 4 * r, y[r]);
+    sink(job.oaddr + v * job.yStride, product(packed, x[v], job).subarray(0, job.rows));
   }
   if (!job.keep) {
     fillBuffer(s, job, x);

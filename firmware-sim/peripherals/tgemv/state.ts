@@ -219,3 +219,19 @@ function resetCore(config: TgemvConfig): TgemvCoreState {
     shadowRows: 0,
   };
 }
+
+/** A copy that shares nothing that changes: what structuredClone gives, sooner. */
+export function copyState(s: TgemvState): TgemvState {
+  const { core, weights } = s;
+  return {
+    ...s,
+    job: s.job.slice(),
+    counters: { ...s.counters },
+    before: { ...s.before },
+    load: { ...s.load },
+    buffer: s.buffer.slice(),
+    weights: { ...weights, fifo: weights.fifo.slice() },
+    core: { ...core, sums: core.sums.slice(), acc: core.acc.slice(), shadow: core.shadow.slice() },
+    writer: { ...s.writer },
+  };
+}

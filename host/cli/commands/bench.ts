@@ -12,6 +12,7 @@ import { describeImage } from "../../image/describe.ts";
 import { FilePositions, type Positions } from "../../image/positions.ts";
 import { readImage } from "../../image/reader.ts";
 import { contestEvents, contestTables } from "../bench_contest.ts";
+import { boardJson, originText, timesText } from "../board_figures.ts";
 import { type Arguments, type Command, type Context, usage } from "../command.ts";
 import { existing, explained, readModel } from "../model_file.ts";
 import type { JsonEvent } from "../output.ts";
@@ -183,7 +184,7 @@ async function engines({ args, out }: Context): Promise<void> {
   out.status(`bench  sim:${board}`);
   const results = [...measured, await benchBoard(image, board)];
   const peer = measured.find(({ name }) => name === "scalar") ?? measured[0];
-  for (const { name, decode, tokens } of results) {
+  for (const { name, decode, tokens, board } of results) {
     out.event({
       event: "bench",
       name: `${file} ${name}`,
@@ -196,6 +197,7 @@ async function engines({ args, out }: Context): Promise<void> {
       peer_gweights_s: peer.decode * gweights,
       peer_tok_s: peer.decode,
       ratio: decode / peer.decode,
+      ...(board === undefined ? {} : { board: { ...boardJson(board), tok_s: board.decode } }),
     });
   }
   out.clearStatus();
@@ -205,7 +207,12 @@ async function engines({ args, out }: Context): Promise<void> {
     `${(decode / peer.decode).toFixed(2)} x engine ${peer.name}`,
   ]);
   out.text(table([`${file}, greedy`, "tok/s", "against the peer"], lines));
-  out.info("sim: is how fast this machine simulates the board, not how fast the chip is: cycles are not modelled yet");
+  for (const { name, board } of results)
+    if (board !== undefined)
+      out.info(
+        `${name} above is how fast this machine simulates it, ${timesText(board.timesReal)} real time. The board itself: ` +
+          `${board.decode.toFixed(1)} tok/s with the prompt, ${originText(board)}`,
+      );
 }
 
 function boardName(args: Arguments): string {

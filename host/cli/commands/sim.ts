@@ -15,6 +15,7 @@ import {
 import { type Arguments, type Command, usage } from "../command.ts";
 import { bytesText } from "../progress.ts";
 import { controlBoard } from "../sim_control.ts";
+import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
 import { runScripts, SCRIPT_OPTIONS } from "../sim_script.ts";
 
 export const sim: Command = {
@@ -50,6 +51,7 @@ export const sim: Command = {
       help: `inject a fault, KIND or KIND:name=value,...: ${Object.keys(FAULT_KINDS).join(", ")} (docs/scenarios.md)`,
     },
     ...SCRIPT_OPTIONS,
+    ...REPORT_OPTIONS,
   },
   examples: [
     "tritkit sim --board rp2040-pico --port pty --flash board.bin",
@@ -57,6 +59,7 @@ export const sim: Command = {
     "tritkit sim --board stm32f405 --boot rom --flash chip.bin",
     "tritkit sim --script examples/scenarios/first-chat.json --junit report.xml",
     "tritkit sim --port tcp:7000 --flash board.bin --fault uart-noise:per=300",
+    "tritkit sim --script examples/scenarios/first-chat.json --report out/",
   ],
   positionals: [0, 0],
   async run(context) {
@@ -85,7 +88,10 @@ export const sim: Command = {
       out.event({ event: "boot", board: board.name, running: begun });
       out.info(bootText(board, begun));
     };
+    const report = await SimReport.open(args);
+    const recorder = report?.recorder();
     const running = await startSim(name, {
+      recorder,
       flashFile: args.text("flash"),
       boot,
       firmware,
@@ -106,8 +112,11 @@ export const sim: Command = {
     out.text(`${served.port}\n`);
     out.info(
       `${board.name}  ${board.title}, simulated: ${board.cpu.core}, ${bytesText(board.flash.partition.bytes)} for models` +
-        `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it; type help for pause, step and the rest.\n` +
-        "Tokens a second seen at this port are this computer's: the chip's cycles are not modelled yet.",
+        `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it; type help for pause, step and the rest.
+` +
+        (speed === "1"
+          ? `Time at this port is the board's: cycles of its core ${running.cyclesOrigin}, waiting for flash derived from the board's data.`
+          : "The board runs as fast as this machine can: tokens a second seen at this port are this computer's, with --speed 1 the board's."),
     );
     say();
     for (const fault of injected) {
@@ -119,11 +128,10 @@ export const sim: Command = {
     letGo();
     await served.close();
     running.close();
-    if (end === undefined) {
-      // Behind the ^C that the terminal shows.
-      if (out.live) out.info();
-      return 0;
-    }
+    // Behind the ^C that the terminal shows.
+    if (end === undefined && out.live) out.info();
+    if (recorder !== undefined) await report?.write(out, recorder);
+    if (end === undefined) return 0;
     if (end === null) throw new TritkitError("E_SIM_POWER", "The board lost its power.", "Start it again.");
     const text = `The board stopped: ${end.message.split("\n")[0].replace(/\.?$/, ".")}`;
     throw new TritkitError("E_SIM_STOPPED", text, "Start it again; --debug says more.", EXIT_FAILED, { cause: end });

@@ -19,8 +19,7 @@ export class CycleCounts {
 
   /** @throws RangeError for an address where no code can lie */
   count(pc: number, cycles: number): void {
-    const area = pc >= AREAS[1].base ? 1 : 0;
-    const half = (pc - AREAS[area].base) >> 1;
+    const { area, half } = placeOf(pc);
     if (half < 0 || half >= AREAS[area].halves) throw new RangeError(`an instruction at 0x${pc.toString(16)}`);
     this.#cycles[area][half] += cycles;
     this.#instructions[area][half]++;
@@ -42,6 +41,22 @@ export class CycleCounts {
   instructionsByFunction(symbols: Symbols): Profile {
     return byFunction(this.#instructions, symbols);
   }
+
+  /** How often each function's first instruction was executed. */
+  callsByFunction({ starts, names }: Symbols): Profile {
+    const calls = new Map<string, number>();
+    starts.forEach((start, i) => {
+      const { area, half } = placeOf(start);
+      const count = this.#instructions[area][half] ?? 0;
+      if (count > 0) calls.set(names[i], (calls.get(names[i]) ?? 0) + count);
+    });
+    return calls;
+  }
+}
+
+function placeOf(pc: number): { area: number; half: number } {
+  const area = pc >= AREAS[1].base ? 1 : 0;
+  return { area, half: (pc - AREAS[area].base) >> 1 };
 }
 
 function byFunction(counts: readonly Float64Array[], symbols: Symbols): Profile {

@@ -1,0 +1,157 @@
+/**
+ * What a token costs on a board with a coprocessor, and on the same board whose unit is switched off: time by the board's own clock, and where it goes.
+ *
+ * Two greedy answers to a prompt whose keys and values are cached already, one of them TOKENS longer; what the longer one took beyond the other is those
+ * tokens, whole. So with the prompt: what the first answer took beyond the second, whose prompt was cached.
+ */
+
+import type { SimBoard } from "../../firmware-sim/index.ts";
+import { generateOnDevice } from "../../host/device/chat.ts";
+import { Device } from "../../host/device/device.ts";
+import { flashModel } from "../../host/device/flasher.ts";
+import { readImage } from "../../host/image/reader.ts";
+import { openSimLine, type RunningSim, startSim } from "../../host/transports/sim.ts";
+import { KIND_EMBED, KIND_HEAD } from "../../spec/image.ts";
+import { PACK_TRITS_1, PACK_TRITS_5 } from "../../spec/packing.ts";
+import { type Part, partOf } from "./parts.ts";
+
+/** Position at which tokens are measured, and how many. */
+export const POSITION = 64;
+const TOKENS = 4;
+/** Sectors of the store's records before the slots (spec/STORE.md). */
+const RECORD_SECTORS = 2;
+
+/** What went by between two moments. */
+export interface Cost {
+  /** By the board's clock. */
+  readonly seconds: number;
+  /** In which the unit worked and the CPU slept. */
+  readonly unit: number;
+  /** Weights that the unit took. */
+  readonly weightBytes: number;
+  /** Seconds of the CPU by part; waiting for memory apart. */
+  readonly cpu: ReadonlyMap<Part, number>;
+  readonly waiting: number;
+  /** Seconds by function, the dearest first. */
+  readonly functions: ReadonlyMap<string, number>;
+}
+
+export interface Measured {
+  readonly context: number;
+  readonly token: Cost;
+  /** Of the prompt, for each of its tokens. */
+  readonly promptToken: Cost;
+  readonly tokenIds: readonly number[];
+  readonly errors: number;
+}
+
+/** A board with the model in its flash, as an upload leaves it. */
+export async function boardWith(name: string, image: Uint8Array): Promise<RunningSim> {
+  const running = await startSim(name);
+  preload(running.sim, image);
+  const device = await Device.connect(await openSimLine(running));
+  try {
+    await flashModel(device, image, { single: image.length > device.hello.slots[0].bytes });
+  } finally {
+    await device.close();
+  }
+  return running;
+}
+
+/** The bytes where an upload will look for them: it sends what is missing, and checks all of it. */
+function preload({ board, flash }: SimBoard, image: Uint8Array): void {
+  const content = flash.image();
+  content.set(image, RECORD_SECTORS * board.flash.sectors[0].bytes);
+  flash.load(content);
+}
+
+/** @param off the unit answers nothing: the CPU computes everything */
+export async function measure(running: RunningSim, prompt: string, off: boolean): Promise<Measured> {
+  const { sim } = running;
+  if (sim.copro !== null) sim.copro.faults = off ? { gone: true } : {};
+  sim.reset();
+  const device = await Device.connect(await openSimLine(running));
+  try {
+    return await measured(sim, device, prompt);
+  } finally {
+    await device.close();
+  }
+}
+
+async function measured(sim: SimBoard, device: Device, prompt: string): Promise<Measured> {
+  const answer = (maxTokens: number) => generateOnDevice(device, prompt, { temperature: 0, maxTokens });
+  const start = reading(sim);
+  const first = await answer(POSITION);
+  const between = reading(sim);
+  await answer(POSITION);
+  const middle = reading(sim);
+  const { tokenIds } = await answer(POSITION + TOKENS);
+  const end = reading(sim);
+  const cached = less(middle, between);
+  const read = less(less(between, start), cached);
+  return {
+    context: device.hello.context,
+    token: costOf(sim, less(less(end, middle), cached), TOKENS),
+    promptToken: costOf(sim, read, first.promptTokens - 1),
+    tokenIds,
+    errors: (await device.refresh()).copro?.errors ?? 0,
+  };
+}
+
+interface Reading {
+  readonly ns: number;
+  readonly unitCycles: number;
+  readonly beats: number;
+  readonly cycles: ReadonlyMap<string, number>;
+  readonly waitCycles: number;
+}
+
+function reading(sim: SimBoard): Reading {
+  const unit = sim.copro?.unit;
+  const { cycles, pushes } = unit?.activity(unit.state.cycle) ?? { cycles: 0, pushes: 0 };
+  const functions = sim.meter?.byFunction() ?? [];
+  return {
+    ns: sim.now,
+    unitCycles: cycles,
+    beats: pushes,
+    cycles: new Map(functions.map(({ name, cycles: each }) => [name, each])),
+    waitCycles: functions.reduce((sum, { waitCycles }) => sum + waitCycles, 0),
+  };
+}
+
+function less(a: Reading, b: Reading): Reading {
+  return {
+    ns: a.ns - b.ns,
+    unitCycles: a.unitCycles - b.unitCycles,
+    beats: a.beats - b.beats,
+    cycles: new Map([...a.cycles].map(([name, cycles]) => [name, cycles - (b.cycles.get(name) ?? 0)])),
+    waitCycles: a.waitCycles - b.waitCycles,
+  };
+}
+
+function costOf({ board }: SimBoard, { ns, unitCycles, beats, cycles, waitCycles }: Reading, times: number): Cost {
+  const cpu = new Map<Part, number>();
+  const functions = new Map<string, number>();
+  for (const [name, count] of [...cycles].sort(([, a], [, b]) => b - a)) {
+    const seconds = count / board.cpu.hz / times;
+    functions.set(name, seconds);
+    cpu.set(partOf(name), (cpu.get(partOf(name)) ?? 0) + seconds);
+  }
+  return {
+    seconds: ns / 1e9 / times,
+    unit: unitCycles / (board.copro?.hz ?? 1) / times,
+    weightBytes: (4 * beats) / times,
+    cpu,
+    waiting: waitCycles / board.cpu.hz / times,
+    functions,
+  };
+}
+
+/** Bytes of the ternary matrices that a token needs: those of the layers, and the planes of the head. */
+export function ternaryBytes(image: Uint8Array): number {
+  const { tensors, config } = readImage(image, { verify: false });
+  const head = config.tied ? KIND_EMBED : KIND_HEAD;
+  return tensors
+    .filter(({ kind, packing }) => packing <= PACK_TRITS_5 && (kind === head || packing === PACK_TRITS_1))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}

@@ -1,0 +1,24 @@
+/** Parts of a token, by the functions of the device module that they are made of. */
+export const PARTS = [
+  "ternary products on the CPU",
+  "driver of the unit",
+  "attention",
+  "norms, quantisation, rescaling",
+  "logits",
+  "sampler",
+  "wire and the rest",
+] as const;
+export type Part = (typeof PARTS)[number];
+
+const PATTERNS: [Part, RegExp][] = [
+  ["ternary products on the CPU", /^as\/(kernels\/ternary|model\/(lut_engine|bitlinear\/products))/],
+  ["driver of the unit", /^as\/(copro|hal)\//],
+  ["attention", /^as\/(model\/(attention|attention_head|rope|kv)|kernels\/(rows|columns|pair)_int8)/],
+  ["logits", /^as\/model\/(head|forward\/logits)/],
+  ["norms, quantisation, rescaling", /^as\/(model\/|kernels\/unpack)|^~lib\/builtins/],
+  ["sampler", /^as\/(sampler|generate)/],
+];
+
+export function partOf(name: string): Part {
+  return PATTERNS.find(([, pattern]) => pattern.test(name))?.[0] ?? "wire and the rest";
+}
