@@ -133,7 +133,7 @@ describe("tokens are counted on the line", () => {
     ["console framing", 0],
     ["COBS", 921600],
   ] as const)
-    for (const noise of [null, "uart-noise:per=700,seed=3"])
+    for (const noise of [null, "uart-noise:per=1500,seed=3"])
       test(`${what}${noise === null ? "" : ", noisy"}`, async () => {
         const bench = await newBench("rp2040-pico");
         const until = bench.after(PATIENCE_MS);
@@ -146,5 +146,10 @@ describe("tokens are counted on the line", () => {
           assert.deepEqual(answer.tokenIds, greedy);
           assert.equal(bench.drive.tokens, i * greedy.length);
         }
+        assert.equal(
+          device.session.counters.resent > 0,
+          noise !== null,
+          "what got lost was asked for again, and counted once",
+        );
       });
 });
