@@ -105,7 +105,7 @@ describe("tritkit demo --report", () => {
       assert.ok(point.ops_per_second > point.roof_ops_per_second / 10, point.name);
     }
     const weights = layers * (2 * dim * heads * headDim + 2 * dim * kvHeads * headDim + 3 * dim * hiddenDim);
-    assert.equal(of("products of the layers").ops, weights);
+    assert.equal(of("products").ops, weights);
     near(of("attention").ops, 2 * layers * heads * headDim * tokens.mean_context, 1e-6);
   });
 
