@@ -52,9 +52,9 @@ function play(
       now++;
     }
   }
-  const { mReads, mWrites, cycles } = unit.activity(now);
+  const { mReads, mWrites, totalPushes, totalGrants, cycles } = unit.activity(now);
   totals.cycles += cycles;
-  lines.push(`S ${unit.state.totalPushes} ${unit.state.totalGrants} ${mReads} ${mWrites}`);
+  lines.push(`S ${totalPushes} ${totalGrants} ${mReads} ${mWrites}`);
   return lines;
 }
 

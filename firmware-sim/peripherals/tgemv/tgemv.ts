@@ -143,15 +143,16 @@ export class Tgemv {
     this.state.cycle = Math.max(this.state.cycle, now);
   }
 
-  /** Counters at cycle `now` as numbers, and the words that went through the M port. */
-  activity(now: number): TgemvCounters & { mReads: number; mWrites: number } {
+  /** Counters at cycle `now` as numbers; since the unit was made, words that went through the M port, and beats and grants with the refused ones. */
+  activity(now: number): TgemvCounters & Pick<TgemvState, "mReads" | "mWrites" | "totalPushes" | "totalGrants"> {
     this.settle(now);
     let s = this.state;
     if (this.#ahead() !== null && s.cycle < now) {
       s = copyState(s);
       run(s, this.config, this.ports, () => {}, now, {}, this.slow);
     }
-    return { ...s.counters, mReads: s.mReads, mWrites: s.mWrites };
+    const { counters, mReads, mWrites, totalPushes, totalGrants } = s;
+    return { ...counters, mReads, mWrites, totalPushes, totalGrants };
   }
 
   /** Really brings the state to the beginning of cycle `now`, in the middle of a chain or not. */

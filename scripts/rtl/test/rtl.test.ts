@@ -17,7 +17,7 @@ import { buildSimulator, findSimulator, RTL } from "../simulator.ts";
 const skip = process.env.TRITKIT_TEST_RTL === undefined ? "needs TRITKIT_TEST_RTL=1 and iverilog" : false;
 
 /** Sets of 40 random jobs, until one shows the damage. */
-const SEEDS = 40;
+const SEEDS = 15;
 
 /** One damage each: file, what stands there, what stands there instead. */
 const DAMAGES: [file: string, from: string, to: string][] = [
