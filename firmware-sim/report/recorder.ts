@@ -50,6 +50,8 @@ export class Recorder implements Watcher {
   #trace: Trace | null = null;
   #map: TensorMap | null = null;
   #copro: CoproRecorder | null = null;
+  /** The latest reading, ns. */
+  #time = 0;
 
   constructor({ window = {}, traceLimit }: RecorderOptions = {}) {
     this.window = new Window(window);
@@ -128,12 +130,14 @@ export class Recorder implements Watcher {
   #read(into: Float64Array): void {
     const { meter, nowExactly } = this.board;
     if (meter === null) return;
+    // Work is charged ahead and may be taken back a little (meter.ts); a slice that ended does not.
+    this.#time = Math.max(this.#time, nowExactly);
     const { cycles, waitCycles, flash } = meter.reading();
     const { xip } = this.board.board.flash;
     const unit = this.board.copro?.unit.state;
     vector(
       {
-        ...{ ns: nowExactly, cycles, waitCycles, flashReads: flash.reads, flashBytes: flash.bytes },
+        ...{ ns: this.#time, cycles, waitCycles, flashReads: flash.reads, flashBytes: flash.bytes },
         flashBusBytes: xip === null ? flash.bytes : flash.lines * xip.line_bytes,
         ...this.#copro?.sums,
         coproSramWords: unit === undefined ? 0 : unit.mReads + unit.mWrites,
