@@ -128,8 +128,7 @@ export function halImports(chips: HalChips): HalImports {
     },
     copro_wait(us) {
       if (copro === null) return 0;
-      clock.advanceTo(Math.min(clock.now + (us >>> 0) * US, copro.irqAt()));
-      copro.settle();
+      copro.sleep(clock.now + (us >>> 0) * US);
       return 0;
     },
     watchdog_feed() {
