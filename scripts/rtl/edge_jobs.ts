@@ -83,7 +83,7 @@ function interruptions(batch: EdgeBatch): void {
       batch.add([first, second], {
         about: `${about} in cycle ${cycle}`,
         before: [write(T.TGEMV_IRQ_EN, 3)],
-        disturb: (doorbell) => [pause(cycle), disturb(doorbell)],
+        disturb: (doorbell) => [...(cycle > 1 ? [pause(cycle - 1)] : []), disturb(doorbell)],
         again: true,
       });
     }

@@ -6,7 +6,15 @@ import { parseArgs } from "node:util";
 import { table } from "../../host/cli/table.ts";
 import { TritkitError } from "../../host/errors.ts";
 import { type Counted, DESIGNS } from "./gates/designs.ts";
-import { differences, type Recorded, readRecord, recorded, TOLERANCE, writeRecord } from "./gates/record.ts";
+import {
+  differences,
+  type GateRecord,
+  type Recorded,
+  readRecord,
+  recorded,
+  TOLERANCE,
+  writeRecord,
+} from "./gates/record.ts";
 import { markdown, updateDocument } from "./gates/tables.ts";
 import { yosysVersion } from "./gates/tool.ts";
 import { synthesise } from "./gates/yosys.ts";
@@ -63,22 +71,13 @@ async function main(): Promise<number> {
     console.error(`gates: ${design.name}`);
     const count = await countVerified(design);
     found.set(design.name, count);
-    if (values.json)
-      console.log(
-        JSON.stringify({
-          event: "gates",
-          design: design.name,
-          ...count,
-          recorded_ge: record.designs[design.name]?.ge ?? null,
-        }),
-      );
+    const recorded_ge = record.designs[design.name]?.ge ?? null;
+    if (values.json) console.log(JSON.stringify({ event: "gates", design: design.name, ...count, recorded_ge }));
+    // One at a time: what was counted for minutes is not lost with the next one.
+    if (values.write) await writeRecord(withCounts(record, yosys, found));
   }
   if (!values.json) process.stdout.write(text(found, record.designs));
-  if (values.write) {
-    const next = { yosys, designs: sorted({ ...record.designs, ...Object.fromEntries(found) }) };
-    await writeRecord(next);
-    await updateDocument(next);
-  }
+  if (values.write) await updateDocument(withCounts(record, yosys, found));
   if (!values.check) return 0;
   const wrong = [...found].flatMap(([name, count]) => differences(name, record.designs[name], count));
   if (values.json)
@@ -108,8 +107,12 @@ async function countVerified(design: Counted): Promise<Recorded> {
 }
 
 /** In the order of DESIGNS; what is no longer counted is dropped. */
-function sorted(designs: Readonly<Record<string, Recorded>>): Record<string, Recorded> {
-  return Object.fromEntries(DESIGNS.flatMap(({ name }) => (name in designs ? [[name, designs[name]]] : [])));
+function withCounts(record: GateRecord, yosys: string, found: ReadonlyMap<string, Recorded>): GateRecord {
+  const all = { ...record.designs, ...Object.fromEntries(found) };
+  return {
+    yosys,
+    designs: Object.fromEntries(DESIGNS.flatMap(({ name }) => (name in all ? [[name, all[name]]] : []))),
+  };
 }
 
 function text(found: ReadonlyMap<string, Recorded>, before: Readonly<Record<string, Recorded>>): string {

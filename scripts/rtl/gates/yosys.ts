@@ -96,6 +96,8 @@ function script({ files, top, parameters = {}, flatten }: Design): string {
     "opt_clean",
     `tee -o stat.txt stat -top ${top}`,
     `tee -o memories.txt dump t:${MEMORY}`,
+    // A simulator starts flip-flops as unknown, which gates pass on where a reset could not.
+    "setundef -init -zero",
     "write_verilog -noattr netlist.v",
     "flatten",
     "opt_clean",
