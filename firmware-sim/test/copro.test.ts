@@ -117,7 +117,10 @@ describe("a coprocessor on its board", () => {
   });
 
   it("goes on from a snapshot taken while it works, on another board as on the same", async () => {
-    const source = toy("job(W)", `if (read(${TGEMV_STATUS}) & 1) return 0; if (load<i32>(word) == 0) { say(ticks()); say(load<i32>(Y + 4)); } return 0;`);
+    const source = toy(
+      "job(W)",
+      `if (read(${TGEMV_STATUS}) & 1) return 0; if (load<i32>(word) == 0) { say(ticks()); say(load<i32>(Y + 4)); } return 0;`,
+    );
     const { sim, ear } = await start(source, BOARD);
     sim.run({ maxUs: 30 });
     assert.ok(sim.nextEventAt() > sim.now);
