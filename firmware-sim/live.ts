@@ -38,6 +38,7 @@ export class LiveBoard {
   readonly #onOff: (error: SimError | null) => void;
   /** Simulated and wall time that belong together, ns. */
   #anchor = { sim: 0, wall: 0 };
+  #silent = 0;
   /** The next slice: null while none is to come. */
   #next: { cancel: () => void; asleep: boolean } | null = null;
   #inSlice = false;
@@ -63,8 +64,21 @@ export class LiveBoard {
     if (this.#closed || this.#inSlice || this.#paused) return;
     if (this.#next === null) this.#anchor = { sim: this.board.now, wall: wallNow() };
     else if (!this.#next.asleep) return;
-    else if (this.board.state === "on") this.board.sleepUntil(this.#allowed());
+    else if (this.board.state === "on") this.#follow(this.#allowed());
     this.#schedule(0);
+  }
+
+  /**
+   * ns of simulated time that passed only because the wall's did, at full speed: how long the host took to answer, which says nothing about the board.
+   */
+  get silent(): number {
+    return this.#silent;
+  }
+
+  #follow(at: number): void {
+    const from = this.board.now;
+    this.board.sleepUntil(at);
+    if (!this.#paced) this.#silent += this.board.now - from;
   }
 
   /** Stops running; the board stays as it is. */
@@ -182,7 +196,9 @@ export class LiveBoard {
         // Silence: from here on simulated time follows the wall.
         const allowed = this.#allowed();
         if (board.now >= allowed) return LOOK_MS;
+        const from = board.now;
         this.#sleepUntil(Math.min(board.now + TICK, allowed));
+        this.#silent += board.now - from;
         continue;
       }
       if (step === "idle") this.#sleepUntil(Math.min(next, board.now + TICK));

@@ -23,7 +23,7 @@ import {
   TGEMV_MODE_WIDE,
   TGEMV_STRIDES_OUT_SHIFT,
 } from "../../spec/tgemv.ts";
-import { copro_run } from "./unit.ts";
+import { copro_finish, copro_start } from "./unit.ts";
 
 /** Q, K and V are three; a head of 131,072 rows is three too. */
 const JOBS_MAX = 3;
@@ -42,6 +42,8 @@ class Chain {
   strides: u32;
   jobs: i32;
   bytes: u32;
+  /** The first job has its activations in the unit's buffer already. */
+  keep: bool;
   /** Chains since reset: what the jobs are tagged with. */
   number: u32;
 }
@@ -55,10 +57,21 @@ const chain = changetype<Chain>(memory.data(offsetof<Chain>(), 8));
  * @param y_stride entries between the outputs of two vectors
  */
 export function chain_begin(x: usize, cols: i32, x_stride: i32, vectors: i32, y_stride: i32, wide: bool): void {
+  chain.keep = false;
   chain.x = x;
   chain.cols = cols;
   chain.mode = ((<u32>vectors) << TGEMV_MODE_VECTORS_SHIFT) | (wide ? TGEMV_MODE_WIDE : 0);
   chain.strides = <u32>(x_stride >> 1) | ((<u32>y_stride) << TGEMV_STRIDES_OUT_SHIFT);
+  chain_next();
+}
+
+/** Begins another chain on the activations of the last one, which stay in the unit's buffer. It must have gone well. */
+export function chain_again(): void {
+  chain.keep = true;
+  chain_next();
+}
+
+function chain_next(): void {
   chain.jobs = 0;
   chain.bytes = 0;
   chain.number++;
@@ -91,7 +104,7 @@ function add_job(w: usize, bytes: u32, trits: i32, rows: i32, y: usize): void {
   store<u32>(d + TGEMV_DESC_AADDR, <u32>chain.x);
   store<u32>(d + TGEMV_DESC_OADDR, <u32>y);
   store<u32>(d + TGEMV_DESC_DIMS, <u32>chain.cols | ((<u32>rows) << TGEMV_DIMS_ROWS_SHIFT));
-  store<u32>(d + TGEMV_DESC_MODE, <u32>trits | chain.mode | (chain.jobs == 0 ? 0 : TGEMV_MODE_KEEP_X));
+  store<u32>(d + TGEMV_DESC_MODE, <u32>trits | chain.mode | (chain.jobs > 0 || chain.keep ? TGEMV_MODE_KEEP_X : 0));
   store<u32>(d + TGEMV_DESC_STRIDES, chain.strides);
   store<u32>(d + TGEMV_DESC_TAG, chain.number);
   if (chain.jobs > 0) store<u32>(d - TGEMV_DESC_BYTES + TGEMV_DESC_NEXT, <u32>d);
@@ -99,13 +112,19 @@ function add_job(w: usize, bytes: u32, trits: i32, rows: i32, y: usize): void {
   chain.bytes += bytes;
 }
 
-/** Runs it; false when the unit failed. */
+/** Runs it, asleep; false when the unit failed. */
 export function chain_run(): bool {
+  chain_start();
+  return copro_finish();
+}
+
+/** Starts it: until copro_finish() its descriptors, activations and outputs are the unit's. */
+export function chain_start(): void {
   const end = descriptors + <usize>(chain.jobs * TGEMV_DESC_BYTES);
   for (let d = descriptors; d < end; d += TGEMV_DESC_BYTES) {
     let sum: u32 = 0;
     for (let at: usize = 0; at < <usize>TGEMV_DESC_CHECK; at += 4) sum += load<u32>(d + at);
     store<u32>(d + TGEMV_DESC_CHECK, <u32>TGEMV_DESC_SUM - sum);
   }
-  return copro_run(descriptors, chain.bytes);
+  copro_start(descriptors, chain.bytes);
 }

@@ -1,13 +1,15 @@
 /** The coprocessor in the place of the table kernel: the same matrices, activations and sums, or `false`, and the CPU computes them. */
 import { ACT_MAX } from "../../spec/numerics.ts";
-import { PACK_TRITS_1 } from "../../spec/packing.ts";
+import { PACK_TRITS_1, ROWS_PER_BLOCK, TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { COPRO_USED } from "../../spec/wire.ts";
 import { activation_stride } from "../memory/layout.ts";
 import { PART_ACTIVATIONS, part } from "../memory/run_state.ts";
 import { activations } from "../model/batch.ts";
-import { cols_of, rows_of, Tensor } from "../model/weights.ts";
-import { chain_add, chain_begin, chain_run } from "./chain.ts";
-import { copro_state, copro_vectors } from "./unit.ts";
+import { scale_logits } from "../model/head.ts";
+import { Scale } from "../model/numeric.ts";
+import { cols_of, packing_of, rows_of, Tensor } from "../model/weights.ts";
+import { chain_add, chain_again, chain_begin, chain_run, chain_start } from "./chain.ts";
+import { copro_finish, copro_state, copro_vectors } from "./unit.ts";
 
 /** As products() of model/bitlinear.ts. Of more vectors than the unit's buffer holds each share takes its own pass over the weights. */
 export function copro_products(
@@ -34,14 +36,40 @@ export function copro_products(
   return true;
 }
 
+/** Rows of the head that are scaled while the next ones stream: an eighth of them, whole blocks. */
+const SHARE_MIN = 64;
+const SHARE_MAX = 1024;
+
 /**
- * Trit planes @ the activations in PART_ACTIVATIONS -> acc: the head.
- * @param act_max bounds them
+ * Trit planes @ the activations in PART_ACTIVATIONS -> logits: the head, share by share. The CPU scales one while the unit computes the next: for a vocabulary
+ * of 32,000 both take about as long.
+ * @param act_max bounds the activations
+ * @param scales Scale[rows]
  */
-export function copro_planes(w: usize, trits: i32, rows: i32, cols: i32, act_max: i32, acc: usize): bool {
+export function copro_logits(t: Tensor, act_max: i32, sq: Scale, scales: usize, logits: usize): bool {
+  const cols = cols_of(t);
+  const rows = rows_of(t);
   const wide = act_max > ACT_MAX;
   if (copro_vectors(cols, wide) == 0 || copro_state() != COPRO_USED) return false;
+  const share = min(max(rows >> 3, SHARE_MIN), SHARE_MAX) & ~(ROWS_PER_BLOCK - 1);
   chain_begin(part(PART_ACTIVATIONS), cols, 0, 1, 0, wide);
-  chain_add(w, trits, rows, acc);
-  return chain_run();
+  let from = 0;
+  for (let to = 0; to < rows; ) {
+    const count = min(share, rows - to);
+    chain_add(t.data + planes_bytes(t, to), packing_of(t), count, logits + ((<usize>to) << 2));
+    chain_start();
+    if (to > 0) scale_logits(logits + ((<usize>from) << 2), to - from, sq, scales + ((<usize>from) << 2));
+    if (!copro_finish()) return false;
+    from = to;
+    to += count;
+    chain_again();
+  }
+  scale_logits(logits + ((<usize>from) << 2), rows - from, sq, scales + ((<usize>from) << 2));
+  return true;
+}
+
+/** Bytes of the first `rows` rows, whole blocks of them. */
+@inline
+function planes_bytes(t: Tensor, rows: i32): usize {
+  return <usize>rows * <usize>(packing_of(t) * ((cols_of(t) + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE));
 }

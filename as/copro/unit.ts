@@ -56,6 +56,9 @@ class Unit {
   slots: i32;
   /** Of the activation buffer. */
   entries: i32;
+  /** Of the chain under way: ticks at which it was started, and microseconds that it may take. */
+  started: u32;
+  patience: u32;
   /** Errors since reset, of the answer under way, and one after the other. */
   errors: u32;
   answer_errors: u32;
@@ -119,23 +122,32 @@ export function copro_vectors(cols: i32, wide: bool): i32 {
 }
 
 /**
- * Runs a chain and sleeps until it is done.
+ * Starts a chain; copro_finish() says how it ended. The CPU may do something else meanwhile.
  * @param head its first descriptor
  * @param bytes of weights in all
+ */
+export function copro_start(head: usize, bytes: u32): void {
+  unit.patience = SPARE_US + PATIENCE * unit.kib_us * ((bytes + 1023) >> 10);
+  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
+  unit.started = ticks();
+  write(TGEMV_DOORBELL, <u32>head);
+}
+
+/**
+ * Sleeps until the chain that was started is done.
  * @returns false when the unit failed: nothing of what it wrote counts
  */
-export function copro_run(head: usize, bytes: u32): bool {
-  const patience = SPARE_US + PATIENCE * unit.kib_us * ((bytes + 1023) >> 10);
-  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
-  const started = ticks();
-  write(TGEMV_DOORBELL, <u32>head);
-  let spent: u32 = 0;
-  let status: u32 = 0;
-  do {
+export function copro_finish(): bool {
+  const patience = unit.patience;
+  let status = read(TGEMV_STATUS);
+  let slept: u32 = 0;
+  while ((status & TGEMV_STATUS_BUSY) != 0) {
+    const spent = ticks() - unit.started;
+    if (spent >= patience) break;
     copro_wait(patience - spent);
+    slept = ticks() - unit.started;
     status = read(TGEMV_STATUS);
-    spent = ticks() - started;
-  } while ((status & TGEMV_STATUS_BUSY) != 0 && spent < patience);
+  }
   if ((status & TGEMV_STATUS_BUSY) != 0) {
     const ran = read(TGEMV_ERR_INFO);
     write(TGEMV_CTRL, TGEMV_CTRL_ABORT);
@@ -143,7 +155,7 @@ export function copro_run(head: usize, bytes: u32): bool {
   }
   if ((status & TGEMV_STATUS_ERR) != 0) return failed(read(TGEMV_ERR), read(TGEMV_ERR_INFO));
   // It is done and nobody was told: the sums are good, the waiting is not.
-  if (spent >= patience) failed(COPRO_ERR_LOST_IRQ, patience);
+  if (slept >= patience) failed(COPRO_ERR_LOST_IRQ, patience);
   else unit.streak = 0;
   return true;
 }

@@ -75,7 +75,8 @@ export function attend(layer: i32, pos: i32, n: i32, sq: Scale): Scale {
   }
   const shared = config.n_heads / config.n_kv_heads;
   const bytes = (<usize>head_dim) << 2;
-  const pairs = on_tables();
+  // Where every head has keys of its own, a pair would be one head and zeros.
+  const pairs = isDefined(ASC_COPRO) ? on_tables() && shared > 1 : on_tables();
   let sX: Scale = 0;
   let i = 0;
   do {

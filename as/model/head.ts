@@ -1,7 +1,7 @@
 /** The output head: rows of int8, int4 or trit planes times the normalised residual stream, then logits with 16 fraction bits. */
 import { LOGIT_FRAC } from "../../spec/numerics.ts";
 import { PACK_INT4, PACK_INT8, TRITS_PER_BYTE } from "../../spec/packing.ts";
-import { copro_planes } from "../copro/products.ts";
+import { copro_logits } from "../copro/products.ts";
 import { ENGINE_SIMD, is_copro } from "../kernels/engine.ts";
 import { rows_int4 } from "../kernels/rows_int4.ts";
 import { rows_int8 } from "../kernels/rows_int8.ts";
@@ -23,6 +23,11 @@ export function head_logits(t: Tensor, sq: Scale, logits: usize): void {
       simd_head(t.data, rows_of(t), cols_of(t), sq, row_scales(t), logits); // whatever it was, it is int8 now
       return;
     }
+  }
+  if (isDefined(ASC_COPRO)) {
+    // Trit planes are what a coprocessor takes, too.
+    const trits = packing_of(t) < PACK_INT8;
+    if (trits && is_copro(run.engine) && copro_logits(t, config.head_act_max, sq, row_scales(t), logits)) return;
   }
   head_products(t, logits);
   scale_logits(logits, rows_of(t), sq, row_scales(t));
@@ -47,18 +52,8 @@ function head_products(t: Tensor, acc: usize): void {
   const packing = packing_of(t);
   if (packing == PACK_INT8) rows_int8(t.data, rows, cols, x, acc);
   else if (packing == PACK_INT4) rows_int4(t.data, rows, cols, x, acc);
-  else if (on_copro(t, packing, acc)) return;
   else if (on_tables()) table_products(t, packing, acc);
   else ternary_ref(t.data, packing, rows, cols, x, acc);
-}
-
-/** Trit planes are what a coprocessor takes, too. */
-@inline
-function on_copro(t: Tensor, trits: i32, acc: usize): bool {
-  if (isDefined(ASC_COPRO)) {
-    if (is_copro(run.engine)) return copro_planes(t.data, trits, rows_of(t), cols_of(t), config.head_act_max, acc);
-  }
-  return false;
 }
 
 function table_products(t: Tensor, trits: i32, acc: usize): void {

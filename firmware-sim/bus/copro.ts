@@ -46,6 +46,7 @@ export interface CoproPins {
 
 export interface CoproState {
   readonly unit: TgemvState;
+  readonly slept: number;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -53,6 +54,8 @@ const NOTHING = new Uint8Array(0);
 export class CoproBus {
   readonly unit: Tgemv;
   faults: CoproFaults = {};
+  /** ns that the CPU slept for it, since the board was made. */
+  slept = 0;
   readonly #pins: CoproPins;
   readonly #base: number;
   /** Cycles a nanosecond, as a fraction: products with it stay whole. */
@@ -97,6 +100,15 @@ export class CoproBus {
     return this.#nsOf(idle);
   }
 
+  /** The CPU sleeps until the interrupt, or until `timeout` (ns). */
+  sleep(timeout: number): void {
+    const { clock } = this.#pins;
+    const from = clock.now;
+    clock.advanceTo(Math.min(timeout, this.irqAt()));
+    this.slept += clock.now - from;
+    this.settle();
+  }
+
   /** When it has nothing to do: ns. */
   idleAt(): number {
     const now = this.#now();
@@ -118,12 +130,13 @@ export class CoproBus {
 
   get state(): CoproState {
     this.settle();
-    return { unit: structuredClone(this.unit.state) };
+    return { unit: structuredClone(this.unit.state), slept: this.slept };
   }
 
   /** After the clock was set. */
   set state(state: CoproState) {
     this.unit.restore(state.unit);
+    this.slept = state.slept;
   }
 
   /** What the weight port reads from `address` on, at most `bytes`. */

@@ -128,8 +128,7 @@ export function halImports(chips: HalChips): HalImports {
       if (copro === null) return 0;
       const until = Math.min(clock.now + (us >>> 0) * US, copro.irqAt());
       if (until > clock.now) chips.onWait(until);
-      clock.advanceTo(until);
-      copro.settle();
+      copro.sleep(until);
       return 0;
     },
     watchdog_feed() {

@@ -63,8 +63,7 @@ export interface Reading {
   /** Waiting included. */
   readonly cycles: number;
   readonly waitCycles: number;
-  readonly flashReads: number;
-  readonly flashBytes: number;
+  readonly flash: FlashReads;
 }
 
 export interface FunctionTotals {
@@ -190,8 +189,8 @@ export class Meter implements CpuCost {
       lines += before[i + 2] + counted[i + 2];
       following += before[i + 3] + counted[i + 3];
     }
-    const waitCycles = this.#waitFor({ lines, following });
-    return { cycles, waitCycles, flashReads: reads, flashBytes: bytes };
+    const flash = { reads, bytes, lines, following };
+    return { cycles, waitCycles: this.#waitFor(flash), flash };
   }
 
   totals(): Totals {

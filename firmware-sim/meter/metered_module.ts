@@ -28,7 +28,8 @@ export function meteredModule(
   const made = instrumented.get(wasm) ?? new Map<string, Instrumented>();
   instrumented.set(wasm, made);
   const table = costTable(board.cpu.core);
-  const code = xip === null || xip.code_bytes === 0 || !isInPlace(board, map) ? undefined : codeOf(xip.code_bytes, table);
+  const code =
+    xip === null || xip.code_bytes === 0 || !isInPlace(board, map) ? undefined : codeOf(xip.code_bytes, table);
   const key = JSON.stringify([flash, xip, table.core, spans.map(({ source }) => source)]);
   let module = made.get(key);
   if (module === undefined) {

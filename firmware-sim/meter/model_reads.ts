@@ -15,7 +15,9 @@ export function isInPlace({ flash }: Board, map: MemoryMap): boolean {
 
 export function modelRange(board: Board, map: MemoryMap): FlashRange {
   const { flash, psram } = board;
-  const shown = isInPlace(board, map) ? { base: flash.base, bytes: flash.bytes } : { base: map.xip, bytes: map.xipBytes };
+  const shown = isInPlace(board, map)
+    ? { base: flash.base, bytes: flash.bytes }
+    : { base: map.xip, bytes: map.xipBytes };
   if (psram === null) return shown;
   const base = Math.min(shown.base, psram.base);
   return { base, bytes: Math.max(shown.base + shown.bytes, psram.base + psram.bytes) - base };

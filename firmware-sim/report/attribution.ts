@@ -136,6 +136,11 @@ export class Attribution {
     if (this.#window !== null) this.#after ??= emptyGroup();
   }
 
+  /** Work of somebody else on a tensor, for whoever runs now. */
+  onTensor(tensor: Tensor, counts: Float64Array): void {
+    if (this.#window !== null) addTo(this.#sums().tensors, tensor, counts);
+  }
+
   /** The module stopped in the middle of its work (power, a trap, a reset): nothing that ran returns. */
   abandon(): void {
     this.#stack.length = 0;

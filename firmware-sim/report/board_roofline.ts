@@ -7,9 +7,11 @@
 import type { Board } from "../../boards/board.ts";
 import { TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { TGEMV_LANES } from "../../spec/tgemv.ts";
+import { timingsOf } from "../bus/copro.ts";
 import { costOf, cyclesOrigin } from "../meter/cost_table.ts";
 import type { Meter } from "../meter/meter.ts";
 import type { OpClass } from "../meter/op_class.ts";
+import type { MemoryTiming } from "../peripherals/tgemv/ports.ts";
 import type { Group } from "./attribution.ts";
 import { get, sum } from "./counters.ts";
 import { attentionBytes, attentionOps, opsOf, type Shape } from "./model.ts";
@@ -19,9 +21,10 @@ import type { Engine, MemoryRate, Roofline, RoofPoint } from "./roofline.ts";
 const TABLES = "CPU, table kernel";
 const INT8 = "CPU, int8 products";
 const TGEMV = `TGEMV, ${TGEMV_LANES} lanes`;
-const FLASH = "flash";
+const FLASH = "flash, read by the CPU";
+const STREAM = "flash, streamed";
 const PSRAM = "PSRAM";
-const SRAM = "SRAM";
+const SRAM = "SRAM, read by the CPU";
 
 /** Cycles of an inner loop's body for each instruction of a class in it: of the block that has the most of them. null: no such function. */
 export function innerLoop({ module, table }: Meter, name: string, by: OpClass): number | null {
@@ -47,6 +50,12 @@ function engines(board: Board, meter: Meter): Engine[] {
       ...{ known, why: "its inner loop alone: a packed byte, a table's entry and an addition for five weights" },
     });
   const pairs = innerLoop(meter, "as/kernels/pair_int8/rows_int8_pair", "mul");
+  if (board.copro !== null)
+    found.push({
+      name: TGEMV,
+      opsPerSecond: TGEMV_LANES * board.copro.hz,
+      ...{ known: "exact", why: "a beat a cycle; activations of the head take two cycles a beat" },
+    });
   if (pairs !== null)
     found.push({ name: INT8, opsPerSecond: hz / pairs, ...{ known, why: "attention's inner loop alone" } });
   return found;
@@ -65,7 +74,31 @@ function memories(board: Board, meter: Meter): MemoryRate[] {
           bytesPerSecond: (hz * xip.line_bytes) / (xip.following_cycles + xip.line_bytes * xip.cycles_per_byte),
           ...{ known: "derived", why: `${part}: lines of ${xip.line_bytes} bytes, one behind the other` },
         };
-  return [{ name: SRAM, ...sram, why: `a word a load of ${core}` }, flash];
+  return [{ name: SRAM, ...sram, why: `a word a load of ${core}` }, flash, ...streams(board)];
+}
+
+/** What the coprocessor reads weights from, in bursts. */
+function streams(board: Board): MemoryRate[] {
+  const { copro, psram, sources } = board;
+  if (copro === null) return [];
+  const rate = ({ cycles, setup, burstBeats }: MemoryTiming): number => {
+    const beats = burstBeats === 0 ? 1 : burstBeats;
+    const opens = burstBeats === 0 ? 0 : setup;
+    return (4 * copro.hz * beats) / ((beats * cycles.num) / cycles.den + opens);
+  };
+  const timings = timingsOf(board);
+  if (psram !== null)
+    return [
+      { name: PSRAM, bytesPerSecond: rate(timings.psram), known: "derived", why: `${psram.part}: ${sources.psram}` },
+    ];
+  return [
+    {
+      name: STREAM,
+      bytesPerSecond: rate(timings.flash),
+      known: "derived",
+      why: `${board.flash.part}: ${sources.copro}`,
+    },
+  ];
 }
 
 /** @param group of at least one position */
@@ -82,18 +115,31 @@ export function boardRoofline(board: Board, meter: Meter, group: Group, shape: S
   };
   const read = (counts: Float64Array): number =>
     (get(counts, "flashBytes") + get(counts, "coproFlashBytes") + get(counts, "coproPsramBytes")) / n;
+  const memoryOf = (counts: Float64Array): string => {
+    if (get(counts, "coproPsramBytes") > 0) return PSRAM;
+    return get(counts, "coproBeats") > 0 ? STREAM : FLASH;
+  };
   const point = (name: string, shapeOf: RoofPoint["shape"], counts: Float64Array, ops: number): RoofPoint => ({
     ...{ name, shape: shapeOf, ops, bytes: read(counts), seconds: get(counts, "ns") / n / 1e9 },
     engine: get(counts, "coproBeats") > 0 ? TGEMV : TABLES,
-    memory: get(counts, "coproPsramBytes") > 0 ? PSRAM : FLASH,
+    memory: memoryOf(counts),
   });
+  /** The unit's own time, without its driver. */
+  const alone = (of: RoofPoint): RoofPoint[] => {
+    const own = of.name === "head" ? head.products : layers.products;
+    const seconds = get(own, "coproCycles") / n / (board.copro?.hz ?? 1);
+    return of.engine === TGEMV ? [{ ...of, name: `${of.name}, unit alone`, seconds, bytes: streamed(own) }] : [];
+  };
+  const streamed = (counts: Float64Array): number =>
+    (get(counts, "coproFlashBytes") + get(counts, "coproPsramBytes")) / n;
   const layers = byPart((of) => of !== "head");
   const head = byPart((of) => of === "head");
   const whole = sum(group.parts.values());
+  const ofLayers = point("products", "square", layers.products, layers.ops);
+  const ofHead = point("head", "triangle", head.products, head.ops);
   const points = [
     point("whole token", "circle", whole, layers.ops + head.ops),
-    point("products of the layers", "square", layers.products, layers.ops),
-    point("head", "triangle", head.products, head.ops),
+    ...[ofLayers, ...alone(ofLayers), ofHead, ...alone(ofHead)],
   ];
   const attention = group.parts.get("attention");
   if (attention !== undefined && shape !== null)
@@ -109,9 +155,10 @@ export function boardRoofline(board: Board, meter: Meter, group: Group, shape: S
     title,
     notes: [
       "a point is work of one token; it can lie on or under the lowest line of its engine (level) and its memory (sloping)",
-      "an operation is one weight applied to one activation, in attention one int8 product",
+      "an operation is one weight applied to one activation, in attention one int8 product; products: those of all layers",
     ],
-    engines: engines(board, meter).filter(({ name }) => used.has(name)),
+    // The CPU's kernel is shown beside the coprocessor's lanes, which do its work.
+    engines: engines(board, meter).filter(({ name }) => used.has(name) || name === TABLES),
     memories: memories(board, meter),
     points: drawn,
   };

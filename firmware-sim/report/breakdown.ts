@@ -35,6 +35,8 @@ export interface Breakdown {
   readonly waitCycles: number;
   readonly coproNs: number;
   readonly flashBytes: number;
+  /** What left the flash chip: lines of the cache, code among them, and what the coprocessor streamed. */
+  readonly flashBusBytes: number;
   readonly psramBytes: number;
   readonly energy: Energy | null;
 }
@@ -55,7 +57,7 @@ export function breakdown(group: Group, { hz, lanes, profile }: BreakdownOptions
     const activity = activityOf({
       ns: of("ns"),
       cpu: { cycles: of("cycles"), waitCycles: of("waitCycles"), hz },
-      flash: { readBytes: of("flashBytes"), busyNs: of("flashBusyNs") },
+      flash: { readBytes: of("flashBusBytes"), busyNs: of("flashBusyNs") },
       uart: { sentBytes: of("uartSent") },
       tgemv: {
         cycles: of("coproCycles"),
@@ -92,6 +94,7 @@ export function breakdown(group: Group, { hz, lanes, profile }: BreakdownOptions
     waitCycles: get(whole, "waitCycles") / n,
     coproNs: rows.reduce((total, { coproNs }) => total + coproNs, 0),
     flashBytes: (get(whole, "flashBytes") + get(whole, "coproFlashBytes")) / n,
+    flashBusBytes: (get(whole, "flashBusBytes") + get(whole, "coproFlashBytes")) / n,
     psramBytes: get(whole, "coproPsramBytes") / n,
     energy: energy(whole),
   };

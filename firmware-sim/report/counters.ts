@@ -6,9 +6,10 @@ export const COUNTERS = [
   /** Of the CPU, waiting included. */
   "cycles",
   "waitCycles",
-  "instructions",
   "flashReads",
   "flashBytes",
+  /** What left the flash chip for the CPU: whole lines of the cache, for data and for code. */
+  "flashBusBytes",
   "uartSent",
   "uartReceived",
   "flashBusyNs",

@@ -52,14 +52,18 @@ export function subject({ image }: Report, { group }: Measured): string {
 
 function cyclesFigure(report: Report, measured: Measured): string {
   const { board, provenance } = report;
-  const { rows, ns, cycles, waitCycles } = measured.breakdown;
+  const { rows, ns, cycles, waitCycles, coproNs } = measured.breakdown;
   const { hz } = board.cpu;
   const asCycles = (time: number): number => (time * hz) / 1e9;
   return barFigure({
     title: `${board.name}: where the time of a token goes`,
     notes: [
       `${subject(report, measured)}: ${quantity(ns / 1e9, "s")} at ${quantity(hz, "Hz")}, ${quantity(1e9 / ns, "token/s")}`,
-      `${quantity(cycles - waitCycles, "cycles")} compute, ${quantity(waitCycles, "cycles")} wait for flash. ${known(provenance.cycles, "computing")}; ${known(provenance.wait_cycles, "waiting")}`,
+      [
+        `${quantity(cycles - waitCycles, "cycles")} compute (${origin(provenance.cycles)})`,
+        `${quantity(waitCycles, "cycles")} wait for flash (${origin(provenance.wait_cycles)})`,
+        ...(coproNs > 0 ? [`${quantity(asCycles(coproNs), "cycles")} sleep (${origin(provenance.copro)})`] : []),
+      ].join(", "),
     ],
     unit: "cycles",
     ...seriesOf(
@@ -140,7 +144,7 @@ function bytesFigure(report: Report, measured: Measured): string {
   });
 }
 
-/** "computing: calibrated" of "calibrated: against ...". */
-function known(provenance: string, what: string): string {
-  return `${what}: ${provenance.split(":")[0]}`;
+/** "calibrated" of "calibrated: against ...". */
+function origin(provenance: string): string {
+  return provenance.split(":")[0];
 }

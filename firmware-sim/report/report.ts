@@ -2,6 +2,7 @@
  * What a recording says, as data: every figure with how it is known. files.ts makes the folder of it.
  */
 import type { Board } from "../../boards/board.ts";
+import { TGEMV_LANES } from "../../spec/tgemv.ts";
 import { energyProfile } from "../energy/profiles.ts";
 import { cyclesOrigin } from "../meter/cost_table.ts";
 import type { Meter } from "../meter/meter.ts";
@@ -38,8 +39,6 @@ export interface Report {
   readonly ns: number;
 }
 
-const LANES = 20;
-
 /** After `recorder.finish()`. */
 export function reportOf(recorder: Recorder): Report {
   const { board: sim, attribution } = recorder;
@@ -48,7 +47,7 @@ export function reportOf(recorder: Recorder): Report {
   const profile = board.energy === null ? null : energyProfile(board.energy);
   const measured = (group: Group): Measured | null => {
     if (group.positions === 0) return null;
-    const parts = breakdown(group, { hz: board.cpu.hz, lanes: LANES, profile });
+    const parts = breakdown(group, { hz: board.cpu.hz, lanes: TGEMV_LANES, profile });
     return { group, breakdown: parts, traffic: traffic(group, parts) };
   };
   const tokens = measured(attribution.tokens);
@@ -79,8 +78,11 @@ export function reportOf(recorder: Recorder): Report {
         profile === null
           ? "the board has no energy profile"
           : `profile ${profile.name}, ${profile.title}: ${profile.covers}; each constant with its source stands with its event`,
-      bytes: "exact: counted at every load",
-      time: "exact: simulated time, cycles at the CPU's clock",
+      bytes: "exact: counted at every load and every beat of the coprocessor",
+      copro:
+        board.copro === null
+          ? "the board has no coprocessor"
+          : `derived: the unit's cycles are exact, its model is held to RTL (npm run rtl); how fast its weights come: ${board.sources.copro}`,
     },
   };
 }
@@ -88,9 +90,10 @@ export function reportOf(recorder: Recorder): Report {
 function figures(tokens: Measured | null, prefill: Measured | null, meter: Meter): Record<string, Figure> {
   const found: Record<string, Figure> = {};
   const origin = cyclesOrigin(meter.table);
-  const speed = ({ breakdown: { ns, cycles, waitCycles } }: Measured): Figure => {
-    const waits = waitCycles >= cycles / 100;
-    const why = `cycles: ${meter.table.provenance.cycles}${waits ? "; waiting for flash: derived from the board's data" : ""}`;
+  const speed = ({ breakdown: { ns, cycles, waitCycles, coproNs } }: Measured): Figure => {
+    const waits = waitCycles >= cycles / 100 || coproNs > 0;
+    const derived = waits ? "; waiting for memory: derived from the board's data" : "";
+    const why = `cycles: ${meter.table.provenance.cycles}${derived}`;
     return { value: 1e9 / ns, unit: "token/s", known: weakest(waits ? [origin, "derived"] : [origin]), why };
   };
   if (prefill !== null) found.prompt_tokens_per_second = speed(prefill);

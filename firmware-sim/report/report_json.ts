@@ -57,6 +57,7 @@ function measuredJson({ group, breakdown, traffic }: Measured): Json {
     wait_cycles: breakdown.waitCycles,
     copro_ns: breakdown.coproNs,
     flash_bytes: breakdown.flashBytes,
+    flash_bus_bytes: breakdown.flashBusBytes,
     psram_bytes: breakdown.psramBytes,
     energy: breakdown.energy === null ? null : energyJson(breakdown.energy),
     parts: breakdown.rows.map(partJson),

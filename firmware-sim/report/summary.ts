@@ -40,6 +40,11 @@ export function summaryRows(report: Report): SummaryRow[] {
       ...{ what: "waiting for flash", value: percent(breakdown.waitCycles / breakdown.cycles), known: "derived" },
       why: `${quantity(breakdown.waitCycles, "cycles")} in all parts together`,
     });
+  if (breakdown.coproNs > 0)
+    rows.push({
+      ...{ what: "the coprocessor works", value: percent(breakdown.coproNs / breakdown.ns), known: "derived" },
+      why: `${quantity(breakdown.coproNs / 1e9, "s")} in which the CPU sleeps`,
+    });
   const shares = [...breakdown.rows].filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);
   for (const { part, share, without, waitCycles, cycles } of shares) {
     const waits = cycles > 0 && waitCycles / cycles >= 0.01;

@@ -1,9 +1,11 @@
 /**
  * A stretch of simulated time as waveforms: which part of the network the CPU is in, the serial line bit by bit, the pins, the coprocessor.
  *
- *     from left out   the window opens with the first job of the coprocessor, on a board without one with the first position
+ *     from left out   the window opens with the coprocessor's first job for a model, on a board without one with the first position
  */
 import type { PinChange } from "../peripherals/gpio.ts";
+import type { Tgemv } from "../peripherals/tgemv/tgemv.ts";
+import { CoproWaves } from "./copro_waves.ts";
 import type { Lines } from "./lines.ts";
 import { PARTS, type Part } from "./parts.ts";
 import { Vcd } from "./vcd.ts";
@@ -23,12 +25,16 @@ interface Stretch {
 }
 
 const LENGTH = 200_000;
+const LONG = 100_000_000;
 /** Picoseconds in a nanosecond: clocks of coprocessors are no whole nanoseconds. */
 const PS = 1000;
 
 export class Window {
   readonly #length: number;
   #from: number | null;
+  #isArmed = false;
+  /** Clock of the coprocessor; null: the board has none. */
+  #copro: { readonly hz: number; readonly waves: CoproWaves } | null = null;
   readonly #spans: Stretch[] = [];
 
   constructor({ from, length = LENGTH }: WindowOptions) {
@@ -45,8 +51,28 @@ export class Window {
     return this.#from === null ? null : this.#from + this.#length;
   }
 
+  /** The board has a coprocessor of this clock: before anything else. */
+  expectCopro(hz: number): void {
+    this.#copro = { hz, waves: new CoproWaves() };
+  }
+
   positionBegins(at: number): void {
-    this.#from ??= at;
+    this.#isArmed = true;
+    if (this.#copro === null) this.#from ??= at;
+  }
+
+  /** The coprocessor leaves idle; its state is that of this moment. @param at ns */
+  chainBegins(at: number, unit: Tgemv): void {
+    if (this.#copro === null) return;
+    // Before the first position it only tries itself.
+    if (this.#from === null && !this.#isArmed) return;
+    // What led to it is worth seeing, too.
+    this.#from ??= Math.max(at - this.#length / 20, 0);
+    const until = this.#from + this.#length;
+    // No chain takes longer than LONG: one that began before has ended when the window opens.
+    if (at >= until || at < this.#from - LONG) return;
+    const { hz, waves } = this.#copro;
+    waves.chain(unit, Math.floor((this.#from * hz) / 1e9), Math.ceil((until * hz) / 1e9));
   }
 
   /** A function of the CPU has ended. */
@@ -61,6 +87,10 @@ export class Window {
     const [from, until] = [this.#from, this.#from + this.#length];
     const vcd = new Vcd(`${name}, simulated; times are those of its clock since it was made`);
     this.#parts(vcd);
+    if (this.#copro !== null) {
+      const { hz, waves } = this.#copro;
+      waves.write(vcd, (cycle) => Math.round((cycle * 1e12) / hz));
+    }
     line(vcd, lines, "board", "rx", from, until);
     line(vcd, lines, "host", "tx", from, until);
     for (const pin of [...new Set(pins.map((change) => change.pin))].sort((a, b) => a - b)) {

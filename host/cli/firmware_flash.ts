@@ -1,5 +1,5 @@
 // `tritkit flash --firmware`: the board's boot ROM says how, host/device/firmware does it, this shows it.
-import type { Board } from "../../boards/board.ts";
+import { type Board, isHypothetical } from "../../boards/board.ts";
 import { loadBoard, loadFirmware } from "../assets.ts";
 import { type BoardFirmware, readBoardFirmware, releasedFirmware } from "../device/firmware/files.ts";
 import type { FirmwareProgress } from "../device/firmware/progress.ts";
@@ -43,6 +43,10 @@ export async function flashFirmware(context: Context): Promise<number> {
   for (const name of MODEL_OPTIONS) if (args.given(name)) throw usage(`--${name} is for a model, not for --firmware.`);
   if (await updateOverLine(context)) return 0;
   const board = await loadBoard(args.required("board", "`tritkit boards` lists the boards."));
+  if (isHypothetical(board)) {
+    const message = `${board.name} is simulated only: no such chip is sold.`;
+    throw new TritkitError("E_NO_SUCH_CHIP", message, `\`tritkit sim --board ${board.name}\` starts one.`, EXIT_USAGE);
+  }
   if (board.rom === null) throw await loadedOtherwise(board);
   if (args.given("wiring") && board.rom !== "an3155") throw usage(`--wiring is for an STM32, not for ${board.name}.`);
   if (args.given("drive") && board.rom !== "uf2")

@@ -5,6 +5,7 @@ import { type CpuReading, type Transport, wallSeconds } from "../transports/tran
 export class Stopwatch {
   readonly #transport: Transport;
   readonly #started: number;
+  readonly #silent: number;
   readonly #wall = wallSeconds();
   readonly #before: CpuReading | undefined;
   #first: { reading: CpuReading | undefined; tokens: number } | null = null;
@@ -13,11 +14,14 @@ export class Stopwatch {
   constructor(transport: Transport) {
     this.#transport = transport;
     this.#started = transport.seconds();
+    this.#silent = transport.silentSeconds?.() ?? 0;
     this.#before = transport.cpu?.();
   }
 
+  /** What the host takes to answer is part of it on a real line, and no matter of a simulated board. */
   seconds(): number {
-    return this.#transport.seconds() - this.#started;
+    const silent = (this.#transport.silentSeconds?.() ?? 0) - this.#silent;
+    return this.#transport.seconds() - this.#started - silent;
   }
 
   /** The first tokens came: what is counted from here on is tokens alone. @returns seconds until now */

@@ -243,8 +243,9 @@ function table3(): PaperSection {
     title: "Table 3: 70B on two A100 of 80 GB",
     rows,
     remark:
+      `The batch depends on how much of the cards is usable, which is a guess: with 95 % of them instead of 97 % b1.58's would be ${batchOf("b158", 0.95)}, with 99 % ${batchOf("b158", 0.99)}. ` +
       "That a sequence costs what it does is not explained by its cache, which would allow ten times the batch on both sides: the runtime keeps workspace for each " +
-      "sequence. The quotient does not depend on it. If b1.58 kept 16-bit caches and workspace, the quotient would be half. LLaMA is bound by reading its weights, " +
+      "sequence. The quotient does not depend on what a sequence costs. If b1.58 kept 16-bit caches and workspace, the quotient would be half. LLaMA is bound by reading its weights, " +
       "b1.58 at batch 176 by the float16 units, so its throughput says little about ternary weights.",
   };
 }

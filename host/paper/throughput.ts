@@ -21,18 +21,18 @@ export const USABLE = 0.97;
 
 const SHAPE = shapeOf("70B");
 
-function freeBytes(side: Side): number {
-  return USABLE * STAGES * A100.bytes - weightBytes(side, SHAPE) - bufferBytes(side, SHAPE);
+function freeBytes(side: Side, usable = USABLE): number {
+  return usable * STAGES * A100.bytes - weightBytes(side, SHAPE) - bufferBytes(side, SHAPE);
 }
 
 /** Bytes a sequence takes: in the middle between what 16 sequences allow at most and what keeps a 17th out. */
-export function fittedSequenceBytes(side: Side): number {
-  const llama = freeBytes("llama") / (TABLE_3.llama.batch + 0.5);
+export function fittedSequenceBytes(side: Side, usable = USABLE): number {
+  const llama = freeBytes("llama", usable) / (TABLE_3.llama.batch + 0.5);
   return (llama * BYTES[side].cache) / BYTES.llama.cache;
 }
 
-export function batchOf(side: Side): number {
-  return Math.floor(freeBytes(side) / fittedSequenceBytes(side));
+export function batchOf(side: Side, usable = USABLE): number {
+  return Math.floor(freeBytes(side, usable) / fittedSequenceBytes(side, usable));
 }
 
 /** If a sequence were nothing but its cache. */

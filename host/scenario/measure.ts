@@ -1,7 +1,7 @@
 // What a scenario can assert in figures: counters of the simulated board since the last mark, and the times of the last answer. Cycles and
 // energy are the meter's: how they are known, docs/simulator.md says.
 import { TritkitError } from "../errors.ts";
-import { activityOf, energyOf, energyProfile, type SimBoard } from "../transports/sim.ts";
+import { activityOfBoard, energyOf, energyProfile, type SimBoard } from "../transports/sim.ts";
 import type { Chat } from "./bench.ts";
 import type { Metric } from "./rules.ts";
 
@@ -57,15 +57,9 @@ export class Measure {
     const totals = meter?.totals();
     const { overruns, framingErrors } = uart.counters;
     const cycles = (totals?.cycles ?? 0) + (totals?.wait.flash ?? 0);
-    let uj = 0;
-    if (totals !== undefined && board.energy !== null) {
-      const activity = activityOf({
-        ns: now,
-        cpu: { cycles, waitCycles: totals.wait.flash, hz: board.cpu.hz },
-        flash: { readBytes: totals.flash.bytes, busyNs: 0 },
-      });
-      uj = energyOf(activity, energyProfile(board.energy)).pj / 1e6;
-    }
+    const activity = board.energy === null ? null : activityOfBoard(this.#sim);
+    const uj =
+      activity === null || board.energy === null ? 0 : energyOf(activity, energyProfile(board.energy)).pj / 1e6;
     return {
       us: now / 1000,
       tokens: this.#tokens(),

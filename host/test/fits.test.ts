@@ -13,7 +13,7 @@ import { arenaParts } from "../engine/arena.ts";
 import { boardFit, fitText } from "../fits/fit.ts";
 import { fits } from "../fits/fits.ts";
 import { boardSpeed, partitionWith } from "../fits/speed.ts";
-import { Drive, energyProfile, meteredBoard } from "../transports/sim.ts";
+import { activityBetween, activityOfBoard, Drive, energyProfile, meteredBoard } from "../transports/sim.ts";
 import { openDriven } from "../transports/sim_driven.ts";
 import { json, run } from "./command.ts";
 import { checkWords } from "./failure.ts";
@@ -47,6 +47,31 @@ test("an image larger than the board's flash is named as that", async () => {
   assert.match(fitText(fit), /^does not fit rp2040-pico: the image has .*, the board's flash for models 1\.8 MiB$/);
 });
 
+/** What the last token of an answer takes, by the longer of two. */
+async function lastToken(image: Uint8Array, board: Board, prompt: string) {
+  const sim = await meteredBoard(board, partitionWith(image, board));
+  const drive = new Drive(sim);
+  sim.powerOn();
+  const never = () => new Error("the board does not answer");
+  const device = await drive.settle(Device.connect(openDriven(drive, 115200)), 1e15, never);
+  const answer = async (maxTokens: number) => {
+    const from = { ns: sim.busyNs, activity: activityOfBoard(sim, sim.busyNs) ?? {} };
+    const { promptTokens } = await generateOnDevice(device, prompt, { maxTokens, temperature: 0, seed: 1 });
+    const activity = activityBetween(from.activity, activityOfBoard(sim, sim.busyNs) ?? {});
+    return { ns: sim.busyNs - from.ns, activity, position: promptTokens };
+  };
+  const measured = async () => {
+    await answer(1);
+    const short = await answer(1);
+    const long = await answer(2);
+    return {
+      ...{ ns: long.ns - short.ns, position: long.position },
+      activity: activityBetween(short.activity, long.activity),
+    };
+  };
+  return drive.settle(measured(), 1e15, never);
+}
+
 const boardsOf = (...names: string[]): Promise<Board[]> => Promise.all(names.map(loadBoard));
 const bundled = async (name: string): Promise<Uint8Array> => new Uint8Array(await readFile(await modelPath(name)));
 
@@ -69,24 +94,7 @@ test("speed: the line through two positions meets a token that was not measured,
   assert.ok(pico.tok_s_first > pico.tok_s && pico.tok_s > pico.tok_s_last);
   const ns = (position: number): number =>
     1e9 / pico.tok_s_first + ((1e9 / pico.tok_s_last - 1e9 / pico.tok_s_first) * position) / 255;
-  const sim = await meteredBoard(board, partitionWith(image, board));
-  const drive = new Drive(sim);
-  sim.powerOn();
-  const busy = async (maxTokens: number): Promise<[number, number]> => {
-    const before = sim.busyNs;
-    const prompt = "The cat sat on the mat and looked at the moon. ".repeat(9);
-    const { promptTokens } = await generateOnDevice(device, prompt, { maxTokens, temperature: 0, seed: 1 });
-    return [sim.busyNs - before, promptTokens];
-  };
-  const never = () => new Error("the board does not answer");
-  const device = await drive.settle(Device.connect(openDriven(drive, 115200)), 1e15, never);
-  const measured = async (): Promise<{ ns: number; position: number }> => {
-    await busy(1);
-    const [short] = await busy(1);
-    const [long, position] = await busy(2);
-    return { ns: long - short, position };
-  };
-  const far = await drive.settle(measured(), 1e15, never);
+  const far = await lastToken(image, board, "The cat sat on the mat and looked at the moon. ".repeat(9));
   assert.ok(far.position > 2 * pico.measured_at[1], `${far.position}`);
   assert.ok(Math.abs(ns(far.position) / far.ns - 1) < 0.015, `${ns(far.position)} against ${far.ns} ns`);
 
@@ -193,4 +201,23 @@ test("convert --board says what would make it fit", async () => {
   const lines = await json(["convert", "examples/models/llama-300k/hf", "-o", out, "--board", "rp2040-pico"]);
   const { fit } = lines.at(-1) as unknown as { fit: Record<string, unknown> };
   assert.deepEqual([fit.board, fit.fits, fit.advice, fit.tok_s], ["rp2040-pico", true, [], null]);
+});
+
+test("a coprocessor's work is counted: every trit a lane, every weight a byte", async () => {
+  const image = await bundled("stories-1m");
+  const [tgemv] = await boardsOf("rp2040-pico+tgemv");
+  const { activity } = await lastToken(image, tgemv, "Once upon a time");
+  // 983,040 ternary weights; 3 planes of 1,024 x 128 trits in the head, whose wide activations take two lanes each. Rows are padded to 130 columns.
+  const lanes = activity.ternary_lane ?? 0;
+  const exact = 983_040 + 2 * 3 * 1024 * 128;
+  assert.ok(lanes >= exact && lanes < 1.03 * exact, `${lanes} lanes, ${exact} trits`);
+  const bytes = activity.flash_byte ?? 0;
+  const packed = (983_040 + 3 * 1024 * 128) / 5;
+  assert.ok(bytes >= packed && bytes < 1.25 * packed, `${bytes} bytes of flash, ${packed} of weights`);
+  assert.equal(activity.psram_byte, undefined);
+  const [plain, unit] = [
+    await boardSpeed(image, board, { context: 64 }),
+    await boardSpeed(image, tgemv, { context: 64 }),
+  ];
+  assert.ok(unit.tok_s > 1.5 * plain.tok_s && (unit.mj_per_token ?? 9) < (plain.mj_per_token ?? 0));
 });

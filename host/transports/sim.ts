@@ -4,7 +4,6 @@ import type { Board } from "../../boards/board.ts";
 import {
   type Activity,
   activityBetween,
-  activityOf,
   activityOfBoard,
   type BootOptions,
   bootRomOf,
@@ -73,7 +72,6 @@ export type { Activity, CostOrigin, Energy, EnergyKind, EnergyProfile, Running }
 /** Energy: what a board did, times cited constants by the name that a board or a report gives. */
 export {
   activityBetween,
-  activityOf,
   activityOfBoard,
   Commands,
   cyclesOrigin,
@@ -200,6 +198,7 @@ export async function openSimLine(
         line.setModemLines(lines);
       },
       seconds: () => live.board.now / 1e9,
+      silentSeconds: () => live.silent / 1e9,
       cpu: () => readingOf(live.board),
       close: async () => {
         await transport.close();

@@ -10,6 +10,8 @@ export interface Transport {
   seconds(): number;
   /** Time and chance at this end of the line; this machine's where it is left out. */
   readonly world?: World;
+  /** Of those, the ones that passed at a simulated board only because this machine took them while the line was silent. Absent elsewhere. */
+  silentSeconds?(): number;
   /** What the CPU of a simulated board has done up to now. Absent where nobody counts. */
   cpu?(): CpuReading;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */

@@ -157,6 +157,7 @@ function eventOf({ run, bytes, bandwidth: speed, withUnit, without }: Result, un
     prompt_tok_s: figure(1 / promptToken.seconds),
     seconds: token.seconds,
     unit_seconds: token.unit,
+    slept_seconds: token.slept,
     ternary_bytes: bytes,
     memory_seconds: bytes / speed,
     waiting_seconds: token.waiting,
@@ -180,15 +181,13 @@ function text(result: Result, functions: boolean): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** A whole token: the unit, the CPU's parts, waiting for memory, and what is neither. */
+/** A whole token: asleep, the CPU's parts, and waiting for memory. */
 function shares(token: Cost): [string, number][] {
-  const known: [string, number][] = [
-    ["the unit, while the CPU sleeps", token.unit],
+  return [
+    ["sleeping while the unit works", token.slept],
     ...PARTS.map((part): [string, number] => [part, token.cpu.get(part) ?? 0]),
     ["waiting for memory", token.waiting],
   ];
-  const rest = token.seconds - known.reduce((sum, [, seconds]) => sum + seconds, 0);
-  return [...known, ["sleeping, waking", rest]];
 }
 
 function markdown(results: readonly Result[]): string {

@@ -23,10 +23,11 @@ const RECORD_SECTORS = 2;
 
 /** What went by between two moments. */
 export interface Cost {
-  /** By the board's clock. */
+  /** By the board's clock: the CPU computing, waiting for memory, and sleeping for the unit. Work for the wire is left out: it depends on the host. */
   readonly seconds: number;
-  /** In which the unit worked and the CPU slept. */
+  /** In which the unit worked, and in which the CPU slept for it: what is missing it computed meanwhile. */
   readonly unit: number;
+  readonly slept: number;
   /** Weights that the unit took. */
   readonly weightBytes: number;
   /** Seconds of the CPU by part; waiting for memory apart. */
@@ -99,7 +100,7 @@ async function measured(sim: SimBoard, device: Device, prompt: string): Promise<
 }
 
 interface Reading {
-  readonly ns: number;
+  readonly slept: number;
   readonly unitCycles: number;
   readonly beats: number;
   readonly cycles: ReadonlyMap<string, number>;
@@ -111,7 +112,7 @@ function reading(sim: SimBoard): Reading {
   const { cycles, pushes } = unit?.activity(unit.state.cycle) ?? { cycles: 0, pushes: 0 };
   const functions = sim.meter?.byFunction() ?? [];
   return {
-    ns: sim.now,
+    slept: sim.copro?.slept ?? 0,
     unitCycles: cycles,
     beats: pushes,
     cycles: new Map(functions.map(({ name, cycles: each }) => [name, each])),
@@ -121,7 +122,7 @@ function reading(sim: SimBoard): Reading {
 
 function less(a: Reading, b: Reading): Reading {
   return {
-    ns: a.ns - b.ns,
+    slept: a.slept - b.slept,
     unitCycles: a.unitCycles - b.unitCycles,
     beats: a.beats - b.beats,
     cycles: new Map([...a.cycles].map(([name, cycles]) => [name, cycles - (b.cycles.get(name) ?? 0)])),
@@ -129,20 +130,25 @@ function less(a: Reading, b: Reading): Reading {
   };
 }
 
-function costOf({ board }: SimBoard, { ns, unitCycles, beats, cycles, waitCycles }: Reading, times: number): Cost {
+function costOf({ board }: SimBoard, { slept, unitCycles, beats, cycles, waitCycles }: Reading, times: number): Cost {
   const cpu = new Map<Part, number>();
   const functions = new Map<string, number>();
   for (const [name, count] of [...cycles].sort(([, a], [, b]) => b - a)) {
+    const part = partOf(name);
+    if (part === null) continue;
     const seconds = count / board.cpu.hz / times;
     functions.set(name, seconds);
-    cpu.set(partOf(name), (cpu.get(partOf(name)) ?? 0) + seconds);
+    cpu.set(part, (cpu.get(part) ?? 0) + seconds);
   }
+  const waiting = waitCycles / board.cpu.hz / times;
+  const asleep = slept / 1e9 / times;
   return {
-    seconds: ns / 1e9 / times,
+    seconds: asleep + waiting + [...cpu.values()].reduce((sum, each) => sum + each, 0),
+    slept: asleep,
     unit: unitCycles / (board.copro?.hz ?? 1) / times,
     weightBytes: (4 * beats) / times,
     cpu,
-    waiting: waitCycles / board.cpu.hz / times,
+    waiting,
     functions,
   };
 }

@@ -6,7 +6,6 @@ export const PARTS = [
   "norms, quantisation, rescaling",
   "logits",
   "sampler",
-  "wire and the rest",
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -19,6 +18,7 @@ const PATTERNS: [Part, RegExp][] = [
   ["sampler", /^as\/(sampler|generate)/],
 ];
 
-export function partOf(name: string): Part {
-  return PATTERNS.find(([, pattern]) => pattern.test(name))?.[0] ?? "wire and the rest";
+/** null: the wire and what is called from everywhere. */
+export function partOf(name: string): Part | null {
+  return PATTERNS.find(([, pattern]) => pattern.test(name))?.[0] ?? null;
 }

@@ -54,7 +54,10 @@ for (const name of await firmwareBoards()) {
       // The rest of the flash is the shim, the selector's header, tables, and what is copied to SRAM.
       const { size } = JSON.parse(readFileSync(join(folder, "firmware.json"), "utf8"));
       const share = xip.code_bytes / size.flash;
-      assert.ok(share > 0.8 && share < 0.9, `flash.xip.code_bytes is ${share.toFixed(3)} of the firmware: count it again`);
+      assert.ok(
+        share > 0.8 && share < 0.9,
+        `flash.xip.code_bytes is ${share.toFixed(3)} of the firmware: count it again`,
+      );
     });
 
     test("the README says what it takes", () => {

@@ -13,6 +13,7 @@ const TOP = 84;
 const PLOT = 400;
 const OP = "op/s";
 const FAR = 20;
+const UNIT_ALONE = ", unit alone";
 
 interface Box {
   readonly x: number;
@@ -29,7 +30,7 @@ export function rooflineFigure(roofline: Roofline): string {
     ...engines.map(({ opsPerSecond }) => opsPerSecond),
   ];
   const y = axis(rates, TOP + PLOT, TOP);
-  const colours = new Map(engines.map(({ name }, i) => [name, [colour(0), colour(2), colour(4)][i % 3]]));
+  const colours = new Map(engines.map(({ name }, i) => [name, [colour(0), colour(2), colour(6)][i % 3]]));
   const parts = [heading(20, 26, title), ...notes.map((note, i) => label(20, 46 + i * 17, note, "start", "s"))];
   const taken: Box[] = [];
 
@@ -77,10 +78,23 @@ export function rooflineFigure(roofline: Roofline): string {
     parts.push(label(WIDTH - RIGHT - 6, y.at(opsPerSecond) - 7, words, "end", "h"));
   }
   const drawn = [...lines.flatMap(stretches), ...engines.map(({ opsPerSecond }) => level(y.at(opsPerSecond)))];
+  // Marks on one place have their names under one another.
+  const named = new Set<string>();
   for (const { point, x: px, y: py } of spots) {
-    const at = place(point.name, px, py, [...taken, ...drawn]);
+    if (named.has(point.name)) continue;
+    const here = spots.filter((other) => Math.hypot(other.x - px, other.y - py) < 9).map((other) => other.point.name);
+    const fresh = here.filter((name) => !named.has(name));
+    for (const name of fresh) named.add(name);
+    // The table below has them all; here "head, unit alone" on the place of "head" is no news.
+    const names = fresh.filter((name) => !here.includes(name.replace(UNIT_ALONE, "")) || !name.endsWith(UNIT_ALONE));
+    if (names.length === 0) continue;
+    const at = place(names, px, py, [...taken, ...drawn]);
     taken.push(at);
-    parts.push(label(at.x, at.y + 12, point.name, "start", "h"));
+    parts.push(...[leader(px, py, at)].filter((line) => line !== null));
+    names.forEach((name, i) => {
+      const isLeft = at.x < px;
+      parts.push(label(isLeft ? at.x + at.width : at.x, at.y + 12 + i * 16, name, isLeft ? "end" : "start", "h"));
+    });
   }
   for (const line of lines) {
     const { x: lx, y: ly, boxes } = along(line, slope, taken);
@@ -150,24 +164,42 @@ function reach({ engines, memories, points }: Roofline): number[] {
   return [...found, ...ridges.filter((ridge) => ridge > least / FAR && ridge < most * FAR)];
 }
 
-/** Where words stand beside a point: the first place around it that nothing has taken. */
-function place(words: string, x: number, y: number, taken: readonly Box[]): Box {
-  const width = widthOf(words, 13);
-  const height = 16;
-  const places = [
-    { x: x + 11, y: y - 8 },
-    { x: x - 11 - width, y: y - 8 },
-    { x: x - width / 2, y: y + 9 },
-    { x: x - width / 2, y: y - 26 },
-    { x: x + 9, y: y + 8 },
-    { x: x + 9, y: y - 24 },
-    { x: x - 9 - width, y: y + 8 },
-    { x: x - 9 - width, y: y - 24 },
-    { x: x + 9, y: y + 24 },
-    { x: x + 9, y: y - 40 },
-  ].map((at) => ({ ...at, width, height }));
-  const inside = places.filter((at) => at.x > LEFT && at.x + width < WIDTH - RIGHT && at.y + height < TOP + PLOT);
+/** Where names stand beside a point: the nearest place that nothing has taken. */
+function place(names: readonly string[], x: number, y: number, taken: readonly Box[]): Box {
+  const width = Math.max(...names.map((name) => widthOf(name, 13)));
+  const height = 16 * names.length;
+  const far = [0, 12, 24, 36, 50, 80, 120, 170];
+  const places = far
+    .flatMap((dx) =>
+      far.flatMap((dy) =>
+        [dy, -dy].flatMap((up) => [
+          { dx, up, right: true },
+          { dx, up, right: false },
+        ]),
+      ),
+    )
+    .sort((a, b) => Math.hypot(a.dx, a.up) - Math.hypot(b.dx, b.up))
+    .map(({ dx, up, right }) => ({
+      ...{ x: right ? x + 11 + dx : x - 11 - dx - width, y: y - height / 2 - up },
+      ...{ width, height },
+    }));
+  const inside = places.filter(
+    (at) => at.x > LEFT && at.x + width < WIDTH - RIGHT && at.y > TOP && at.y + height < TOP + PLOT,
+  );
   return inside.find((at) => !taken.some((box) => overlap(at, box))) ?? inside[0] ?? places[0];
+}
+
+/** From a mark to names that do not stand right beside it; null: they do. */
+function leader(x: number, y: number, box: Box): string | null {
+  const ends = { x: box.x > x ? box.x - 4 : box.x + box.width + 4, y: box.y + box.height / 2 };
+  const length = Math.hypot(ends.x - x, ends.y - y);
+  if (length < 24) return null;
+  const from = { x: x + (9 * (ends.x - x)) / length, y: y + (9 * (ends.y - y)) / length };
+  return path(
+    `M${n(from.x)} ${n(from.y)} L${n(ends.x)} ${n(ends.y)}`,
+    GREY,
+    ' stroke-width="1" stroke-dasharray="2 2"',
+  );
 }
 
 function overlap(a: Box, b: Box): boolean {

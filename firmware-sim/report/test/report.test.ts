@@ -17,6 +17,15 @@ function tritkit(...args: string[]): { status: number | null; stdout: string; st
   return spawnSync(process.execPath, ["dist/cli.js", ...args], { encoding: "utf8", input: "" });
 }
 
+/** Runs a scenario with a report. @returns the report's folder */
+function scenario(name: string, content: object, options: readonly string[] = []): string {
+  const [file, out] = [join(folder, `${name}.json`), join(folder, name)];
+  writeFileSync(file, JSON.stringify(content));
+  const { status, stderr } = tritkit("sim", "--script", file, "--report", out, ...options);
+  assert.equal(status, 0, stderr);
+  return out;
+}
+
 const DEMO = ["demo", "--json", "-n", "12", "--temp", "0"];
 const first = join(folder, "first");
 const demo = tritkit(...DEMO, "--report", first);
@@ -105,7 +114,7 @@ describe("tritkit demo --report", () => {
       assert.ok(point.ops_per_second > point.roof_ops_per_second / 10, point.name);
     }
     const weights = layers * (2 * dim * heads * headDim + 2 * dim * kvHeads * headDim + 3 * dim * hiddenDim);
-    assert.equal(of("products of the layers").ops, weights);
+    assert.equal(of("products").ops, weights);
     near(of("attention").ops, 2 * layers * heads * headDim * tokens.mean_context, 1e-6);
   });
 
@@ -161,17 +170,21 @@ describe("tritkit demo --report", () => {
 
 describe("--vcd-from", () => {
   it("shows the line bit by bit: a receiver that samples it finds the frames that the host sent", () => {
-    const out = join(folder, "line");
-    assert.equal(tritkit(...DEMO, "--report", out, "--vcd-from", "0", "--vcd-us", "8000").status, 0);
+    const hello = { board: "rp2040-pico", model: "llama-300k", steps: [{ assert_model: "llama-300k" }] };
+    // When the first byte is on the line, the trace says.
+    const { traceEvents } = checkTrace(read("trace.json", scenario("when", hello)));
+    const begins = Math.floor(traceEvents.find(({ cat }) => cat === "UART rx")?.ts ?? 0) - 100;
+    const out = scenario("line", hello, ["--vcd-from", String(begins), "--vcd-us", "8000"]);
+    const end = (begins + 8000) * 1e6;
     const { values, changes } = readVcd(read("window.vcd", out));
     const edges = [{ at: 0, value: values.get("uart.rx") }, ...changes.filter(({ name }) => name === "uart.rx")];
     const level = (at: number): number => Number(edges.findLast((edge) => edge.at <= at)?.value);
     const bit = 1e12 / 115_200;
     const bytes: number[] = [];
-    let from = 0;
+    let from = begins * 1e6;
     for (;;) {
       const start = edges.find(({ at, value }) => at >= from && value === "0");
-      if (start === undefined || start.at + 10 * bit > 8e9) break;
+      if (start === undefined || start.at + 10 * bit > end) break;
       const sample = (k: number): number => level(start.at + (k + 0.5) * bit);
       assert.deepEqual([sample(0), sample(9)], [0, 1]);
       bytes.push([1, 2, 3, 4, 5, 6, 7, 8].reduce((byte, k) => byte | (sample(k) << (k - 1)), 0));
@@ -179,8 +192,79 @@ describe("--vcd-from", () => {
     }
     // SMP over a console: 06 09, base64, newline.
     assert.deepEqual(bytes.slice(0, 2), [6, 9]);
-    const end = bytes.indexOf(10);
-    assert.match(String.fromCharCode(...bytes.slice(2, end)), /^[A-Za-z0-9+/]+=*$/);
+    assert.match(String.fromCharCode(...bytes.slice(2, bytes.indexOf(10))), /^[A-Za-z0-9+/]+=*$/);
+  });
+});
+
+describe("a board with the coprocessor", () => {
+  const chat = { model: "stories-1m", steps: [{ chat: "Once upon a time", max: 3 }] };
+  const out = scenario("copro", { board: "rp2040-pico+tgemv", ...chat }, ["--vcd-us", "400"]);
+  const { traceEvents } = checkTrace(read("trace.json", out));
+  const ofUnit = traceEvents.filter(({ ph, cat }) => ph === "X" && cat === "coprocessor");
+  const jobs = ofUnit.filter(({ args }) => args?.cycles !== undefined);
+
+  it("has a job for each matrix of a token, whose cycles are those of its phases and of its counters", () => {
+    const { tokens, model, prompt_positions } = report(out);
+    const matrices = 7 * model.shape.layers;
+    assert.equal(tokens.tensors.length, matrices + 1);
+    for (const { name, times } of tokens.tensors) assert.equal(times, 1, name);
+    // A prompt's positions share passes over the weights.
+    const passes = jobs.filter(({ name }) => name === "layer 0 ffn_up").length;
+    assert.ok(passes > tokens.positions && passes <= tokens.positions + prompt_positions.positions, `${passes} passes`);
+    for (const { name, ts = 0, dur = 0, args = {} } of jobs) {
+      const classes = ["setup", "astall", "issue", "wstall", "ostall", "drain"];
+      const sum = classes.reduce((total, each) => total + Number(args[each]), 0);
+      assert.equal(sum, args.cycles, name);
+      near(dur * 125, Number(args.cycles), 1e-9); // 125 MHz
+      const phases = ofUnit.filter((other) => other.args === undefined && inside(other, ts, dur));
+      near(
+        phases.reduce((total, phase) => total + (phase.dur ?? 0), 0),
+        dur,
+        1e-9,
+      );
+    }
+  });
+
+  it("counts the time in which the CPU sleeps for the unit to the parts whose products it makes", () => {
+    const { tokens } = report(out);
+    const sleeps = tokens.parts.filter(({ copro_ns }: { copro_ns: number }) => copro_ns > 0);
+    assert.deepEqual(
+      sleeps.map(({ part }: { part: string }) => part),
+      ["QKV", "output projection", "FFN", "head"],
+    );
+    assert.ok(tokens.copro_ns / tokens.ns > 0.2);
+  });
+
+  it("shows in the waveforms, cycle by cycle, what the job's counters say", () => {
+    const { values, changes } = readVcd(read("window.vcd", out));
+    const busy = changes.find(({ name, value }) => name === "tgemv.busy" && value === "1");
+    const begins = busy?.at ?? 0;
+    const job = jobs.find(({ ts = 0 }) => Math.abs(ts * 1e6 - begins) < 2000);
+    assert.ok(job !== undefined, `no job begins at ${begins} ps`);
+    const until = begins + Number(job.args?.cycles) * 8000;
+    for (const signal of ["issue", "wstall", "astall", "ostall"]) {
+      let [high, at, level] = [0, begins, values.get(`tgemv.${signal}`)];
+      const edges = changes.filter(({ name }) => name === `tgemv.${signal}`);
+      for (const edge of [...edges, { at: until, value: "0" }]) {
+        const end = Math.min(edge.at, until);
+        if (level === "1" && end > at) high += end - at;
+        at = Math.max(at, end);
+        level = edge.value;
+      }
+      assert.equal(high / 8000, job.args?.[signal], signal);
+    }
+    assert.ok(changes.some(({ name, value }) => name === "tgemv.irq" && value === "1"));
+  });
+
+  it("finds the tensors of an image that was copied to PSRAM", () => {
+    const psram = scenario("psram", { board: "rp2350-pico2+tgemv", ...chat });
+    const { tokens, roofline } = report(psram);
+    assert.equal(tokens.tensors.length, 36);
+    for (const { name, bytes, bytes_read } of tokens.tensors) assert.equal(bytes_read, bytes, name);
+    assert.ok(
+      roofline.points.every(({ name, memory }: Record<string, string>) => name === "attention" || memory === "PSRAM"),
+    );
+    assert.ok(checkTrace(read("trace.json", psram)).traceEvents.some(({ cat }) => cat === "PSRAM"));
   });
 });
 
@@ -200,10 +284,7 @@ describe("a folder for a report", () => {
     const old = join(folder, "old");
     cpSync(first, old, { recursive: true });
     // A scenario that makes no token has no figures of one.
-    const scenario = join(folder, "quiet.json");
-    writeFileSync(scenario, JSON.stringify({ board: "rp2040-pico", steps: [{ wait_ms: 5 }] }));
-    const { status, stderr } = tritkit("sim", "--script", scenario, "--report", old);
-    assert.equal(status, 0, stderr);
+    scenario("old", { board: "rp2040-pico", steps: [{ wait_ms: 5 }] });
     assert.deepEqual(readdirSync(old).sort(), ["index.html", "report.json", "trace.json"]);
     assert.equal(report(old).tokens, null);
   });
@@ -215,6 +296,11 @@ describe("a folder for a report", () => {
     assert.equal(existsSync(join(folder, "no")), false);
   });
 });
+
+function inside(event: { ts?: number; dur?: number }, ts: number, dur: number): boolean {
+  const from = event.ts ?? 0;
+  return from >= ts - 1e-6 && from + (event.dur ?? 0) <= ts + dur + 1e-6;
+}
 
 function near(value: number, expected: number, tolerance: number): void {
   const distance = Math.abs(value - expected);

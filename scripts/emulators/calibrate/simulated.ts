@@ -7,6 +7,13 @@ import { openSimLine, startSim } from "../../../host/transports/sim.ts";
 import { flashFileWith } from "../flash_file.ts";
 import { patient } from "./answers.ts";
 
+/** Bytes read from flash, and cycles of waiting, by the board's own figures: for those and for the code that runs from there. */
+export interface FlashUse {
+  readonly bytes: number;
+  readonly dataWait: number;
+  readonly codeWait: number;
+}
+
 /** Since the board was made. */
 export interface SimCounts {
   /** By function. */
@@ -14,8 +21,7 @@ export interface SimCounts {
   readonly calls: ReadonlyMap<string, number>;
   /** Calls of the HAL, and bytes that it copied. */
   readonly hal: { readonly calls: number; readonly bytes: number };
-  /** Bytes read from flash, and cycles of waiting for them by the board's own figures. */
-  readonly flash: { readonly bytes: number; readonly wait: number };
+  readonly flash: FlashUse;
 }
 
 export interface Simulated {
@@ -41,7 +47,12 @@ export async function startSimulated(
     counts() {
       const { hal, flash, wait } = meter.totals();
       const calls = new Map(meter.byFunction().map((of) => [of.name, of.calls]));
-      return { ops: meter.opsByFunction(), calls, hal, flash: { bytes: flash.bytes, wait: wait.flash } };
+      return {
+        ops: meter.opsByFunction(),
+        calls,
+        hal,
+        flash: { bytes: flash.bytes, dataWait: wait.flash, codeWait: wait.code },
+      };
     },
     close: () => device.close(),
   };

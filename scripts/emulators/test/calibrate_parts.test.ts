@@ -23,7 +23,7 @@ function phase(ops: Record<string, OpCounts>, counted: Record<string, number>, m
     ops: new Map(Object.entries(ops)),
     calls: new Map(),
     hal: { calls: 0, bytes: 0 },
-    flash: { bytes: 0, wait: 0 },
+    flash: { bytes: 0, dataWait: 0, codeWait: 0 },
     ...more,
   };
 }

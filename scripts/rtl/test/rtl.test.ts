@@ -16,29 +16,22 @@ import { buildSimulator, findSimulator, RTL } from "../simulator.ts";
 
 const skip = process.env.TRITKIT_TEST_RTL === undefined ? "needs TRITKIT_TEST_RTL=1 and iverilog" : false;
 
-/** Sets of 40 random jobs, until one shows the damage. */
-const SEEDS = 15;
+/** Sets of JOBS random jobs, until one shows the damage. */
+const SEEDS = 8;
+const JOBS = 80;
 
-/** One damage each: file, what stands there, what stands there instead. */
+/** One damage each (npm run rtl:mutants makes others at random): file, what stands there, what stands there instead. */
 const DAMAGES: [file: string, from: string, to: string][] = [
-  ["tgemv_decode.v", "lo == 5'd27 |", "lo == 5'd28 |"],
   ["tgemv_decode.v", "ab >= 4'd7", "ab >= 4'd8"],
   ["tgemv_tree.v", "assign carry = negative[4]", "assign carry = 1'b0 & negative[4]"],
   ["tgemv_core.v", "(shadow_full | (add & add_last))", "shadow_full"],
   ["tgemv_core.v", "first_group & ~first_plane", "1'b0"],
-  ["tgemv_core.v", "rows_left <= 16'd4", "rows_left < 16'd4"],
-  ["tgemv_core.v", "{4'd0, ~nonzero_in[i]}", "{4'd0, nonzero_in[i]}"],
-  ["tgemv_load.v", "bank == 3'd4 & beyond1;", "1'b0;"],
   ["tgemv_load.v", "zero1 ? 16'd0 : m_rdata[31:16]", "m_rdata[31:16]"],
   ["tgemv_load.v", "{x0[12], x0[12:6]} + {7'd0, x0[5]}", "{x0[12], x0[12:6]}"],
   ["tgemv_weights.v", "count != FIFO[FIFO_BITS:0]", "count < FIFO[FIFO_BITS:0] - 1"],
   ["tgemv_writer.v", "block <= block + 30'd4", "block <= block + 30'd5"],
-  ["tgemv_writer.v", "base   <= base + {14'd0, stride}", "base   <= base"],
-  ["tgemv_control.v", "kept_wide == wide", "1'b1"],
   ["tgemv_control.v", "sum != SUM", "1'b0"],
-  ["tgemv_control.v", "if (~keep) kept <= 1'b0;", ""],
   ["tgemv_counters.v", "phase == LOAD | phase == PRIME", "phase == LOAD"],
-  ["tgemv_regs.v", "(irq_stat & ~written)", "irq_stat"],
   ["tgemv_regs.v", "assign start = wants_start & ~busy", "assign start = wants_start"],
 ];
 
@@ -54,14 +47,14 @@ describe("a damaged unit", { skip }, () => {
         const simulator = buildSimulator(findSimulator("iverilog"), TGEMV_DEFAULTS, folder);
         let found = false;
         for (let seed = 1; !found && seed <= SEEDS; seed++)
-          for (const batch of randomBatches(seed, 40)) {
+          for (const batch of randomBatches(seed, JOBS)) {
             const { differences } = compare(simulator, batch, TGEMV_DEFAULTS);
             found ||= differences.length > 0;
             if (differences.length === 0 || file !== "tgemv_tree.v") continue;
             const least = smallest(simulator, batch, differences[0].scenario, TGEMV_DEFAULTS);
             assert.ok(least !== null && least.scenario.ops.length <= 4, "the repro is not small");
           }
-        assert.ok(found, `none of ${40 * SEEDS} random jobs shows it`);
+        assert.ok(found, `none of ${JOBS * SEEDS} random jobs shows it`);
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }
