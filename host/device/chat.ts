@@ -12,7 +12,7 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
-import { pause, type World } from "../transports/world.ts";
+import { pause, REAL_WORLD, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
 import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
@@ -22,7 +22,7 @@ import { Stopwatch } from "./stopwatch.ts";
 const PROMPT_PIECE = 768;
 /** A device answers `next` within 250 ms of its own time, or when the token that it computes is done. */
 const NEXT = { deadlineMs: 2000 + NEXT_POLL_US / 1000, attempts: 5 };
-/** A simulated board computes a token of a large model for seconds of this machine's, more when it is busy: its line is not lost for that. */
+/** A simulated board computes a token of a large model for seconds of this machine's, more when it is busy: its line is not lost for that. Where deadlines pass in simulated time, too, it is as patient as with a chip. */
 const SIMULATED_ATTEMPTS = 60;
 /** While the device still works for a host that is gone. */
 const BUSY_STEP_MS = 500;
@@ -124,7 +124,8 @@ function damagedWeights({ copro }: CborMap): TritkitError {
 /** The reply, or null as soon as the caller gives up: a poll that is open must not keep `stop` waiting for a place in the window. */
 async function next(device: Device, body: CborMap, signal: AbortSignal | undefined): Promise<CborMap | null> {
   try {
-    const attempts = device.session.transport.simulated ? SIMULATED_ATTEMPTS : NEXT.attempts;
+    const { transport, world } = device.session;
+    const attempts = transport.simulated && world === REAL_WORLD ? SIMULATED_ATTEMPTS : NEXT.attempts;
     return await device.read(TK_NEXT, body, { ...NEXT, attempts, signal });
   } catch (error) {
     if (signal?.aborted) return null;
