@@ -10,7 +10,6 @@ import {
   COPRO_UNITS,
   CORES,
   type Copro,
-  type Energy,
   type Flash,
   type Memory,
   ORIGINS,
@@ -65,6 +64,7 @@ function readXip(fields: Fields): Xip {
     overhead_cycles: fields.quantity("overhead_cycles"),
     following_cycles: fields.quantity("following_cycles"),
     cycles_per_byte: fields.quantity("cycles_per_byte"),
+    code_bytes: fields.integer("code_bytes", 0, 1 << 24),
   };
   fields.done();
   return xip;
@@ -180,16 +180,6 @@ function readAdc(fields: Fields): Board["adc"] {
   return adc;
 }
 
-function readEnergy(fields: Fields): Energy {
-  const energy = {
-    profile: fields.text("profile"),
-    core_pj_per_cycle: fields.quantity("core_pj_per_cycle"),
-    flash_pj_per_byte: fields.quantity("flash_pj_per_byte"),
-  };
-  fields.done();
-  return energy;
-}
-
 /**
  * Checks every field of a parsed board file.
  * @param json what JSON.parse returned
@@ -217,7 +207,7 @@ export function parseBoard(json: unknown, name: string, boards: BoardFiles = () 
     })),
     gpio: readGpio(fields.child("gpio")),
     adc: fields.orNull("adc", () => readAdc(fields.child("adc"))),
-    energy: fields.orNull("energy", () => readEnergy(fields.child("energy"))),
+    energy: fields.orNull("energy", () => fields.text("energy")),
     verified: fields.list("verified", 0, (item) => ({
       how: item.oneOf("how", VERIFIED_HOW),
       what: item.text("what"),

@@ -5,6 +5,8 @@ import { type Board, ORIGINS } from "./types.ts";
 
 /** It names a file and travels in the device's hello, which has room for 32 bytes. */
 const NAME = /^(?=.{1,32}$)[a-z0-9][a-z0-9-]*(\+[a-z0-9-]+)?$/;
+/** It names a file, too. */
+const PROFILE = /^[a-z0-9][a-z0-9-]*$/;
 
 /** Address space of a coprocessor's registers. */
 const REGISTER_BYTES = 4096;
@@ -183,8 +185,12 @@ function checkCopro(board: Board): void {
 
 function checkOthers(board: Board): void {
   demand(NAME.test(board.name), "name", `expected ${NAME.source}, got ${JSON.stringify(board.name)}`);
-  const pj = board.energy?.core_pj_per_cycle;
-  demand(pj !== 0, "energy.core_pj_per_cycle", "expected a number above 0, got 0");
+  const { energy } = board;
+  demand(
+    energy === null || PROFILE.test(energy),
+    "energy",
+    `expected null or the name of a profile, ${PROFILE.source}, got ${JSON.stringify(energy)}`,
+  );
   const { default_baud, max_baud } = board.uart;
   demand(max_baud >= default_baud, "uart.max_baud", `expected at least default_baud ${default_baud}, got ${max_baud}`);
   const { pins, led } = board.gpio;

@@ -54,6 +54,10 @@ export class Fields {
     return Object.hasOwn(this.object, key) ? this.object[key] : undefined;
   }
 
+  has(key: string): boolean {
+    return Object.hasOwn(this.object, key);
+  }
+
   text(key: string): string {
     const value = this.take(key);
     return typeof value === "string" && value.trim() !== "" ? value : refuse(this.at(key), "a text", value);

@@ -84,6 +84,8 @@ export interface Xip {
   /** The same for a line that follows the one fetched before. */
   readonly following_cycles: number;
   readonly cycles_per_byte: number;
+  /** Bytes of the device module's code that the CPU fetches through this cache as it runs; 0: code comes another way, or from RAM. */
+  readonly code_bytes: number;
 }
 
 export interface Flash {
@@ -175,14 +177,6 @@ export interface UsbId {
   readonly what: string;
 }
 
-export interface Energy {
-  readonly profile: string;
-  /** Whole chip, picojoules a CPU cycle, SRAM and bus included. */
-  readonly core_pj_per_cycle: number;
-  /** Picojoules a byte read from flash, on top of the core; 0 where the core's figure contains them. */
-  readonly flash_pj_per_byte: number;
-}
-
 export interface Verified {
   readonly how: (typeof VERIFIED_HOW)[number];
   readonly what: string;
@@ -217,8 +211,8 @@ export interface Board {
     readonly bits: number;
     readonly vref_mv: number;
   } | null;
-  /** null: nobody has a figure worth printing. */
-  readonly energy: Energy | null;
+  /** The energy profile of its chip (firmware-sim/energy/profiles). null: nobody has figures worth printing. */
+  readonly energy: string | null;
   readonly verified: readonly Verified[];
   /** Dotted path, or a prefix of paths, to "origin: where the number stands". */
   readonly sources: Readonly<Record<string, string>>;

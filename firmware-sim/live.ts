@@ -9,11 +9,15 @@
  * writes, looking up every LOOK_MS. A slice ends when it has lasted SLICE_MS, or the host got bytes that it may want
  * to answer: what arrives meanwhile (a "stop" between two tokens) waits for one poll or SLICE_MS, whichever is longer.
  *
+ * It can be held (`pause`), as by a debugger: its time stands still, what is on the line waits. From there it goes on to a condition (`runUntil`),
+ * a time, or for good (`resume`).
+ *
  * NOT IMPLEMENTED: catching up with a wall clock that ran more than CATCH_UP ahead (a suspended machine, speed 1 with a model
  * that this machine computes slower than the chip): the rest is forgotten.
  */
+import { TokenTap } from "./control/token_tap.ts";
 import type { SimBoard } from "./sim_board.ts";
-import { TICK } from "./sim_board.ts";
+import { type Step, TICK } from "./sim_board.ts";
 import { SimError } from "./sim_error.ts";
 
 export interface LiveOptions {
@@ -30,31 +34,51 @@ const CATCH_UP = 1000 * MS;
 
 export class LiveBoard {
   readonly board: SimBoard;
-  readonly #paced: boolean;
+  #paced: boolean;
   readonly #onOff: (error: SimError | null) => void;
   /** Simulated and wall time that belong together, ns. */
   #anchor = { sim: 0, wall: 0 };
+  #silent = 0;
   /** The next slice: null while none is to come. */
   #next: { cancel: () => void; asleep: boolean } | null = null;
   #inSlice = false;
   #closed = false;
+  #paused = false;
+  /** Where it is to be held again: a condition, a simulated time in ns, and who waits for it. */
+  #stop: { holds: () => boolean; at: number; reached: () => void } | null = null;
+  #polls = 0;
+  readonly #tap = new TokenTap();
 
   /** Switches the board on when it is off, and runs it until `close`. @throws SimError as SimBoard.powerOn */
   constructor(board: SimBoard, { speed = "max", onOff = () => {} }: LiveOptions = {}) {
     this.board = board;
     this.#paced = speed === 1;
     this.#onOff = onOff;
+    board.uart.onHostData((bytes) => this.#tap.push(bytes));
     if (board.state === "off") board.powerOn();
     this.wake();
   }
 
   /** Goes on at once: after bytes were put on the line, or the board was switched on again. */
   wake(): void {
-    if (this.#closed || this.#inSlice) return;
+    if (this.#closed || this.#inSlice || this.#paused) return;
     if (this.#next === null) this.#anchor = { sim: this.board.now, wall: wallNow() };
     else if (!this.#next.asleep) return;
-    else if (this.board.state === "on") this.board.sleepUntil(this.#allowed());
+    else if (this.board.state === "on") this.#follow(this.#allowed());
     this.#schedule(0);
+  }
+
+  /**
+   * ns of simulated time that passed only because the wall's did, at full speed: how long the host took to answer, which says nothing about the board.
+   */
+  get silent(): number {
+    return this.#silent;
+  }
+
+  #follow(at: number): void {
+    const from = this.board.now;
+    this.board.sleepUntil(at);
+    if (!this.#paced) this.#silent += this.board.now - from;
   }
 
   /** Stops running; the board stays as it is. */
@@ -62,6 +86,54 @@ export class LiveBoard {
     this.#closed = true;
     this.#next?.cancel();
     this.#next = null;
+  }
+
+  get speed(): 1 | "max" {
+    return this.#paced ? 1 : "max";
+  }
+
+  set speed(speed: 1 | "max") {
+    this.#paced = speed === 1;
+    this.#anchor = { sim: this.board.now, wall: wallNow() };
+  }
+
+  /** Polls and told tokens since it was made. */
+  get polls(): number {
+    return this.#polls;
+  }
+
+  get tokens(): number {
+    return this.#tap.tokens;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Holds the board where it is, between two polls. What `runUntil` waited for is given up. */
+  pause(): void {
+    this.#paused = true;
+    this.#next?.cancel();
+    this.#next = null;
+    this.#stop?.reached();
+    this.#stop = null;
+  }
+
+  resume(): void {
+    this.pause();
+    this.#paused = false;
+    this.wake();
+  }
+
+  /**
+   * Goes on until `holds`, asked after each poll, or until simulated time `at`, ns; then it is held.
+   * @returns when it is, or the board went off
+   */
+  runUntil(holds: () => boolean, at = Number.POSITIVE_INFINITY): Promise<void> {
+    this.resume();
+    return new Promise((reached) => {
+      this.#stop = { holds, at, reached };
+    });
   }
 
   get closed(): boolean {
@@ -95,33 +167,48 @@ export class LiveBoard {
     } finally {
       this.#inSlice = false;
     }
-    if (wait !== null && !this.#closed) this.#schedule(wait);
+    if (this.#isOff()) {
+      this.#stop?.reached();
+      this.#stop = null;
+    }
+    if (wait !== null && !this.#closed && !this.#paused) this.#schedule(wait);
   }
 
-  /** @returns ms to sleep; null: the board went off */
+  #isOff(): boolean {
+    return this.board.state === "off";
+  }
+
+  /** @returns ms to sleep; null: the board went off, or is held */
   #runFast(): number | null {
     const { board } = this;
     const end = performance.now() + SLICE_MS;
     do {
-      const step = board.step();
+      const step = this.#step();
+      if (step === null) return null;
       if (step === "power-cut") return this.#off();
       const heard = board.uart.deliver(board.now);
       const next = board.nextEventAt();
-      if (step === "idle" && next === Number.POSITIVE_INFINITY) {
+      if (
+        step === "idle" &&
+        next === Number.POSITIVE_INFINITY &&
+        (this.#stop?.at ?? Number.POSITIVE_INFINITY) === Number.POSITIVE_INFINITY
+      ) {
         // Silence: from here on simulated time follows the wall.
         const allowed = this.#allowed();
         if (board.now >= allowed) return LOOK_MS;
-        board.sleepUntil(Math.min(board.now + TICK, allowed));
+        const from = board.now;
+        this.#sleepUntil(Math.min(board.now + TICK, allowed));
+        this.#silent += board.now - from;
         continue;
       }
-      if (step === "idle") board.sleepUntil(Math.min(next, board.now + TICK));
+      if (step === "idle") this.#sleepUntil(Math.min(next, board.now + TICK));
       this.#anchor = { sim: board.now, wall: wallNow() };
       if (heard) return 0;
     } while (performance.now() < end);
     return 0;
   }
 
-  /** @returns ms to sleep; null: the board went off */
+  /** As runFast. */
   #runPaced(): number | null {
     const { board } = this;
     const end = performance.now() + SLICE_MS;
@@ -130,11 +217,12 @@ export class LiveBoard {
       const heard = board.uart.deliver(Math.min(board.now, allowed));
       if (board.now > allowed) return (board.now - allowed) / MS;
       if (heard) return 0;
-      const step = board.step();
+      const step = this.#step();
+      if (step === null) return null;
       if (step === "power-cut") return this.#off();
       if (step === "busy") continue;
       const next = Math.min(board.nextEventAt(), board.now + TICK);
-      board.sleepUntil(Math.min(next, allowed));
+      this.#sleepUntil(Math.min(next, allowed));
       if (next > allowed) {
         const silent = board.nextEventAt() === Number.POSITIVE_INFINITY;
         return silent ? LOOK_MS : (next - allowed) / MS;
@@ -146,6 +234,21 @@ export class LiveBoard {
   #off(): null {
     this.#onOff(null);
     return null;
+  }
+
+  /** One poll. @returns null when the board is to be held now */
+  #step(): Step | null {
+    if (this.#stop !== null && (this.board.now >= this.#stop.at || this.#stop.holds())) {
+      this.pause();
+      return null;
+    }
+    this.#polls++;
+    return this.board.step();
+  }
+
+  /** Sleeps, but not past the time at which the board is to be held. */
+  #sleepUntil(at: number): void {
+    this.board.sleepUntil(Math.min(at, this.#stop?.at ?? at));
   }
 }
 

@@ -12,6 +12,8 @@
  *     off     on        refused   off        refused
  *     on      refused   on        off        time passes; off after a power cut or a trap
  *
+ *     The supply can be told to fail (faults/supply.ts): at a time, or in a flash operation; for good, or for a dip that resets.
+ *
  *     boot: left out     at reset the module starts, whatever the flash outside the partition holds
  *     boot: from "rom"   the chip's boot ROM runs (rom/); it may jump to what flash holds
  *     boot: from "flash" what flash holds starts: the module where that is the board's firmware byte for byte, otherwise nothing
@@ -31,10 +33,12 @@ import { halImports } from "./bus/hal.ts";
 import { type MemoryMap, memoryMap } from "./bus/memory_map.ts";
 import { imageIn, selectSlot } from "./bus/selector.ts";
 import { Clock, type CpuCost, FLAT_COST, US } from "./clock.ts";
+import { Supply } from "./faults/supply.ts";
 import type { Meter } from "./meter/meter.ts";
 import { meteredModule } from "./meter/metered_module.ts";
+import { Adc } from "./peripherals/adc.ts";
 import { Entropy } from "./peripherals/entropy.ts";
-import { Flash } from "./peripherals/flash.ts";
+import { Flash, type Supplied } from "./peripherals/flash.ts";
 import { Gpio } from "./peripherals/gpio.ts";
 import { Timer } from "./peripherals/timer.ts";
 import { Uart } from "./peripherals/uart.ts";
@@ -43,6 +47,7 @@ import { bootRomOf } from "./rom/roms.ts";
 import { PowerCut, SimError } from "./sim_error.ts";
 import { type CoreState, loadCore, type Snapshot, saveCore } from "./snapshot.ts";
 import { type Device, deviceModule, type HalImports, instantiateDevice } from "./wasm_host.ts";
+import { spanImports, type Watcher } from "./watcher.ts";
 
 export interface SimBoardOptions {
   readonly board: Board;
@@ -58,6 +63,8 @@ export interface SimBoardOptions {
   readonly cpu?: "flat" | "metered";
   /** In place of the CPU's, for tests. */
   readonly cost?: CpuCost;
+  /** Looks on; with `cpu` "metered" only. */
+  readonly watcher?: Watcher;
   /** How the chip boots. Left out: as a board that was delivered with its firmware and has no boot ROM. */
   readonly boot?: BootOptions;
   /** The board has two slots for its firmware and starts by its selector; `flash` is all of flash. Not together with `boot`. */
@@ -111,7 +118,12 @@ export class SimBoard {
   readonly uart: Uart;
   readonly timer: Timer;
   readonly gpio: Gpio;
+  /** What its sensors say. */
+  readonly adc: Adc;
+  readonly supply: Supply;
   readonly entropy: Entropy;
+  /** Called before each step: for faults that come and go. */
+  onStep: (() => void) | null = null;
   /** null: the board has no coprocessor. */
   readonly copro: CoproBus | null;
   readonly #clock = new Clock();
@@ -121,6 +133,7 @@ export class SimBoard {
   readonly #map: MemoryMap;
   readonly #module: WebAssembly.Module;
   readonly #hal: HalImports;
+  readonly #watcher: Watcher | null;
   readonly #boot: BootOptions | null;
   readonly #slots: SlotsOptions | null;
   /** The slot that was started, and the one that is to be tried once; null: none. */
@@ -128,6 +141,7 @@ export class SimBoard {
   #wish: number | null = null;
   #watchdogAt = Number.POSITIVE_INFINITY;
   readonly #rom: BootRom | null;
+  #busyNs = 0;
   #strap: Strap = "flash";
   #lines: ModemLines = { dtr: false, rts: false };
   /** null: no power. */
@@ -153,10 +167,11 @@ export class SimBoard {
   }
 
   private constructor(options: SimBoardOptions) {
-    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", boot, slots = null } = options;
+    const { board, wasm, flash, seed = 0, timing = "typ", cpu = "flat", watcher, boot, slots = null } = options;
     this.board = board;
     this.#map = memoryMap(board);
-    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map) : null;
+    const metered = cpu === "metered" ? meteredModule(board, wasm, this.#map, watcher?.spans) : null;
+    this.#watcher = metered === null ? null : (watcher ?? null);
     this.meter = metered?.meter ?? null;
     const cost = options.cost ?? this.meter ?? FLAT_COST;
     this.#cost = cost;
@@ -165,18 +180,20 @@ export class SimBoard {
     this.uart = new Uart(board.uart, this.#clock);
     this.timer = new Timer(this.#clock);
     this.gpio = new Gpio(board.gpio.pins, this.#clock);
+    this.adc = new Adc(board.adc?.channels ?? 0);
     this.entropy = new Entropy(seed);
     const sectors = splitSectors(board);
     const physics = { ...board.flash, worst_case: timing === "max", busy: (ns: number) => this.#flashBusy(ns) };
     this.flash = new Flash({ ...physics, sectors: sectors.partition, seed });
     this.firmwareFlash = new Flash({ ...physics, sectors: sectors.around, seed: seed + 1 });
+    this.supply = new Supply([this.flash, this.firmwareFlash]);
     this.flashBus = new FlashBus(board, this.flash, this.firmwareFlash);
     if (flash !== undefined) this.#load(flash);
     this.#boot = boot ?? null;
     this.#rom = boot === undefined ? null : this.#makeRom(boot);
     this.#strap = boot?.from ?? "flash";
     this.#slots = slots;
-    const { uart, timer, gpio, entropy } = this;
+    const { uart, timer, gpio, adc, entropy } = this;
     const firmwarePins = {
       board,
       flash: this.firmwareFlash,
@@ -189,7 +206,19 @@ export class SimBoard {
     const memory = { bytes: () => this.#moduleOf().bytes() };
     this.copro = CoproBus.of({ board, clock: this.#clock, map: this.#map, memory, flash: this.flash });
     this.#hal = halImports({
-      ...{ board, clock: this.#clock, cost, map: this.#map, uart, flash: this.flash, timer, gpio, entropy, firmware },
+      ...{
+        board,
+        clock: this.#clock,
+        cost,
+        map: this.#map,
+        uart,
+        flash: this.flash,
+        timer,
+        gpio,
+        adc,
+        entropy,
+        firmware,
+      },
       memory,
       copro: this.copro,
       requestReset: () => {
@@ -198,6 +227,7 @@ export class SimBoard {
       onSlept: () => {
         this.#slept = true;
       },
+      onWait: (until) => this.#watcher?.slept(until),
     });
   }
 
@@ -220,6 +250,16 @@ export class SimBoard {
     return this.#clock.now;
   }
 
+  /** The same in the middle of the module's work: with what the CPU has done since it called the board last. */
+  get nowExactly(): number {
+    return this.now + (this.meter?.ahead ?? 0);
+  }
+
+  /** Of them, those in which poll() had something to do; since this object was made, snapshots or not. */
+  get busyNs(): number {
+    return this.#busyNs;
+  }
+
   /**
    * Switches on and boots.
    * @returns "off" when power was cut while booting
@@ -227,13 +267,15 @@ export class SimBoard {
    */
   powerOn(): "on" | "off" {
     if (this.#running !== null) throw new SimError("E_SIM_OFF", `${this.board.name} is on already`);
-    return this.#guarded(() => this.#start()) === "power-cut" ? "off" : "on";
+    // What was ordered for a time at which there was no power anyway.
+    if (this.supply.failsAt <= this.now) this.supply.hold();
+    return this.#supplied(() => this.#start()) === "power-cut" ? "off" : "on";
   }
 
   /** Presses the reset button: as powerOn, with time and cable going on. */
   reset(): "on" | "off" {
     this.#powered();
-    return this.#guarded(() => this.#start()) === "power-cut" ? "off" : "on";
+    return this.#supplied(() => this.#start()) === "power-cut" ? "off" : "on";
   }
 
   /** Sets the straps; they count at the next reset. Nothing where no boot ROM is modelled. */
@@ -258,6 +300,7 @@ export class SimBoard {
 
   /** SRAM and what is on the line are lost, flash is kept. */
   powerOff(): void {
+    this.#watcher?.stopped();
     this.#running = null;
     this.#device = null;
     this.#resetRequested = false;
@@ -276,13 +319,16 @@ export class SimBoard {
    */
   step(): Step {
     this.#powered();
-    return this.#guarded(() => {
+    this.onStep?.();
+    return this.#supplied(() => {
       this.#slept = false;
+      const begun = this.now;
       const worked = this.#poll() !== 0 && !this.#slept;
       this.#clock.advance(Math.max(this.#cost.poll(), 1));
       this.uart.sync();
       if (this.now >= this.#watchdogAt) this.#resetRequested = true;
       const jump = this.#jumpRequested;
+      if (worked) this.#busyNs += this.now - begun;
       if (!this.#resetRequested && jump === null) return worked ? "busy" : "idle";
       this.#clock.advanceTo(this.uart.txEmptyAt());
       if (this.#resetRequested || jump === null) this.#start();
@@ -301,6 +347,7 @@ export class SimBoard {
 
   /** Lets time pass while the CPU sleeps. */
   sleepUntil(at: number): void {
+    if (at > this.now) this.#watcher?.slept(at);
     this.#clock.advanceTo(at);
     this.uart.sync();
   }
@@ -345,6 +392,7 @@ export class SimBoard {
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
+      adc: this.adc.state,
       entropy: entropy.state,
       copro,
     };
@@ -375,6 +423,7 @@ export class SimBoard {
     this.uart.state = snapshot.uart;
     this.timer.state = structuredClone(snapshot.timer);
     this.gpio.state = structuredClone(snapshot.gpio);
+    this.adc.state = snapshot.adc;
     this.entropy.state = snapshot.entropy;
     if (this.copro !== null && snapshot.copro !== null) this.copro.state = snapshot.copro;
   }
@@ -396,7 +445,7 @@ export class SimBoard {
   /** The module as after power-on, or in `state`. */
   #freshCore(state?: CoreState): Device {
     if (this.#core === null || !this.#complete) {
-      const device = instantiateDevice(this.#module, this.#hal, this.#map);
+      const device = instantiateDevice(this.#module, this.#hal, this.#map, this.#spans());
       this.#core = { device, asMade: saveCore(device, this.#map) };
       if (state !== undefined) loadCore(device, this.#map, state);
       return device;
@@ -404,6 +453,10 @@ export class SimBoard {
     const { device, asMade } = this.#core;
     loadCore(device, this.#map, state ?? asMade);
     return device;
+  }
+
+  #spans(): HalImports {
+    return spanImports(this.#watcher, this.meter?.module.functions ?? []);
   }
 
   /** Every chip reset; then what the straps say. */
@@ -455,6 +508,7 @@ export class SimBoard {
 
   /** Every chip as after reset, and a CPU that does nothing. */
   #halt(): void {
+    this.#watcher?.stopped();
     this.#resetRequested = false;
     this.#jumpRequested = null;
     this.#running = "nothing";
@@ -524,6 +578,24 @@ export class SimBoard {
     }
   }
 
+  /**
+   * As `guarded`, for as long as the supply holds. What the module did after it failed in this piece of work is nothing that anybody saw:
+   * flash refused it, SRAM is lost, and of the line only what had left by then arrives.
+   */
+  #supplied<T>(run: () => T): T | "busy" | "power-cut" {
+    const { supply } = this;
+    if (supply.failsAt > this.now) {
+      const result = this.#guarded(run);
+      if (result !== "power-cut" && supply.failsAt > this.now) return result;
+    }
+    if (supply.failsAt <= this.now) this.uart.deliver(supply.failsAt);
+    if (this.state === "on") this.powerOff();
+    const dip = supply.failed();
+    if (dip === null) return "power-cut";
+    this.#clock.advance(dip);
+    return this.#supplied(() => this.#start()) === "power-cut" ? "power-cut" : "busy";
+  }
+
   /** Runs the module. When it does not come back, the board is off. */
   #guarded<T>(run: () => T): T | "power-cut" {
     try {
@@ -538,11 +610,15 @@ export class SimBoard {
   }
 
   /** The CPU waits for the flash. Whether the UART hears meanwhile is the board's matter. */
-  #flashBusy(ns: number): void {
+  #flashBusy(ns: number): Supplied {
+    const { failsAt } = this.supply;
+    if (failsAt <= this.now) return "before";
     const deaf = !this.board.uart.rx_while_flash_busy;
     if (deaf) this.uart.setListening(false);
-    this.#clock.advance(ns);
+    const holds = failsAt > this.now + ns;
+    this.#clock.advance(holds ? ns : failsAt - this.now);
     this.#cost.flush();
     if (deaf) this.uart.setListening(true);
+    return holds ? "held" : "during";
   }
 }

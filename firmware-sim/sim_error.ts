@@ -10,7 +10,10 @@
  *   E_SIM_FLASH      flash content of the wrong size, or a file that cannot hold it
  *   E_SIM_COST       a cost table that is none, or a module that cannot be metered
  *   E_SIM_SNAPSHOT   a snapshot of another board or module
+ *   E_SIM_ENERGY     an energy profile that nobody knows, or that cannot be read
  *   E_SIM_ROM        the chip's boot ROM is not modelled
+ *   E_SIM_FAULT      a fault that does not exist, or that this board cannot have
+ *   E_SIM_COMMAND    a command line for a running board that is none
  *   E_SIM_LINE_BUSY  somebody else holds the serial line
  *   E_SIM_PORT       a TCP or PTY port cannot be opened
  *   E_SIM_PORT_MISSING  this machine has no means to make such a port

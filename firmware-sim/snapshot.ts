@@ -36,6 +36,7 @@ export interface Snapshot {
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;
+  readonly adc: Uint16Array;
   readonly entropy: Uint32Array;
   /** null: the board has no coprocessor. */
   readonly copro: CoproState | null;

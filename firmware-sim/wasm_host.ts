@@ -46,15 +46,22 @@ export function deviceModule(wasm: Uint8Array | WebAssembly.Module): WebAssembly
 
 /**
  * Makes an instance with memory as after power-on.
+ * @param meter imports of an instrumented module (meter/instrument.ts)
  * @throws SimError E_SIM_LINK, E_SIM_MEMORY
  */
-export function instantiateDevice(module: WebAssembly.Module, hal: HalImports, map: MemoryMap): Device {
+export function instantiateDevice(
+  module: WebAssembly.Module,
+  hal: HalImports,
+  map: MemoryMap,
+  meter: HalImports = {},
+): Device {
+  const rooms: Record<string, HalImports> = { hal, meter };
   for (const wanted of WebAssembly.Module.imports(module))
-    if (wanted.module !== "hal" || !Object.hasOwn(hal, wanted.name))
+    if (!Object.hasOwn(rooms, wanted.module) || !Object.hasOwn(rooms[wanted.module], wanted.name))
       throw new SimError("E_SIM_LINK", `the module imports ${wanted.module}.${wanted.name}, which no board has`);
 
-  const { exports } = instantiate(module, hal);
-  const { memory, boot, poll, [METER_EXPORT]: meter } = exports;
+  const { exports } = instantiate(module, rooms);
+  const { memory, boot, poll, [METER_EXPORT]: meterSum } = exports;
   if (!(memory instanceof WebAssembly.Memory) || typeof boot !== "function" || typeof poll !== "function")
     throw new SimError("E_SIM_LINK", "the module must export memory, boot and poll");
   const end = Math.max(map.end, map.xip + map.xipBytes);
@@ -68,7 +75,7 @@ export function instantiateDevice(module: WebAssembly.Module, hal: HalImports, m
   return {
     boot: () => Number(boot()),
     poll: () => Number(poll()),
-    meter: typeof meter === "function" ? (meter as () => number) : () => 0,
+    meter: typeof meterSum === "function" ? (meterSum as () => number) : () => 0,
     globals: mutableGlobals(exports),
     bytes() {
       if (view.buffer !== memory.buffer) view = new Uint8Array(memory.buffer);
@@ -77,9 +84,9 @@ export function instantiateDevice(module: WebAssembly.Module, hal: HalImports, m
   };
 }
 
-function instantiate(module: WebAssembly.Module, hal: HalImports): WebAssembly.Instance {
+function instantiate(module: WebAssembly.Module, imports: Record<string, HalImports>): WebAssembly.Instance {
   try {
-    return instantiateSync(module, { hal }).instance;
+    return instantiateSync(module, imports).instance;
   } catch (cause) {
     if (cause instanceof RangeError)
       throw new SimError("E_SIM_MEMORY", `this machine refuses the module's address space: ${message(cause)}`, {

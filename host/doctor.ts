@@ -3,7 +3,8 @@ import { access, constants, readdir } from "node:fs/promises";
 import { listBoards, listModels, loadWasm } from "./assets.ts";
 import { type CoproReport, coproText } from "./device/copro.ts";
 import { Device } from "./device/device.ts";
-import { listModels as listDeviceModels } from "./device/models.ts";
+import { listModels as listDeviceModels, type SlotInfo } from "./device/models.ts";
+import { bundledImage, checkSlot, damageError, isWhole } from "./device/verify.ts";
 import { TritkitError } from "./errors.ts";
 import { openPort } from "./transports/open.ts";
 import { portHolder } from "./transports/port_holder.ts";
@@ -96,6 +97,26 @@ function coprocessor(copro: CoproReport): Finding {
   return warn("coprocessor", coproText(copro), hint);
 }
 
+/** Whether flash still holds what was verified: of models whose image is at hand. */
+async function flashFindings(device: Device, slots: readonly SlotInfo[], signal?: AbortSignal): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const info of slots.filter(isWhole)) {
+    const image = await bundledImage(info.sha);
+    if (image === null) {
+      const advice = "`tritkit models verify FILE` compares it with the file it was flashed from.";
+      findings.push(ok("flash", `${info.name} was right at the last boot or upload. ${advice}`));
+      continue;
+    }
+    const found = await checkSlot(device, info.slot, image, signal);
+    if (found.damaged.length === 0) findings.push(ok("flash", `${info.name}: all ${found.blocks} blocks are right`));
+    else {
+      const { message, hint } = damageError(found);
+      findings.push(fail("flash", message, hint));
+    }
+  }
+  return findings;
+}
+
 async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
   try {
     const device = await Device.connect(await openPort(port), { baud: 0, signal });
@@ -115,6 +136,7 @@ async function atPort(port: string, signal?: AbortSignal): Promise<Finding[]> {
       else if (slots.some(({ state }) => state === "verified")) {
         findings.push(warn("model", "a model is there, none is active", "`tritkit models use SLOT` activates it."));
       } else findings.push(warn("model", "no model", "`tritkit flash` puts one there."));
+      findings.push(...(await flashFindings(device, slots, signal)));
       const losses = lost.rx + lost.crc;
       if (losses > 0) {
         const detail = `${lost.crc} frames were damaged and ${lost.rx} too long since reset`;

@@ -3,6 +3,7 @@ import { MILLI } from "../spec/numerics.ts";
 import { WHY_EOS, WHY_MAX } from "../spec/wire.ts";
 import type { CoproReport } from "./device/copro.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
+import type { ChipEnergy } from "./transports/transport.ts";
 
 export interface GenerateOptions {
   /** Most tokens of the answer; 0: until the model ends it. */
@@ -60,6 +61,8 @@ export interface BoardFigures {
   readonly origin: "calibrated" | "derived" | "estimated";
   /** Simulated seconds for each second of this machine's. */
   readonly timesReal: number;
+  /** Of the chip for a token after the first ones; null where that is no measurement, or the board names no energy profile. */
+  readonly energy: { readonly mjPerToken: number; readonly kind: ChipEnergy["kind"]; readonly profile: string } | null;
 }
 
 /** The sampler's options as the wire and the engine take them: integers in 1/1000 (spec/NUMERICS.md, Sampler). */

@@ -55,15 +55,20 @@ export {
   type SlotInfo,
   type SlotState,
 } from "./device/models.ts";
+export { checkFlash, type FlashCheck } from "./device/verify.ts";
 export { type Finding, inspectMachine } from "./doctor.ts";
 export { type ArenaPart, type ArenaPlan, arenaParts } from "./engine/arena.ts";
 export { Engine, type EngineKind, LOGIT_UNIT, type OpenOptions } from "./engine/engine.ts";
 export { type EvalOptions, type EvalResult, evaluate } from "./engine/eval.ts";
 export { TritkitError } from "./errors.ts";
+export { type Fits, type FitsOptions, fits, fitsFile } from "./fits/fits.ts";
 export { FloatEngine, type FloatOptions } from "./float/float_engine.ts";
 export type { Answer, GenerateOptions, StopReason } from "./generation.ts";
 export { describeImage, type ImageDescription } from "./image/describe.ts";
 export { type Image, readImage } from "./image/reader.ts";
+export { junitXml } from "./scenario/junit.ts";
+export { parseScenario, readScenario, type Scenario, type Step } from "./scenario/read.ts";
+export { type RunScenarioOptions, runScenario, type ScenarioResult, type StepResult } from "./scenario/run.ts";
 export { type DiscoverOptions, type FoundDevice, listDevices } from "./transports/discover.ts";
 export { openPort } from "./transports/open.ts";
 export {

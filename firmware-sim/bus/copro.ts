@@ -166,11 +166,10 @@ export class CoproBus {
     const { board, map, memory } = this.#pins;
     const timings = timingsOf(board);
     const streams = { flash: steady(timings.flash), psram: steady(timings.psram), sram: steady(timings.sram) };
-    const period = commonPeriod(Object.values(streams).map((stream) => stream.period));
-    const faults = (): CoproFaults => this.faults;
     const timing: BeatTiming = {
-      get period() {
-        return faults().stalls === undefined ? period : 0;
+      period: (address) => {
+        const stream = streams[placeOf(map, address)];
+        return this.faults.stalls === undefined ? (stream.period?.(address) ?? 0) : 0;
       },
       gaps: (out, count, beat, total, address) => {
         streams[placeOf(map, address)].gaps(out, count, beat, total, address);
@@ -251,11 +250,6 @@ export function kibUs(board: Board): number {
 function fraction(num: number, den: number): { num: number; den: number } {
   const divisor = gcd(num, den);
   return { num: num / divisor, den: den / divisor };
-}
-
-/** The number of beats after which all of them repeat. */
-function commonPeriod(periods: readonly number[]): number {
-  return periods.reduce((all, period) => (all * period) / gcd(all, period), 1);
 }
 
 function gcd(a: number, b: number): number {

@@ -2,11 +2,12 @@
  * HAL: the module `hal` of spec/HAL.md, each import wired to its chip. Arguments arrive as i32; addresses are made unsigned
  * here, and a pointer to where the board has no memory is what a bus fault is on a chip: the call does not return.
  *
- * The reserved names answer HAL_ABSENT: NOT IMPLEMENTED are gpio_read, adc_read, pwm_write, i2c_transfer, mmio_*, parallel, and the kernels gemv_* and attend_*.
+ * The reserved names answer HAL_ABSENT, but for gpio_read and adc_read: NOT IMPLEMENTED are pwm_write, i2c_transfer, mmio_*, parallel, and the kernels gemv_* and attend_*.
  */
 import type { Board } from "../../boards/board.ts";
 import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
 import { type Clock, type CpuCost, US } from "../clock.ts";
+import type { Adc } from "../peripherals/adc.ts";
 import type { Entropy } from "../peripherals/entropy.ts";
 import type { Flash } from "../peripherals/flash.ts";
 import type { Gpio } from "../peripherals/gpio.ts";
@@ -19,17 +20,7 @@ import type { CoproBus } from "./copro.ts";
 import type { FirmwareHal } from "./firmware_hal.ts";
 import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
 
-const RESERVED = [
-  "gpio_read",
-  "adc_read",
-  "pwm_write",
-  "i2c_transfer",
-  "parallel",
-  "gemv_tables",
-  "gemv_rows",
-  "attend_keys",
-  "attend_values",
-];
+const RESERVED = ["pwm_write", "i2c_transfer", "parallel", "gemv_tables", "gemv_rows", "attend_keys", "attend_values"];
 
 export interface HalChips {
   readonly board: Board;
@@ -41,6 +32,7 @@ export interface HalChips {
   readonly flash: Flash;
   readonly timer: Timer;
   readonly gpio: Gpio;
+  readonly adc: Adc;
   readonly entropy: Entropy;
   /** null: the board's firmware cannot replace itself. */
   readonly firmware: FirmwareHal | null;
@@ -50,10 +42,12 @@ export interface HalChips {
   readonly requestReset: () => void;
   /** The module slept until its time was over: nothing came and nothing had to leave. */
   readonly onSlept: () => void;
+  /** The module waits until then, ns: called before the time passes. */
+  readonly onWait: (until: number) => void;
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, cost, map, memory, uart, flash, timer, gpio, entropy, firmware, copro } = chips;
+  const { clock, cost, map, memory, uart, flash, timer, gpio, adc, entropy, firmware, copro } = chips;
   const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
@@ -102,7 +96,9 @@ export function halImports(chips: HalChips): HalImports {
       const timeout = clock.now + (us >>> 0) * US;
       const event = Math.min(uart.rxAt(), uart.txRoomAt());
       if (timeout < event) chips.onSlept();
-      clock.advanceTo(Math.min(timeout, event));
+      const until = Math.min(timeout, event);
+      if (until > clock.now) chips.onWait(until);
+      clock.advanceTo(until);
       return 0;
     },
     reset() {
@@ -115,6 +111,8 @@ export function halImports(chips: HalChips): HalImports {
       return len;
     },
     gpio_write: (pin, level) => gpio.write(pin, level),
+    gpio_read: (pin) => gpio.read(pin),
+    adc_read: (channel) => adc.read(channel),
     mmio_read32(address) {
       if (copro === null) return HAL_ABSENT;
       const value = copro.read(address >>> 0);
@@ -128,7 +126,9 @@ export function halImports(chips: HalChips): HalImports {
     },
     copro_wait(us) {
       if (copro === null) return 0;
-      copro.sleep(clock.now + (us >>> 0) * US);
+      const until = Math.min(clock.now + (us >>> 0) * US, copro.irqAt());
+      if (until > clock.now) chips.onWait(until);
+      copro.sleep(until);
       return 0;
     },
     watchdog_feed() {

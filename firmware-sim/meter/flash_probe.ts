@@ -14,7 +14,7 @@
  *
  * `lines` and `following` of all functions together are counters, too, so that what they cost is added up with the others (counter_sum.ts).
  *
- * NOT IMPLEMENTED: instructions that are fetched through the same cache (Meter adds an estimate); a DMA; loads of 64 bits as two.
+ * Code that comes through the same cache does so in code_fetch.ts. NOT IMPLEMENTED: a DMA; loads of 64 bits as two.
  */
 import type { Xip } from "../../boards/board.ts";
 import { type Instruction, loadedBytes, OP } from "./decode.ts";

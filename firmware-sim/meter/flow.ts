@@ -16,6 +16,8 @@ import { addOps, classOf, type OpClass, type OpCounts } from "./op_class.ts";
 export type Form = ReadonlyMap<number, number>;
 
 export interface Block {
+  /** Index of the instruction behind which it begins, -1: at the beginning; null: no code of its own, a jump only. */
+  readonly at: number | null;
   /** Instructions by class, for each time it runs. */
   readonly ops: OpCounts;
   readonly form: Form;
@@ -62,10 +64,11 @@ export function flowOf(code: readonly Instruction[], entry: number, next: number
     counters.set(behind, next);
     return new Map([[next++, 1]]);
   };
+  let here = -1;
   const turnTo = (form: Form | null): void => {
     now = form;
     ops = {};
-    if (form !== null) blocks.push({ ops, form });
+    if (form !== null) blocks.push({ at: here, ops, form });
   };
   const op = (of: OpClass): void => {
     if (now !== null) addOps(ops, of);
@@ -89,6 +92,7 @@ export function flowOf(code: readonly Instruction[], entry: number, next: number
   turnTo(new Map([[entry, 1]]));
   for (let i = 0; i < code.length; i++) {
     const { opcode, value, labels } = code[i];
+    here = i;
     const at: Form | null = now;
     switch (opcode) {
       case OP.block:
@@ -103,7 +107,7 @@ export function flowOf(code: readonly Instruction[], entry: number, next: number
         const then: Form | null = at === null ? null : count(i);
         open(opcode, at, then);
         if (at === null || then === null) break;
-        blocks.push({ ops: { taken: 1 }, form: minus(at, then) });
+        blocks.push({ at: null, ops: { taken: 1 }, form: minus(at, then) });
         turnTo(then);
         break;
       }
@@ -138,7 +142,7 @@ export function flowOf(code: readonly Instruction[], entry: number, next: number
         const known = closes && frame.entry !== null && frame.escaped !== null;
         const after = known ? minus(frame.entry as Form, frame.escaped as Form) : count(i);
         const taken = minus(at, after);
-        blocks.push({ ops: { taken: 1 }, form: taken });
+        blocks.push({ at: null, ops: { taken: 1 }, form: taken });
         jump(value, taken);
         turnTo(after);
         break;

@@ -2,7 +2,7 @@
  * The device module with counters in it: the same module, which counts as it runs. Counters lie in pages of linear memory behind the board's address
  * space, where the module does not reach; nothing is on the stack more or less than before, so that it computes what it computed.
  *
- *     old end of memory ->  counters u32[n] | i32[n], what each costs | which are whose | slots, one for each function | cache
+ *     old end of memory ->  counters u32[n] | i32[n], what each costs | which are whose | slots, two for each function | cache
  *
  * Which counters there are and what they mean for each instruction says flow.ts, slots and cache flash_probe.ts. The export sim.meter adds up
  * counters times costs (counter_sum.ts); meter.ts sets the one and clears the other between two polls, so that none goes around.
@@ -14,6 +14,7 @@
  */
 import type { Xip } from "../../boards/board.ts";
 import { SimError } from "../sim_error.ts";
+import { type CodeInFlash, codeFetches } from "./code_fetch.ts";
 import { METER_EXPORT, SUM_TYPE, sumBody } from "./counter_sum.ts";
 import { type Body, decodeBody, type Instruction, type ModuleFacts, moduleFacts, OP } from "./decode.ts";
 import {
@@ -45,6 +46,8 @@ export interface InstrumentOptions {
   readonly flash: FlashRange;
   /** The cache in front of it; null: none is simulated, reads are counted only. */
   readonly xip: Xip | null;
+  /** Code that is fetched through it; left out: none. */
+  readonly code?: CodeInFlash;
   /** Functions to make spans of, by their names. */
   readonly spans?: readonly RegExp[];
 }
@@ -68,16 +71,16 @@ export interface Instrumented {
   readonly costs: number;
   /** Address of u32[firsts.length], to be filled with `firsts`. */
   readonly ranges: number;
-  /** Address of the first function's slot; they follow one another, SLOT bytes each. */
+  /** Address of the first function's slot; they follow one another, SLOT bytes each, and behind them as many of the code that was fetched. */
   readonly slots: number;
   readonly state: { readonly at: number; readonly bytes: number };
 }
 
-/** The imports of a module with spans: span_begin(function, its first argument or 0), span_end(function). */
+/** The imports of a module with spans: span_begin(function, its first three arguments; 0 where it has fewer), span_end(function). */
 export const SPAN_IMPORT = { module: "meter", begin: "span_begin", end: "span_end" };
 
 /** @throws SimError E_SIM_LINK for a module that is not understood, E_SIM_MEMORY when no address is left for the counters */
-export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: InstrumentOptions): Instrumented {
+export function instrument(wasm: Uint8Array, { flash, xip, code, spans = [] }: InstrumentOptions): Instrumented {
   const sections = sectionsOf(wasm);
   const facts = moduleFacts(wasm, sections);
   const functions = facts.own.map((_, i) => facts.names[facts.imported.length + i] || `function ${i}`);
@@ -98,7 +101,7 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
   const costs = at + 4 * count;
   const ranges = costs + 4 * count;
   const slots = ranges + 4 * aligned(firsts.length);
-  const state = { at: slots + SLOT * bodies.length, bytes: stateBytes(xip) };
+  const state = { at: slots + 2 * SLOT * bodies.length, bytes: stateBytes(xip) };
   const added = Math.ceil((state.at + state.bytes - at) / PAGE);
   if (pages + added > PAGE)
     throw new SimError("E_SIM_MEMORY", "no address space is left behind the board's for the counters of its cycles");
@@ -106,12 +109,14 @@ export function instrument(wasm: Uint8Array, { flash, xip, spans = [] }: Instrum
   const traced = functions.flatMap((name, i) => (spans.some((pattern) => pattern.test(name)) ? [i] : []));
   const numbering = new Numbering(facts, traced);
   const call = [OP.call, ...leb(numbering.probe)];
+  const codeSlot = (fn: number): number => slots + SLOT * (bodies.length + fn);
+  const fetches = code === undefined ? [] : codeFetches(code, functions, flows, codeSlot, numbering.probe);
   const made = bodies.map((body, i) => {
     const counting = [...flows[i].counters].map(
       ([behind, counter]): Insertion => ({ behind, code: increment(at + 4 * counter) }),
     );
     const checks = flashChecks(body.code, flash, body.locals, slots + SLOT * i, call);
-    return rewritten(wasm, body, [...counting, ...checks], numbering);
+    return rewritten(wasm, body, [...counting, ...(fetches[i] ?? []), ...checks], numbering);
   });
   const fills = at + 4 * functions.length;
   made.push(
@@ -232,7 +237,8 @@ function rewritten(wasm: Uint8Array, body: Body, insertions: readonly Insertion[
 /** Calls a function between two calls of the imports. */
 function wrapper({ params, own, imported }: ModuleFacts, fn: number, numbering: Numbering): Uint8Array {
   const count = params[own[fn]];
-  const code = [0, OP.i32_const, ...sleb(fn), ...(count > 0 ? [OP.local_get, 0] : [OP.i32_const, 0])];
+  const argument = (i: number): number[] => (count > i ? [OP.local_get, i] : [OP.i32_const, 0]);
+  const code = [0, OP.i32_const, ...sleb(fn), ...[0, 1, 2].flatMap(argument)];
   code.push(OP.call, ...leb(numbering.begin));
   for (let i = 0; i < count; i++) code.push(OP.local_get, ...leb(i));
   code.push(OP.call, ...leb(numbering.own(imported.length + fn)));
@@ -269,7 +275,7 @@ function writeSection(writer: Writer, wasm: Uint8Array, { id, from, to }: Sectio
     case SECTION.custom:
       break; // names would be wrong: functions have other numbers
     case SECTION.type:
-      longer(4, [...PROBE_TYPE, ...SUM_TYPE, ...[0x60, 2, I32, I32, 0], ...[0x60, 1, I32, 0]]);
+      longer(4, [...PROBE_TYPE, ...SUM_TYPE, ...[0x60, 4, I32, I32, I32, I32, 0], ...[0x60, 1, I32, 0]]);
       // Behind it is where the imports belong, and a module without a HAL has none.
       if (spans && facts.imported.length === 0)
         writer.put(SECTION.import).sized(Uint8Array.from([2, ...spanImports(types)]));

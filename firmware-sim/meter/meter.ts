@@ -44,14 +44,26 @@ export interface Totals {
   readonly instructions: number;
   /** Without waiting. */
   readonly cycles: number;
-  readonly wait: { readonly flash: number };
+  /** For flash, all of it; and what of it was for code. */
+  readonly wait: { readonly flash: number; readonly code: number };
   /** Instructions of the module by class. */
   readonly ops: Readonly<Record<OpClass, number>>;
   /** Loads that were not from flash, and stores; of at most 32 bits each. */
   readonly sram: { readonly loads: number; readonly stores: number };
+  /** What the module read. */
   readonly flash: FlashReads;
+  /** Code of the module that came through the same cache (code_fetch.ts). */
+  readonly code: Pick<FlashReads, "lines" | "following">;
   /** Calls of the HAL, and bytes that it copied. */
   readonly hal: { readonly calls: number; readonly bytes: number };
+}
+
+/** What can be had at any moment: a few additions, no walk over the module. */
+export interface Reading {
+  /** Waiting included. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  readonly flash: FlashReads;
 }
 
 export interface FunctionTotals {
@@ -104,7 +116,7 @@ export class Meter implements CpuCost {
     this.#period = periodOf(board.cpu.hz);
     this.#xip = modelXip(board);
     this.#counts = new Float64Array(made.counters.count);
-    this.#slots = new Float64Array((made.functions.length * SLOT) / 4);
+    this.#slots = new Float64Array((2 * made.functions.length * SLOT) / 4);
     const fixed = (cycles: number): number => Math.round(cycles * FIX);
     const fill = (overhead: number, xip: Xip): number => fixed(overhead + xip.line_bytes * xip.cycles_per_byte);
     this.#fillCost =
@@ -155,6 +167,32 @@ export class Meter implements CpuCost {
     return this.#seconds * this.board.cpu.hz + this.#inSecond;
   }
 
+  /** The instrumented module. */
+  get module(): Instrumented {
+    return this.#made;
+  }
+
+  /** ns of work up to now that nobody was told about yet: how far the CPU is ahead of the clock. */
+  get ahead(): number {
+    this.#collect();
+    return Math.max(this.#worked() - this.#told, 0);
+  }
+
+  reading(): Reading {
+    const { cycles } = this;
+    const before = this.#slots;
+    const counted = this.#core === null ? before.map(() => 0) : this.#words(this.#made.slots, before.length);
+    let [reads, bytes, lines, following] = [0, 0, 0, 0];
+    for (let i = 0; i < before.length; i += SLOT / 4) {
+      reads += before[i] + counted[i];
+      bytes += before[i + 1] + counted[i + 1];
+      lines += before[i + 2] + counted[i + 2];
+      following += before[i + 3] + counted[i + 3];
+    }
+    const flash = { reads, bytes, lines, following };
+    return { cycles, waitCycles: this.#waitFor(flash), flash };
+  }
+
   totals(): Totals {
     const now = this.#now();
     const ops = Object.fromEntries(OP_CLASSES.map((of) => [of, 0])) as Record<OpClass, number>;
@@ -165,15 +203,19 @@ export class Meter implements CpuCost {
       instructions += cost.instructions;
       for (const of of OP_CLASSES) ops[of] += counts[of] ?? 0;
     });
-    const flash = this.#made.functions.map((_, fn) => flashOf(now.slots, fn)).reduce(sum, NO_READS);
-    const wait = Math.round(this.#waitFor(flash));
+    const reads = Array.from({ length: 2 * this.#made.functions.length }, (_, slot) => flashOf(now.slots, slot));
+    const flash = reads.slice(0, reads.length / 2).reduce(sum, NO_READS);
+    const { lines, following } = reads.slice(reads.length / 2).reduce(sum, NO_READS);
+    const code = Math.round(this.#waitFor({ lines, following }));
+    const wait = Math.round(this.#waitFor(flash)) + code;
     return {
       instructions: Math.round(instructions),
       cycles: this.cycles - wait,
-      wait: { flash: wait },
+      wait: { flash: wait, code },
       ops,
       sram: { loads: ops.load + 2 * ops.load64 - flash.reads, stores: ops.store + 2 * ops.store64 },
       flash,
+      code: { lines, following },
       hal: { calls: this.#calls, bytes: this.#bytes },
     };
   }
@@ -184,13 +226,14 @@ export class Meter implements CpuCost {
     const { functions } = this.#made;
     const found = this.#opsOf(now.counts).map((counts, fn): FunctionTotals => {
       const flash = flashOf(now.slots, fn);
+      const code = flashOf(now.slots, functions.length + fn);
       const { instructions, cycles } = costOf(this.table, functions[fn], counts);
       return {
         name: functions[fn],
         calls: now.counts[fn],
         instructions,
         cycles,
-        waitCycles: this.#waitFor(flash),
+        waitCycles: this.#waitFor(flash) + this.#waitFor(code),
         flash,
       };
     });
@@ -232,11 +275,15 @@ export class Meter implements CpuCost {
   /** ns of work that nobody was told about yet. */
   #elapsed(): number {
     this.#collect();
-    const { multiple, divisor } = this.#period;
-    const now = this.#seconds * S + Math.floor((this.#inSecond * multiple) / divisor);
-    const elapsed = Math.max(now - this.#told, 0);
+    const elapsed = Math.max(this.#worked() - this.#told, 0);
     this.#told += elapsed;
     return elapsed;
+  }
+
+  /** ns of all cycles. */
+  #worked(): number {
+    const { multiple, divisor } = this.#period;
+    return this.#seconds * S + Math.floor((this.#inSecond * multiple) / divisor);
   }
 
   /** Brings the cycles up to date. */
@@ -271,7 +318,7 @@ export class Meter implements CpuCost {
     for (let fn = 0; fn < functions.length; fn++) {
       if (counted[fn] === 0) continue;
       move(counted, this.#counts, firsts[fn], firsts[fn + 1]);
-      move(read, this.#slots, fn * words, (fn + 1) * words);
+      for (const slot of [fn, functions.length + fn]) move(read, this.#slots, slot * words, (slot + 1) * words);
     }
     move(counted, this.#counts, 0, functions.length + 2);
   }
@@ -317,13 +364,13 @@ export class Meter implements CpuCost {
     return found;
   }
 
-  #waitFor({ lines, following }: FlashReads): number {
+  #waitFor({ lines, following }: Pick<FlashReads, "lines" | "following">): number {
     return ((lines - following) * this.#fillCost.line + following * this.#fillCost.following) / FIX;
   }
 }
 
-function flashOf(slots: Float64Array, fn: number): FlashReads {
-  const [reads, bytes, lines, following] = slots.subarray((fn * SLOT) / 4, ((fn + 1) * SLOT) / 4);
+function flashOf(slots: Float64Array, slot: number): FlashReads {
+  const [reads, bytes, lines, following] = slots.subarray((slot * SLOT) / 4, ((slot + 1) * SLOT) / 4);
   return { reads, bytes, lines, following };
 }
 

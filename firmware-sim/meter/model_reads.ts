@@ -8,11 +8,16 @@ import type { Board, Xip } from "../../boards/board.ts";
 import type { MemoryMap } from "../bus/memory_map.ts";
 import type { FlashRange } from "./flash_probe.ts";
 
+/** Where the partition shows in its own place, firmware does around it. */
+export function isInPlace({ flash }: Board, map: MemoryMap): boolean {
+  return map.xip === flash.base + flash.partition.offset;
+}
+
 export function modelRange(board: Board, map: MemoryMap): FlashRange {
   const { flash, psram } = board;
-  // Where the partition shows in its own place, firmware does around it.
-  const isInPlace = map.xip === flash.base + flash.partition.offset;
-  const shown = isInPlace ? { base: flash.base, bytes: flash.bytes } : { base: map.xip, bytes: map.xipBytes };
+  const shown = isInPlace(board, map)
+    ? { base: flash.base, bytes: flash.bytes }
+    : { base: map.xip, bytes: map.xipBytes };
   if (psram === null) return shown;
   const base = Math.min(shown.base, psram.base);
   return { base, bytes: Math.max(shown.base + shown.bytes, psram.base + psram.bytes) - base };

@@ -25,6 +25,8 @@
  * flash_map first shows a sector and kept equal afterwards: so a new instance costs nothing, and a module that writes through
  * such a pointer changes its view (see `strayWrite`), not the flash.
  *
+ * Cells can lose their charge (`flip`), and read wrong for a while (`misread`): faults/weights.ts.
+ *
  * NOT IMPLEMENTED: erase suspend, block and chip erase, reading while busy, write protection, marginal cells, bad blocks, sectors that
  * fail when `endurance_cycles` is exceeded (wear is only counted).
  */
@@ -47,19 +49,34 @@ export interface FlashConfig {
   readonly timing: FlashTiming;
   readonly worst_case: boolean;
   readonly seed: number;
-  /** Lets this much time pass while the flash is busy, ns. */
-  readonly busy: (ns: number) => void;
+  /** Lets this much time pass while the flash is busy, ns. @returns whether the supply failed before, or meanwhile */
+  readonly busy: (ns: number) => Supplied;
 }
+
+/** The supply during an operation: it held, it had failed before, it failed in the middle. */
+export type Supplied = "held" | "before" | "during";
 
 export interface FlashState {
   sectors: Pick<Sector, "cells" | "used" | "wear" | "mapped">[];
   random: Uint32Array;
   operations: number;
+  busyNs: number;
   eccErrors: number;
 }
 
 /** `bytes` from `offset` on, counted from the partition's start, have new content; the array is only valid in the call. */
 export type FlashListener = (offset: number, bytes: Uint8Array) => void;
+
+/** An erase or a program that begins. */
+export interface FlashOperation {
+  readonly kind: "erase" | "program";
+  /** From the partition's start. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** @returns what is to be called when the flash is no longer busy, also where power failed meanwhile */
+export type FlashLooker = (operation: FlashOperation) => () => void;
 
 /** How an operation ends. */
 interface Fate {
@@ -71,6 +88,8 @@ interface Fate {
 export class Flash {
   /** Erases and programs since the flash was made. */
   operations = 0;
+  /** Time that they took, ns. */
+  busyNs = 0;
   /** Units of write-once flash that were torn so far. */
   eccErrors = 0;
   readonly bytes: number;
@@ -80,7 +99,10 @@ export class Flash {
   readonly #onceUnit: number;
   readonly #random: Random;
   readonly #listeners = new Set<FlashListener>();
+  readonly #lookers = new Set<FlashLooker>();
   #xip: XipView | null = null;
+  /** Offset -> bits that the module sees inverted. */
+  readonly #misreads = new Map<number, number>();
   #cutAt = 0;
   #failAt = 0;
 
@@ -97,7 +119,7 @@ export class Flash {
   /** @returns address of byte `offset`, 0 when the range leaves the partition */
   map(offset: number, len: number): number {
     if (offset < 0 || len < 0 || offset + len > this.bytes || this.#xip === null) return 0;
-    for (const sector of sectorsOf(this.#sectors, offset, len)) if (!sector.mapped) this.#xip.show(sector);
+    for (const sector of sectorsOf(this.#sectors, offset, len)) if (!sector.mapped) this.#show(sector);
     return this.#xip.base + offset;
   }
 
@@ -123,7 +145,7 @@ export class Flash {
 
     const { typ, max } = this.#config.timing.program_us;
     const pieces = Math.ceil(len / this.#config.timing.program_us_per);
-    const fate = this.#begin(pieces * (this.#config.worst_case ? max : typ));
+    const fate = this.#begin("program", offset, len, pieces * (this.#config.worst_case ? max : typ));
     const sector = own(this.#sectors[indexAt(this.#sectors, offset)], this.#onceUnit);
     const first = (offset - sector.offset) / program_unit;
     const units = len / program_unit;
@@ -184,8 +206,30 @@ export class Flash {
       sector.cells = isBlank(content) ? null : content.slice();
       sector.used = sector.cells === null || this.#onceUnit === 0 ? null : usedUnits(sector.cells, this.#onceUnit);
       sector.shared = false;
-      if (sector.mapped) this.#xip?.show(sector);
+      if (sector.mapped) this.#show(sector);
     }
+  }
+
+  /** Inverts the bits of `mask` in a cell for good, as one does that loses its charge: no time, no wear. The offset is inside. */
+  flip(offset: number, mask: number): void {
+    const sector = own(this.#sectors[indexAt(this.#sectors, offset)], this.#onceUnit);
+    const at = offset - sector.offset;
+    sector.cells[at] ^= mask;
+    sector.used?.fill(1, Math.floor(at / this.#onceUnit), Math.floor(at / this.#onceUnit) + 1);
+    this.#changed(sector, at, 1);
+  }
+
+  /**
+   * From now on the module reads the cell with the bits of `mask` inverted; the cell itself is as it was.
+   * @returns ends it
+   */
+  misread(offset: number, mask: number): () => void {
+    this.#misreads.set(offset, mask);
+    this.#showCell(offset);
+    return () => {
+      this.#misreads.delete(offset);
+      this.#showCell(offset);
+    };
   }
 
   /** Power is cut during the `n`th erase or program from now, n >= 1; 0: not any more. */
@@ -207,6 +251,12 @@ export class Flash {
   onChange(listener: FlashListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** @param looker is called when an operation begins. @returns ends the subscription */
+  onOperation(looker: FlashLooker): () => void {
+    this.#lookers.add(looker);
+    return () => this.#lookers.delete(looker);
   }
 
   /** @param listener gets the index of a sector of the partition whose content changed. @returns ends the subscription */
@@ -232,7 +282,8 @@ export class Flash {
       const { cells, used, wear, mapped } = sector;
       return { cells, used, wear, mapped };
     });
-    return { sectors, random: this.#random.state.slice(), operations: this.operations, eccErrors: this.eccErrors };
+    const { operations, busyNs, eccErrors } = this;
+    return { sectors, random: this.#random.state.slice(), operations, busyNs, eccErrors };
   }
 
   /** After `connect`: what the module could see then, it sees again. A cut or failure that was ordered is forgotten. */
@@ -241,20 +292,33 @@ export class Flash {
       const sector = this.#sectors[i];
       const same = sector.cells === saved.cells;
       Object.assign(sector, saved, { shared: true });
-      if (saved.mapped) this.#xip?.show(sector);
+      if (saved.mapped) this.#show(sector);
       if (!same) this.#changed(sector, 0, sector.bytes);
     });
     this.#random.state.set(state.random);
     this.operations = state.operations;
+    this.busyNs = state.busyNs;
     this.eccErrors = state.eccErrors;
     this.#cutAt = 0;
     this.#failAt = 0;
   }
 
+  #show(sector: Sector): void {
+    this.#xip?.show(sector);
+    for (const offset of this.#misreads.keys()) this.#showCell(offset);
+  }
+
+  /** As the module reads it, where it sees it. */
+  #showCell(offset: number): void {
+    if (!this.#sectors[indexAt(this.#sectors, offset)].mapped) return;
+    const cell = this.read(offset, 1);
+    this.#xip?.update(offset, Uint8Array.of(cell[0] ^ (this.#misreads.get(offset) ?? 0)));
+  }
+
   #eraseSector(sector: Sector): boolean {
     const time = this.#config.timing.erase_us.find(({ bytes }) => bytes === sector.bytes);
     if (time === undefined) throw new SimError("E_SIM_FLASH", `no erase time for sectors of ${sector.bytes} bytes`);
-    const fate = this.#begin(this.#config.worst_case ? time.max : time.typ);
+    const fate = this.#begin("erase", sector.offset, sector.bytes, this.#config.worst_case ? time.max : time.typ);
     if (fate.tear !== "nothing") sector.wear++;
     if (fate.tear === "everything") erase(sector);
     else if (fate.tear === "partly") this.#tearSector(sector);
@@ -264,11 +328,15 @@ export class Flash {
   }
 
   /** Starts an operation: lets its time pass and decides how it ends. */
-  #begin(us: number): Fate {
+  #begin(kind: FlashOperation["kind"], offset: number, bytes: number, us: number): Fate {
     this.operations++;
-    const cut = this.operations === this.#cutAt;
+    const ends = [...this.#lookers].map((looker) => looker({ kind, offset, bytes }));
+    this.busyNs += us * US;
+    const supplied = this.#config.busy(us * US);
+    for (const end of ends) end();
+    if (supplied === "before") return { tear: "nothing", cut: true, fails: false };
+    const cut = this.operations === this.#cutAt || supplied === "during";
     const fails = this.operations === this.#failAt;
-    this.#config.busy(us * US);
     return { tear: cut || fails ? chooseTear(this.#random) : "everything", cut, fails };
   }
 
@@ -298,6 +366,7 @@ export class Flash {
   #changed(sector: Sector, at: number, bytes: number): void {
     const cells = sector.cells?.subarray(at, at + bytes) ?? new Uint8Array(bytes).fill(0xff);
     if (sector.mapped) this.#xip?.update(sector.offset + at, cells);
+    for (const offset of this.#misreads.keys()) this.#showCell(offset);
     for (const listener of this.#listeners) listener(sector.offset + at, cells);
   }
 }

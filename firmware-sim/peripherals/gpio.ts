@@ -3,15 +3,18 @@
  *
  *                   ┌────────┐
  *     gpio_write ──>│ OE OUT │──o pin 0
- *                   │   ..   │──o ...
+ *     gpio_read  <──│   IN   │──o ...        <── drive: a button, a wire from elsewhere
  *                   └────────┘──o pins-1
  *
- *     OE   OUT   pin
- *     0    -     floats (reset)
- *     1    0     low
- *     1    1     high
+ *     OE   OUT   driven   pin                 IN
+ *     0    -     no       floats (reset)      1 (pulled up)
+ *     0    -     0, 1     as driven           as driven
+ *     1    0     any      low                 0
+ *     1    1     any      high                1
  *
- * NOT IMPLEMENTED: inputs (gpio_read is a reserved name), pull-ups, drive strength, PWM, pins that a package lacks.
+ * gpio_read makes the pin an input (HAL.md): OE 0 from then on. Who drives a pin from outside goes on through a reset.
+ *
+ * NOT IMPLEMENTED: pull-downs, drive strength (two that drive against each other: the chip wins), PWM, pins that a package lacks.
  */
 import { HAL_EINVAL } from "../../spec/hal.ts";
 import type { Clock } from "../clock.ts";
@@ -27,6 +30,8 @@ export interface PinChange {
 export interface GpioState {
   /** One entry for each pin. */
   levels: (0 | 1 | null)[];
+  /** What stands outside at each pin; null: nothing. */
+  driven: (0 | 1 | null)[];
   /** The latest changes, oldest first, at most CHANGES_KEPT. */
   changes: PinChange[];
 }
@@ -41,7 +46,7 @@ export class Gpio {
 
   constructor(pins: number, clock: Clock) {
     this.#clock = clock;
-    this.state = { levels: new Array(pins).fill(null), changes: [] };
+    this.state = { levels: new Array(pins).fill(null), driven: new Array(pins).fill(null), changes: [] };
   }
 
   /** Every pin floats. */
@@ -58,7 +63,19 @@ export class Gpio {
     return 0;
   }
 
-  /** null: floats. */
+  /** @returns the level of the pin, which becomes an input, or HAL_EINVAL for one the board lacks */
+  read(pin: number): number {
+    if (pin < 0 || pin >= this.state.levels.length) return HAL_EINVAL;
+    this.#set(pin, null);
+    return this.state.driven[pin] ?? 1;
+  }
+
+  /** Puts a level on the pin from outside; null: takes it away. Nothing for a pin the board lacks. */
+  drive(pin: number, level: 0 | 1 | null): void {
+    if (pin >= 0 && pin < this.state.driven.length) this.state.driven[pin] = level;
+  }
+
+  /** As the chip drives it; null: floats. */
   level(pin: number): 0 | 1 | null {
     return this.state.levels[pin] ?? null;
   }

@@ -15,6 +15,8 @@
  *     the board has no power                     lost
  *
  * A byte takes 10 bits of time in either direction, 11 with parity. A byte in tx_buffer keeps its place until its stop bit has left.
+ * `noise` stands for what the cable picks up (faults/line_noise.ts).
+ *
  * Bytes reach the host's listeners when the breadboard calls `deliver`, never in the middle of the module's work.
  *
  * NOT IMPLEMENTED: RTS/CTS/DTR, odd parity, break, the FIFO and the shim's ring as two things, a receive interrupt's latency.
@@ -33,6 +35,8 @@ export interface UartConfig {
 /** What went through and what went wrong since the board was made. */
 export interface UartCounters {
   received: number;
+  /** Put on the line. */
+  sent: number;
   overruns: number;
   framingErrors: number;
   parityErrors: number;
@@ -55,6 +59,18 @@ export interface UartState {
   toHost: WireState;
 }
 
+/** Bytes that were put on the line, one behind the other, when the first of them begins, and how long each takes. */
+export interface LineBytes {
+  readonly to: "board" | "host";
+  readonly bytes: Uint8Array;
+  /** ns. */
+  readonly from: number;
+  readonly frame: Frame;
+}
+
+/** What arrives of a byte that was sent. */
+export type LineNoise = (byte: number, to: "board" | "host", at: number) => number;
+
 export type HostListener = (bytes: Uint8Array, at: number) => void;
 
 const MIN_BAUD = 300;
@@ -67,7 +83,7 @@ export class Uart {
   /** The first byte's speed is being measured. */
   #measuring = false;
   #rx: number[] = [];
-  #counters: UartCounters = { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
+  #counters: UartCounters = { received: 0, sent: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 };
   #listening = false;
   /** Bytes that the receiver holds: the firmware's buffer, unless a boot ROM brought its own. */
   #room: number;
@@ -75,11 +91,14 @@ export class Uart {
   #hostBaud: number | null = null;
   /** Counts where #hostBaud does. */
   #hostParity: Parity = "none";
+  /** null: a clean line. Belongs to the cable. */
+  noise: LineNoise | null = null;
   readonly #toBoard = new Wire();
   readonly #toHost = new Wire();
   readonly #config: UartConfig;
   readonly #clock: Clock;
   readonly #listeners = new Set<HostListener>();
+  readonly #lookers = new Set<(bytes: LineBytes) => void>();
 
   constructor(config: UartConfig, clock: Clock) {
     this.#config = config;
@@ -110,7 +129,8 @@ export class Uart {
   /** @returns how many of `bytes` the transmitter took */
   write(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, this.room);
-    this.#toHost.send(taken, this.#clock.now, this.#frame, this.#hostBaud === null);
+    this.#counters.sent += taken.length;
+    this.#send("host", this.#toHost, taken, this.#frame);
     return taken.length;
   }
 
@@ -164,7 +184,9 @@ export class Uart {
   /** Brings the receiver up to now. */
   sync(): void {
     if (this.#measuring) return;
-    const { bytes, framingErrors, parityErrors } = this.#toBoard.receive(this.#clock.now, this.#frame);
+    const { bytes, framingErrors, parityErrors, at } = this.#toBoard.receive(this.#clock.now, this.#frame);
+    const { noise } = this;
+    if (noise !== null) for (let i = 0; i < bytes.length; i++) bytes[i] = noise(bytes[i], "board", at);
     if (!this.#listening) {
       this.#counters.deaf += bytes.length;
       return;
@@ -246,7 +268,13 @@ export class Uart {
       this.#counters.deaf += bytes.length;
       return;
     }
-    this.#toBoard.send(bytes, this.#clock.now, this.#hostFrame, this.#hostBaud === null);
+    this.#send("board", this.#toBoard, bytes, this.#hostFrame);
+  }
+
+  /** @param looker gets what is put on the line, as its sender meant it. @returns ends the subscription */
+  onLine(looker: (bytes: LineBytes) => void): () => void {
+    this.#lookers.add(looker);
+    return () => this.#lookers.delete(looker);
   }
 
   /** @param listener gets bytes and the time, ns, at which the last of them was complete. @returns ends the subscription */
@@ -273,7 +301,8 @@ export class Uart {
   deliver(until: number): boolean {
     const { bytes, at } = this.#toHost.receive(until, this.#hostFrame);
     if (bytes.length === 0) return false;
-    const chunk = Uint8Array.from(bytes);
+    const { noise } = this;
+    const chunk = Uint8Array.from(bytes, noise === null ? (byte) => byte : (byte) => noise(byte, "host", at));
     for (const listener of this.#listeners) listener(chunk, at);
     return true;
   }
@@ -312,6 +341,14 @@ export class Uart {
     this.#hostParity = copy.hostParity;
     this.#toBoard.state = copy.toBoard;
     this.#toHost.state = copy.toHost;
+  }
+
+  #send(to: LineBytes["to"], wire: Wire, bytes: Uint8Array, frame: Frame): void {
+    const { now } = this.#clock;
+    const from = Math.max(now, wire.state.freeAt);
+    wire.send(bytes, now, frame, this.#hostBaud === null);
+    if (bytes.length === 0) return;
+    for (const looker of this.#lookers) looker({ to, bytes: bytes.slice(), from, frame });
   }
 
   get #frame(): Frame {

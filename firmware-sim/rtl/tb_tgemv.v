@@ -2,7 +2,7 @@
 // what is printed with the model. For verilator and iverilog; the clock comes from tb_main.cpp or tb_clock.v.
 //
 //     +script=FILE   lines of five hexadecimal numbers: operation a b c d
-//         0                        end: writes the M memory to +dump
+//         0 last                   end: writes words 0..last of the M memory to +dump
 //         1 offset value           write
 //         2 offset                 read; prints "R cycle offset value"
 //         3 n                      n cycles without access
@@ -75,7 +75,12 @@ module tb_tgemv #(
     reg [2:0]  doing = 0;  // what the running cycle is: an operation
     reg        over = 1'b0;
 
+    integer i;
     initial begin
+        for (i = 0; i < WORDS; i = i + 1) begin
+            wmem[i] = 32'd0;
+            mmem[i] = 32'd0;
+        end
         if ($value$plusargs("wmem=%s", name)) $readmemh(name, wmem);
         if ($value$plusargs("mmem=%s", name)) $readmemh(name, mmem);
         if ($value$plusargs("gaps=%s", name)) $readmemh(name, gaps);
@@ -148,7 +153,7 @@ module tb_tgemv #(
             end
             if (op == 0) begin
                 over = 1'b1;
-                if ($value$plusargs("dump=%s", name)) $writememh(name, mmem);
+                if ($value$plusargs("dump=%s", name)) $writememh(name, mmem, 0, a);
             end
         end
     end

@@ -55,8 +55,8 @@ for (const board of BOARDS) {
       assert.deepEqual(answers(ear.bytes), wanted);
       assert.equal(sim.flash.strayWrite(), null);
       assert.deepEqual(
-        { ...sim.uart.counters, received: 0 },
-        { received: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 },
+        { ...sim.uart.counters, received: 0, sent: 0 },
+        { received: 0, sent: 0, overruns: 0, framingErrors: 0, parityErrors: 0, deaf: 0 },
       );
     });
 

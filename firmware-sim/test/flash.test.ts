@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Board, sectorsOf } from "../../boards/board.ts";
 import { HAL_EINVAL, HAL_EIO } from "../../spec/hal.ts";
-import { Flash } from "../peripherals/flash.ts";
+import { Flash, type Supplied } from "../peripherals/flash.ts";
 import { PowerCut, type SimError } from "../sim_error.ts";
 import { BOARDS, RULES, smallFlash } from "./toy.ts";
 
@@ -20,8 +20,9 @@ function bench(board: Board, seed = 1, worst_case = false): Bench {
   const { offset, bytes } = board.flash.partition;
   const sectors = sectorsOf(board).filter((s) => s.offset >= offset && s.offset < offset + bytes);
   let ns = 0;
-  const busy = (more: number): void => {
+  const busy = (more: number): Supplied => {
     ns += more;
+    return "held";
   };
   const flash = new Flash({ ...board.flash, sectors: sectors.map((s) => s.bytes), worst_case, seed, busy });
   const memory = new Uint8Array(BASE + bytes);

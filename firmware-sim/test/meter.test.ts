@@ -81,7 +81,7 @@ describe("a metered board", () => {
   it("waits for the lines that its cache does not hold", async () => {
     const xip = {
       ...{ line_bytes: 8, cache_bytes: 1024, ways: 2 },
-      ...{ overhead_cycles: 40, following_cycles: 30, cycles_per_byte: 4 },
+      ...{ overhead_cycles: 40, following_cycles: 30, cycles_per_byte: 4, code_bytes: 0 },
     };
     const board = { ...PICO, flash: { ...PICO.flash, xip } };
     const wait = async (bytes: number, times: number) => {
@@ -108,7 +108,7 @@ describe("a metered board", () => {
   it("has an empty cache after a reset and after flash was written", async () => {
     const xip = {
       ...{ line_bytes: 8, cache_bytes: 1024, ways: 2 },
-      ...{ overhead_cycles: 1, following_cycles: 1, cycles_per_byte: 1 },
+      ...{ overhead_cycles: 1, following_cycles: 1, cycles_per_byte: 1, code_bytes: 0 },
     };
     const board = { ...PICO, flash: { ...PICO.flash, xip } };
     const twice = (between: string): string => `

@@ -20,12 +20,15 @@ const XIP: Xip = {
   overhead_cycles: 10,
   following_cycles: 2,
   cycles_per_byte: 1,
+  code_bytes: 0,
 };
 
 interface Counted {
   ops: Record<OpClass, number>;
   calls: Map<string, number>;
   flash: { reads: number; bytes: number; lines: number; following: number };
+  /** Of code, by function. */
+  code: Map<string, { lines: number; following: number }>;
   /** What the module's own sum says, for costs of 1, 2, 3 ... */
   sum: number;
   memory: Uint8Array;
@@ -59,6 +62,12 @@ function count(made: Instrumented, imports: WebAssembly.Imports = {}): Counted {
     ops,
     calls: new Map(made.functions.map((name, fn) => [name, counters[fn]])),
     flash,
+    code: new Map(
+      made.functions.map((name, fn) => {
+        const [, , lines, following] = words(made.slots + SLOT * (made.functions.length + fn), 4);
+        return [name, { lines, following }];
+      }),
+    ),
     sum: (exports[METER_EXPORT] as () => number)(),
     memory: new Uint8Array(memory, 0, 65536).slice(),
   };
@@ -205,6 +214,28 @@ describe("a toy counted by hand", () => {
     const plain = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource)).exports;
     (plain.run as () => void)();
     assert.deepEqual(count(made).memory, new Uint8Array((plain.memory as WebAssembly.Memory).buffer));
+  });
+});
+
+describe("code that comes through the cache of flash", () => {
+  const wasm = assemble(TOY);
+  const code = { bytes: 4 * XIP.line_bytes, isFetched: (name: string) => name === "toy", size: () => 1 };
+
+  it("is fetched a block at a time, in the order in which blocks run, and once while it stays", () => {
+    const counted = count(instrument(wasm, { ...OPTIONS, code }));
+    // Head, then-part, else-part and the rest of the loop take a line each. The first round runs head, else, rest; the second the then-part.
+    assert.deepEqual(counted.code.get("toy"), { lines: 4, following: 1 });
+    assert.deepEqual(counted.code.get("leaf"), { lines: 0, following: 0 });
+    assert.deepEqual(counted.flash, { reads: 5, bytes: 40, lines: 1, following: 0 });
+    assert.deepEqual(counted.ops, count(instrument(wasm, OPTIONS)).ops);
+  });
+
+  it("is fetched again when it was thrown out", () => {
+    // One line: each block throws out the one before, and the data that are read, too.
+    const xip = { ...XIP, cache_bytes: 16, ways: 1 };
+    const counted = count(instrument(wasm, { flash: FLASH, xip, code }));
+    assert.equal(counted.code.get("toy")?.lines, 10 * 3);
+    assert.equal(counted.flash.lines, 5);
   });
 });
 

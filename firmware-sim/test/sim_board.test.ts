@@ -95,9 +95,28 @@ describe("HAL", () => {
   });
 
   it("answers HAL_ABSENT for reserved names and unknown facts", async () => {
-    const { sim, ear } = await start(says("say(gpio_read(1)); say(board_info(999, 0)); say(board_info(5, 99))"));
+    const { sim, ear } = await start(says("say(pwm_write(1, 0, 0)); say(board_info(999, 0)); say(board_info(5, 99))"));
     sim.run(IDLE);
     assert.deepEqual(ear.words(), [HAL_ABSENT, HAL_ABSENT, HAL_ABSENT]);
+  });
+
+  it("reads pins and sensors as they are driven from outside, and answers HAL_EINVAL for those it lacks", async () => {
+    const source = says(
+      "",
+      "if (uart_read(word, 1) == 0) return 0; say(gpio_read(3)); say(gpio_read(99)); say(adc_read(0)); say(adc_read(99)); return 1;",
+    );
+    const { sim, ear } = await start(source);
+    const ask = () => {
+      sim.uart.hostWrite(Uint8Array.of(1));
+      sim.run(IDLE);
+      return ear.words();
+    };
+    assert.deepEqual(ask(), [1, HAL_EINVAL, 0, HAL_EINVAL], "a pin that nobody drives is pulled up");
+    sim.gpio.drive(3, 0);
+    sim.adc.set(0, 65535);
+    assert.deepEqual(ask(), [0, HAL_EINVAL, 65535, HAL_EINVAL]);
+    sim.gpio.drive(3, null);
+    assert.equal(ask()[0], 1);
   });
 
   it("counts microseconds, and waits for time or for a byte", async () => {

@@ -59,6 +59,8 @@ const HAL = `
 @external("hal", "entropy") declare function entropy(ptr: usize, len: i32): i32;
 @external("hal", "gpio_write") declare function gpio_write(pin: i32, level: i32): i32;
 @external("hal", "gpio_read") declare function gpio_read(pin: i32): i32;
+@external("hal", "adc_read") declare function adc_read(channel: i32): i32;
+@external("hal", "pwm_write") declare function pwm_write(pin: i32, duty: i32, hz: i32): i32;
 @external("hal", "mmio_read32") declare function mmio_read32(address: usize): u32;
 @external("hal", "mmio_write32") declare function mmio_write32(address: usize, value: u32): i32;
 @external("hal", "copro_wait") declare function copro_wait(us: u32): i32;

@@ -55,7 +55,7 @@ describe("receiver", () => {
     uart.hostWrite(numbers(20));
     clock.advance(20 * BYTE);
     assert.deepEqual(uart.read(99), [...numbers(16)]);
-    assert.deepEqual(uart.counters, { received: 20, overruns: 4, framingErrors: 0, parityErrors: 0, deaf: 0 });
+    assert.deepEqual(uart.counters, { received: 20, sent: 0, overruns: 4, framingErrors: 0, parityErrors: 0, deaf: 0 });
     uart.hostWrite(Uint8Array.of(9));
     clock.advance(BYTE);
     assert.deepEqual(uart.read(99), [9]);

@@ -2,10 +2,11 @@
 import type { BoardFigures } from "../generation.ts";
 
 /** How the figures of a simulated board are known. */
-export function originText({ origin, cycles, waitCycles }: BoardFigures): string {
+export function originText({ origin, cycles, waitCycles, energy }: BoardFigures): string {
   const share = Math.round((100 * waitCycles) / Math.max(cycles, 1));
   const waits = waitCycles === 0 ? "" : `, ${share} % of it waiting for flash (derived)`;
-  return `by the board's clock: cycles of its core ${ORIGINS[origin]}${waits}`;
+  const power = energy === null ? "" : `; energy of the chip ${energy.kind} (profile ${energy.profile})`;
+  return `by the board's clock: cycles of its core ${ORIGINS[origin]}${waits}${power}`;
 }
 
 const ORIGINS: Record<BoardFigures["origin"], string> = {
@@ -14,14 +15,21 @@ const ORIGINS: Record<BoardFigures["origin"], string> = {
   estimated: "estimated",
 };
 
-export function boardJson({ seconds, cycles, waitCycles, origin, timesReal }: BoardFigures): object {
+export function boardJson({ seconds, cycles, waitCycles, origin, timesReal, energy }: BoardFigures): object {
   return {
     seconds: Number(seconds.toFixed(6)),
     cycles,
     wait_cycles: waitCycles,
     cycles_origin: origin,
     times_real: Number(timesReal.toPrecision(3)),
+    mj_per_token: energy === null ? null : Number(energy.mjPerToken.toPrecision(4)),
+    energy_kind: energy?.kind ?? null,
+    energy_profile: energy?.profile ?? null,
   };
+}
+
+export function energyText({ energy }: BoardFigures): string {
+  return energy === null ? "" : `${energy.mjPerToken.toPrecision(3)} mJ/token`;
 }
 
 export function timesText(times: number): string {

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { coproText } from "../device/copro.ts";
 import { EXIT_INTERRUPTED, EXIT_LINK_LOST, EXIT_USAGE, TritkitError } from "../errors.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
-import { boardJson, originText, timesText } from "./board_figures.ts";
+import { boardJson, energyText, originText, timesText } from "./board_figures.ts";
 import { type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
 
@@ -141,6 +141,7 @@ function showFigures(out: Output, answer: Answer, explain = true): void {
     tokenIds.length === 1 ? "1 token" : `${tokenIds.length} tokens`,
     `first token ${waitText(firstTokenSeconds)}`,
     perSecond === null ? "" : `${perSecond} tok/s${where}`,
+    board === undefined ? "" : energyText(board),
     `context ${position}/${context}`,
     slides > 0 ? `slid ${slides === 1 ? "once" : `${slides} times`}: the oldest words are forgotten` : "",
     stop === "eos" ? "" : stop === "max" ? "stopped at --max" : "stopped",

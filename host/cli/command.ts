@@ -77,6 +77,12 @@ export class Arguments {
     return typeof value === "string" ? value : undefined;
   }
 
+  /** Every value of an option that may be given several times. */
+  all(name: string): string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+  }
+
   /** @param hint where a value is to be had from */
   required(name: string, hint?: string): string {
     const value = this.text(name);

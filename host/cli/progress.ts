@@ -1,15 +1,12 @@
 // A progress line with rate and ETA: redrawn on a terminal, a line per phase elsewhere.
+import { bytesText } from "../fits/bytes_text.ts";
 import type { Output } from "./output.ts";
+
+export { bytesText };
 
 /** Longest bar, and what stands beside it. */
 const BAR = 38;
 const BESIDE_BAR = 80;
-
-export function bytesText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const kib = bytes / 1024;
-  return kib < 1024 ? `${kib.toFixed(kib < 10 ? 1 : 0)} KiB` : `${(kib / 1024).toFixed(1)} MiB`;
-}
 
 export function secondsText(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;

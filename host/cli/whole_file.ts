@@ -1,5 +1,5 @@
 // A result in a file: there is the old file or the whole new one, never a part.
-import { type FileHandle, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TritkitError } from "../errors.ts";
 
@@ -11,6 +11,15 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
     await rename(part, path);
   } catch (cause) {
     await rm(part, { force: true }).catch(() => {});
+    throw outputError(path, cause);
+  }
+}
+
+/** The folder that results go to; it may be there. @throws TritkitError E_OUTPUT */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
     throw outputError(path, cause);
   }
 }

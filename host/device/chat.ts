@@ -1,5 +1,4 @@
 // An answer from the board: the prompt travels in pieces, tokens come back by polling with acknowledgement, stop works within one token.
-import { randomInt } from "node:crypto";
 import {
   GEN_DONE,
   GEN_PREFILL,
@@ -13,6 +12,7 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
+import { pause, REAL_WORLD, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
 import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
@@ -22,7 +22,7 @@ import { Stopwatch } from "./stopwatch.ts";
 const PROMPT_PIECE = 768;
 /** A device answers `next` within 250 ms of its own time, or when the token that it computes is done. */
 const NEXT = { deadlineMs: 2000 + NEXT_POLL_US / 1000, attempts: 5 };
-/** A simulated board computes a token of a large model for seconds of this machine's, more when it is busy: its line is not lost for that. */
+/** A simulated board computes a token of a large model for seconds of this machine's, more when it is busy: its line is not lost for that. Where deadlines pass in simulated time, too, it is as patient as with a chip. */
 const SIMULATED_ATTEMPTS = 60;
 /** While the device still works for a host that is gone. */
 const BUSY_STEP_MS = 500;
@@ -39,7 +39,8 @@ export async function generateOnDevice(
 ): Promise<Answer> {
   const { signal } = options;
   const bytes = typeof prompt === "string" ? Buffer.from(prompt, "utf8") : prompt;
-  const id = randomInt(1, 2 ** 32);
+  const { world } = device.session;
+  const id = 1 + world.random(2 ** 32 - 1);
   const stopwatch = new Stopwatch(device.session.transport);
   const opened = await sendPrompt(
     device,
@@ -49,6 +50,7 @@ export async function generateOnDevice(
     signal,
   );
 
+  const { resets } = device;
   const joiner = new TextJoiner(options.onToken);
   let firstTokenSeconds = 0;
   let firstTokens = 0;
@@ -58,14 +60,18 @@ export async function generateOnDevice(
       stopSent = true;
       await device.write(TK_STOP, { id });
     }
-    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal);
+    const reply = await next(device, { id, ack: joiner.tokenIds.length }, stopSent ? undefined : signal).catch(
+      (error: unknown) => {
+        throw forgotten(error) && device.resets > resets ? resetError(joiner.tokenIds.length) : error;
+      },
+    );
     if (reply === null) continue;
     if (reply.st === GEN_PREFILL) options.onPrefill?.(Number(reply.pd ?? 0), Number(reply.pt ?? 0));
     const before = joiner.tokenIds.length;
     takeTokens(reply, joiner);
     if (before === 0 && joiner.tokenIds.length > 0) {
-      firstTokenSeconds = stopwatch.seconds();
       firstTokens = joiner.tokenIds.length;
+      firstTokenSeconds = stopwatch.first(firstTokens);
     }
     if (reply.st !== GEN_DONE) continue;
     joiner.end();
@@ -84,10 +90,26 @@ export async function generateOnDevice(
       firstTokenSeconds,
       firstTokens,
       seconds: stopwatch.seconds(),
-      ...stopwatch.board(),
+      ...stopwatch.board(joiner.tokenIds.length),
       copro: parseCopro(reply.copro),
     };
   }
+}
+
+/** The device knows nothing of this answer. */
+function forgotten(error: unknown): boolean {
+  return error instanceof TritkitError && (error.code === "E_BAD_STATE" || error.code === "E_NO_MODEL");
+}
+
+function resetError(tokens: number): TritkitError {
+  const after = tokens === 1 ? "1 token" : `${tokens} tokens`;
+  const message = `The board was reset in the middle of its answer, after ${after}.`;
+  return new TritkitError(
+    "E_BOARD_RESET",
+    message,
+    "Ask again; when it happens often, check its supply.",
+    EXIT_REFUSED,
+  );
 }
 
 /** A coprocessor checks every byte of the weights that it reads, and the board's CPU agrees that this one is none. */
@@ -95,15 +117,15 @@ function damagedWeights({ copro }: CborMap): TritkitError {
   const at = parseCopro(copro)?.last?.info;
   const where = at === undefined ? "" : ` at address 0x${at.toString(16).padStart(8, "0")}`;
   const message = `The model's weights on the board are damaged${where}: the answer ends here.`;
-  const hint =
-    "Reset the board; when it comes again its flash is damaged: flash another model, `tritkit models erase` this one, and flash it anew.";
+  const hint = "`tritkit flash` with the same model mends it; a chip that does it again is worn out.";
   return new TritkitError("E_WEIGHTS_DAMAGED", message, hint, EXIT_REFUSED);
 }
 
 /** The reply, or null as soon as the caller gives up: a poll that is open must not keep `stop` waiting for a place in the window. */
 async function next(device: Device, body: CborMap, signal: AbortSignal | undefined): Promise<CborMap | null> {
   try {
-    const attempts = device.session.transport.simulated ? SIMULATED_ATTEMPTS : NEXT.attempts;
+    const { transport, world } = device.session;
+    const attempts = transport.simulated && world === REAL_WORLD ? SIMULATED_ATTEMPTS : NEXT.attempts;
     return await device.read(TK_NEXT, body, { ...NEXT, attempts, signal });
   } catch (error) {
     if (signal?.aborted) return null;
@@ -115,14 +137,14 @@ async function next(device: Device, body: CborMap, signal: AbortSignal | undefin
  * A host that was unplugged or killed in mid-answer leaves the device busy until it has been silent for 10 s (WIRE.md): nobody
  * else can be at the other end of a line that is ours now.
  */
-async function patiently(ask: () => Promise<CborMap>, signal?: AbortSignal): Promise<CborMap> {
+async function patiently(world: World, ask: () => Promise<CborMap>, signal?: AbortSignal): Promise<CborMap> {
   for (let waited = 0; ; waited += BUSY_STEP_MS) {
     try {
       return await ask();
     } catch (error) {
       const busy = error instanceof TritkitError && error.code === "E_BUSY";
       if (!busy || waited > LINK_IDLE_US / 1000) throw error;
-      await new Promise((resolve) => setTimeout(resolve, BUSY_STEP_MS));
+      await pause(world, BUSY_STEP_MS);
       throwIfAborted(signal);
     }
   }
@@ -140,7 +162,7 @@ async function sendPrompt(
     const piece = bytes.subarray(off, off + PROMPT_PIECE);
     const head = off === 0 ? options : {};
     const request = { id, off, len: bytes.length, p: piece, ...head };
-    const reply = await patiently(() => device.write(TK_GEN, request), signal);
+    const reply = await patiently(device.session.world, () => device.write(TK_GEN, request), signal);
     const next = Number(reply.off);
     if (next >= bytes.length) return reply;
     if (!(next > off)) {

@@ -15,6 +15,7 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import type { Transport } from "../transports/transport.ts";
+import { pause } from "../transports/world.ts";
 import { cobsFraming } from "../wire/cobs_framing.ts";
 import { consoleFraming } from "../wire/console_framing.ts";
 import type { Framing } from "../wire/framing.ts";
@@ -32,6 +33,8 @@ const FIRST_PROBE = { deadlineMs: 700, attempts: 2 } satisfies RequestOptions;
 const HELLO_MS = 250;
 /** How often a silent device is looked for in each mode: it may be busy with flash, or with its model after a reset. */
 const LOOKS = 10;
+/** As long as a device may hash its model at boot: half a minute. */
+const BOOT_LOOKS = 120;
 /** Where something answers, but damaged, it is asked more often. */
 const ROUNDS = 3;
 
@@ -52,9 +55,11 @@ export class Device {
   hello: Hello;
   /** Speed to negotiate, 0: none. */
   readonly #wanted: number;
-  #keepAlive: NodeJS.Timeout | undefined;
+  /** Ends the echoes that keep a negotiated link. */
+  #endEchoes = () => {};
   #negotiated = false;
   #looking: Promise<boolean> | null = null;
+  #resets = 0;
 
   private constructor(session: SmpSession, hello: Hello, wanted: number) {
     this.session = session;
@@ -79,6 +84,11 @@ export class Device {
       await session.close();
       throw error;
     }
+  }
+
+  /** How often it was found in the mode after reset since the connection was made. */
+  get resets(): number {
+    return this.#resets;
   }
 
   get name(): string {
@@ -131,6 +141,7 @@ export class Device {
     const rest = this.#rest();
     if (same(here, rest)) return false;
     if ((await this.#find([here, rest], LOOKS, signal)) === here) return false;
+    this.#resets++;
     await this.#negotiate(signal);
     return true;
   }
@@ -144,7 +155,7 @@ export class Device {
 
   /** Resets the board; the line returns to the mode after reset. @throws TritkitError as read() */
   async reset(): Promise<void> {
-    clearInterval(this.#keepAlive);
+    this.#endEchoes();
     const here = this.#mode();
     const rest = this.#rest();
     try {
@@ -159,9 +170,16 @@ export class Device {
     this.session.window = 1;
   }
 
+  /** Resets the board and waits until it has booted, which takes as long as the hash of its model. @throws TritkitError as read() */
+  async restart(signal?: AbortSignal): Promise<void> {
+    await this.reset();
+    await this.#find([this.#rest()], BOOT_LOOKS, signal);
+    await this.#negotiate(signal);
+  }
+
   /** Leaves the device in the mode after reset, so that any other program finds it. */
   async close(): Promise<void> {
-    clearInterval(this.#keepAlive);
+    this.#endEchoes();
     if (this.#negotiated) {
       const back = { f: FRAMING_CONSOLE, b: this.hello.restBaud };
       await this.session.write(GROUP_TRITKIT, TK_LINK, back, { deadlineMs: 300, attempts: 2 }).catch(() => {});
@@ -185,7 +203,7 @@ export class Device {
   }
 
   async #negotiate(signal?: AbortSignal): Promise<void> {
-    clearInterval(this.#keepAlive);
+    this.#endEchoes();
     this.#negotiated = false;
     if (this.#wanted === 0) return;
     const before = this.#mode();
@@ -200,17 +218,22 @@ export class Device {
         if (!isTimeout(error)) throw error;
         // The line does not carry this speed: the device goes back after 1 s, and so do we. After 10 s, if it heard us.
         await this.#enter(before);
-        await new Promise((resolve) => setTimeout(resolve, LINK_REVERT_US / 1000 + 200));
+        await pause(this.session.world, LINK_REVERT_US / 1000 + 200);
         const modes = same(before, rest) ? [rest] : [before, rest];
         if ((await this.#find(modes, Math.ceil(LINK_IDLE_US / 1000 / HELLO_MS) + 4, signal)) === rest) return;
       }
     }
     this.#negotiated = true;
     // Without a frame for 10 s the device would end the negotiated link (WIRE.md). One that gets lost is not sent again: the next one comes.
-    this.#keepAlive = setInterval(() => {
+    this.#echoLater();
+  }
+
+  #echoLater(): void {
+    const echo = (): void => {
+      this.#echoLater();
       this.session.write(GROUP_OS, OS_ECHO, { d: "" }, { attempts: 1 }).catch(() => {});
-    }, LINK_KEEP_ALIVE_US / 1000);
-    this.#keepAlive.unref();
+    };
+    this.#endEchoes = this.session.world.later(LINK_KEEP_ALIVE_US / 1000, echo, { background: true });
   }
 
   /** Says hello in each of the modes by turns until it is answered; returns that mode. @throws TritkitError E_LINK_TIMEOUT */

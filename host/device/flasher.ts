@@ -6,9 +6,10 @@ import { EXIT_LINK_LOST, EXIT_REFUSED, TritkitError, throwIfAborted } from "../e
 import { isTimeout, type RequestOptions } from "../wire/session.ts";
 import type { CborMap } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
-import { activateModel, listModels, type SlotInfo } from "./models.ts";
+import { activateModel, eraseModel, listModels, type SlotInfo } from "./models.ts";
 import { planSegments, type Segment, sectorBounds } from "./plan.ts";
 import { check } from "./refusals.ts";
+import { checkSlot, isWhole } from "./verify.ts";
 
 export type FlashPhase = "plan" | "erase" | "write" | "verify" | "activate" | "done";
 
@@ -85,9 +86,16 @@ export async function flashModel(
   };
 
   report("plan");
-  const models = await listModels(device, signal);
-  const there = models.find((info) => info.bytes === image.length && Buffer.compare(info.sha, sha) === 0);
-  if (there !== undefined && there.state !== "uploading" && there.state !== "empty") {
+  let models = await listModels(device, signal);
+  const find = (): SlotInfo | undefined =>
+    models.find((info) => isWhole(info) && info.bytes === image.length && Buffer.compare(info.sha, sha) === 0);
+  let there = find();
+  if (there !== undefined && (await checkSlot(device, there.slot, image, signal)).damaged.length > 0) {
+    await giveUp(device, there, signal);
+    models = await listModels(device, signal);
+    there = find();
+  }
+  if (there !== undefined) {
     progress.bytes = image.length;
     progress.skipped = image.length;
   } else {
@@ -103,13 +111,22 @@ export async function flashModel(
   }
   report("verify");
   throwIfAborted(signal);
-  const isActive = there !== undefined && (there.state === "active" || (there.state === "test" && !confirm));
-  if (!isActive || (context !== 0 && there.context !== context)) {
+  const isActive = there?.state === "active" || (there?.state === "test" && !confirm);
+  if (!isActive || (context !== 0 && there?.context !== context)) {
     report("activate");
     await activateModel(device, sha, confirm, context);
   }
   report("done");
   return progress;
+}
+
+/**
+ * The slot's bytes are not what they were when they were verified, and the device is to take them anew. Of the model that runs it finds that
+ * out at its boot; the other one's records go.
+ */
+async function giveUp(device: Device, { slot, state }: SlotInfo, signal?: AbortSignal): Promise<void> {
+  if (state === "verified") await eraseModel(device, slot);
+  else await device.restart(signal);
 }
 
 interface Target {
@@ -271,10 +288,11 @@ async function sendSegments(
       const chunkEnd = Math.min(at + size, end);
       const lost = new AbortController();
       const waits = erases(chunkStart, chunkEnd) || [...flight.values()].some((chunk) => chunk.erases);
-      const sentAt = performance.now();
+      const { world } = device.session;
+      const sentAt = world.now();
       const timing = { deadlineMs: waits ? ERASE_MS : patience(), attempts: 1, signal: lost.signal };
       const settled = send(chunkStart, image.subarray(chunkStart, chunkEnd), timing)
-        .then((reply) => answered(number, chunkEnd, reply, waits ? 0 : performance.now() - sentAt))
+        .then((reply) => answered(number, chunkEnd, reply, waits ? 0 : world.now() - sentAt))
         .catch((error) => {
           if (lost.signal.aborted) return;
           if (!isTimeout(error) || ++losses > LOSSES_MAX) {

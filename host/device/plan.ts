@@ -32,7 +32,12 @@ export function sectorBounds(
 }
 
 /** 8-byte digests of the slot's flash, one for each 4 KiB block that `bytes` touch. */
-async function slotHashes(device: Device, slot: number, bytes: number, signal?: AbortSignal): Promise<Uint8Array[]> {
+export async function slotHashes(
+  device: Device,
+  slot: number,
+  bytes: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array[]> {
   const blocks = Math.ceil(bytes / IMAGE_BLOCK_BYTES);
   const hashes: Uint8Array[] = [];
   while (hashes.length < blocks) {

@@ -34,6 +34,7 @@ const FIELDS: Record<string, Record<string, string>> = {
     prefill_tok_s: "number?",
     decode_tok_s: "number?",
     first_token_s: "number?",
+    board: "object?",
   },
   eval: { tokens: "number", loss_nats: "number", ppl: "number", bits_per_byte: "number" },
   sim: { board: "string", port: "string" },
@@ -43,7 +44,7 @@ const FIELDS: Record<string, Record<string, string>> = {
 function check(lines: JsonLine[], expected: string[]): void {
   for (const line of lines) {
     for (const [field, type] of Object.entries(FIELDS[line.event] ?? {})) {
-      if (type.endsWith("?") && line[field] === null) continue;
+      if (type.endsWith("?") && (line[field] ?? null) === null) continue;
       assert.equal(typeof line[field], type.replace("?", ""), `${field} of ${JSON.stringify(line)}`);
     }
   }
@@ -68,6 +69,14 @@ describe("--json", () => {
       tokens.map(({ id }) => id),
       answer?.token_ids,
     );
+    // By the board's clock: it was busy nearly all of the time, and read its weights from flash.
+    const board = answer?.board as Record<string, number>;
+    assert.ok(board.cycles > 12 * 1e6 && board.cycles <= board.seconds * 125e6 * 1.001, JSON.stringify(board));
+    assert.ok(board.wait_cycles > 0 && board.wait_cycles < board.cycles, JSON.stringify(board));
+    assert.match(String(board.cycles_origin), /^(calibrated|derived|estimated)$/);
+    const rate = Number(answer?.decode_tok_s);
+    assert.ok(rate > 1 && rate < 100, `a Pico with ${rate} tokens a second`);
+    assert.ok(Number(answer?.first_token_s) < board.seconds);
   });
 
   it("run and eval", async () => {

@@ -67,8 +67,10 @@ describe("an answer that is stopped", () => {
       `stopped after ${Math.min(...made)} to ${Math.max(...made)} tokens, within ${polls.toFixed(2)} tokens' time`,
     );
     assert.ok(Math.min(...made) < 10 && Math.max(...made) > 50);
-    // The token under way when the request came, and the poll that answers it.
-    assert.ok(polls <= 2, `${polls} polls`);
+    // The token under way when the request came, and the poll that answers it; one of the forty comes right behind an echo that keeps the link, which has
+    // a poll of its own.
+    const late = waits.filter((ns) => ns - LINE_NS > 2 * POLL_NS);
+    assert.ok(late.length <= 1 && polls <= 3, `${polls} polls, ${late.length} of them late`);
   });
 
   it("by pulling the plug: whoever comes next waits 10 s at most, then is answered", async () => {

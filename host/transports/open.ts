@@ -23,13 +23,20 @@ export async function openPort(port: string): Promise<Transport> {
     throw bad(port, "It looks like sim:rp2040-pico; `tritkit boards` lists the boards.");
   if (/^\d+$/.test(port))
     throw bad(port, `A TCP port looks like tcp:${port}, a serial port like /dev/ttyACM0 or COM3.`);
-  if (port.startsWith("sim:")) {
-    const [, board, ...file] = port.split(":");
+  const sim = simPort(port);
+  if (sim !== null) {
     const { openSim } = await import("./sim.ts");
-    return openSim(board, file.length > 0 ? { flashFile: file.join(":") } : {});
+    return openSim(sim.board, { flashFile: sim.file });
   }
   const { openSerial } = await import("./serial.ts");
   return openSerial(port);
+}
+
+/** What `sim:BOARD` and `sim:BOARD:FILE` name; null: the port is another one. */
+export function simPort(port: string): { board: string; file: string | undefined } | null {
+  if (!port.startsWith("sim:") || port === "sim:") return null;
+  const [, board, ...file] = port.split(":");
+  return { board, file: file.length > 0 ? file.join(":") : undefined };
 }
 
 function bad(port: string, hint: string): TritkitError {

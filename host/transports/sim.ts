@@ -2,17 +2,38 @@
 import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
 import {
+  type Activity,
+  activityBetween,
+  activityOfBoard,
   type BootOptions,
   bootRomOf,
+  Commands,
+  type CostOrigin,
   cyclesOrigin,
+  Drive,
+  ENERGY_EVENTS,
+  ENERGY_PROFILES,
+  type Energy,
+  type EnergyKind,
+  type EnergyProfile,
+  energyOf,
+  energyProfile,
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
   LiveBoard,
   openFlashFile,
   openLine,
+  parseFault,
+  REPORT_FILES,
+  Recorder,
   type Running,
+  reportFiles,
   SimBoard,
   SimError,
   servePty,
   serveTcp,
+  summaryRows,
 } from "../../firmware-sim/index.ts";
 import { loadBoard, loadDeviceWasm, loadFirmware } from "../assets.ts";
 import type { FirmwareSegment } from "../device/firmware/segments.ts";
@@ -21,12 +42,16 @@ import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
 import type { CpuReading, CyclesOrigin, Transport } from "./transport.ts";
 
+const PJ_PER_MJ = 1e9;
+
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
   flashFile?: string;
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
+  /** Listens to the board. */
+  recorder?: Recorder;
   /** The board went off by itself. */
   onOff?: (error: Error | null) => void;
   /**
@@ -43,7 +68,28 @@ export interface SimOptions {
   onBoot?: (running: Running) => void;
 }
 
-export type { Running };
+export type { Activity, CostOrigin, Energy, EnergyKind, EnergyProfile, Running };
+/** Energy: what a board did, times cited constants by the name that a board or a report gives. */
+export {
+  activityBetween,
+  activityOfBoard,
+  Commands,
+  cyclesOrigin,
+  Drive,
+  ENERGY_EVENTS,
+  ENERGY_PROFILES,
+  energyOf,
+  energyProfile,
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
+  parseFault,
+  REPORT_FILES,
+  Recorder,
+  reportFiles,
+  SimBoard,
+  summaryRows,
+};
 
 export interface RunningSim {
   board: Board;
@@ -57,6 +103,25 @@ export interface RunningSim {
 
 /** Powers a simulated board on. @throws TritkitError E_UNKNOWN_BOARD, E_SIM_* */
 export async function startSim(boardName: string, options: SimOptions = {}): Promise<RunningSim> {
+  const { board, sim, close } = await makeSim(boardName, options);
+  return translated(async () => {
+    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
+    return {
+      ...{ board, sim, live },
+      cyclesOrigin: readingOf(sim).origin,
+      close() {
+        live.close();
+        close();
+      },
+    };
+  });
+}
+
+/** A simulated board without power, as `options` want it. @throws as startSim */
+export async function makeSim(
+  boardName: string,
+  options: SimOptions,
+): Promise<{ board: Board; sim: SimBoard; close(): void }> {
   const board = await loadBoard(boardName);
   return translated(async () => {
     const hasSlots = board.flash.update !== null && options.boot === "flash";
@@ -65,21 +130,22 @@ export async function startSim(boardName: string, options: SimOptions = {}): Pro
     const need = boot === undefined && slots === undefined ? "partition" : "flash";
     const wasm = await loadDeviceWasm(board);
     const file = options.flashFile === undefined ? null : await openFlashFile(options.flashFile, board, need);
-    const sim = SimBoard.create({ board, wasm, flash: file?.content, seed: options.seed, cpu: "metered", boot, slots });
+    const { seed, recorder } = options;
+    const partition = file?.content;
+    const watcher = recorder;
+    const sim = SimBoard.create({ board, wasm, flash: partition, seed, cpu: "metered", watcher, boot, slots });
+    recorder?.attach(sim);
     file?.attach(sim);
     if (hasSlots) await deliver(sim, board, options);
-    const live = new LiveBoard(sim, { speed: options.speed, onOff: options.onOff });
-    return {
-      board,
-      sim,
-      live,
-      cyclesOrigin: readingOf(sim).origin,
-      close() {
-        live.close();
-        file?.close();
-      },
-    };
+    return { board, sim, close: () => file?.close() };
   });
+}
+
+/** A board that counts its cycles, switched on by nobody yet. @param content of its model partition. @throws TritkitError E_SIM_* */
+export async function meteredBoard(board: Board, content: Uint8Array): Promise<SimBoard> {
+  return translated(async () =>
+    SimBoard.create({ board, wasm: await loadDeviceWasm(board), flash: content, cpu: "metered", seed: 1 }),
+  );
 }
 
 /** A board with two slots whose flash is blank where firmware lies gets the one that it is delivered with, if there is one. */
@@ -109,7 +175,10 @@ async function shippedFirmware(board: Board): Promise<readonly FirmwareSegment[]
 }
 
 /** A line to a running simulated board, through serialport's stream. */
-export async function openSimLine({ live, board }: RunningSim, onClose: () => void = () => {}): Promise<Transport> {
+export async function openSimLine(
+  { live, board }: Omit<RunningSim, "cyclesOrigin">,
+  onClose: () => void = () => {},
+): Promise<Transport> {
   return translated(async () => {
     const line = openLine(live, DEFAULT_BAUD);
     const port = new SerialPortStream({
@@ -129,6 +198,7 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
         line.setModemLines(lines);
       },
       seconds: () => live.board.now / 1e9,
+      silentSeconds: () => live.silent / 1e9,
       cpu: () => readingOf(live.board),
       close: async () => {
         await transport.close();
@@ -138,10 +208,26 @@ export async function openSimLine({ live, board }: RunningSim, onClose: () => vo
   });
 }
 
-function readingOf({ meter }: SimBoard): CpuReading {
-  if (meter === null) throw new Error("a board of startSim is metered");
+/** What each reading was taken of: energy is a matter of two. */
+const activities = new WeakMap<CpuReading, Activity>();
+
+export function readingOf(sim: SimBoard): CpuReading {
+  const { meter } = sim;
+  const activity = activityOfBoard(sim);
+  if (meter === null || activity === null) throw new Error("a board of startSim is metered");
   const { cycles, wait } = meter.totals();
-  return { cycles: cycles + wait.flash, waitCycles: wait.flash, origin: cyclesOrigin(meter.table) };
+  const reading: CpuReading = {
+    ...{ cycles: cycles + wait.flash, waitCycles: wait.flash, origin: cyclesOrigin(meter.table) },
+    energySince(before) {
+      const { energy: profile } = sim.board;
+      const from = activities.get(before);
+      if (profile === null || from === undefined) return null;
+      const { pj, kind } = energyOf(activityBetween(from, activity), energyProfile(profile));
+      return { mj: pj / PJ_PER_MJ, kind, profile };
+    },
+  };
+  activities.set(reading, activity);
+  return reading;
 }
 
 /** A simulated board of its own for one transport: it lives as long as the line. */
@@ -172,11 +258,13 @@ const HINTS: Record<string, string> = {
   E_SIM_ROM:
     "So far those of STM32 chips and of the ESP32-S3 and -C3 are; leave --boot out to start the board as it is delivered.",
   E_SIM_FLASH: "Give another --flash file, or delete this one.",
+  E_SIM_FAULT: "`tritkit sim --help` lists the faults, docs/scenarios.md what each does.",
+  E_SIM_COMMAND: "help lists them.",
   E_SIM_PORT: "Choose another port.",
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
 };
 
-async function translated<T>(work: () => Promise<T>): Promise<T> {
+export async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -1,4 +1,5 @@
 // A byte pipe to a device. Whatever the wire is, the session above sees only this.
+import type { World } from "./world.ts";
 
 export interface Transport {
   /** What a user typed to open it, for messages. */
@@ -7,6 +8,10 @@ export interface Transport {
   readonly simulated: boolean;
   /** Seconds that pass at the device: the wall clock's, or simulated ones. Only differences mean anything. */
   seconds(): number;
+  /** Time and chance at this end of the line; this machine's where it is left out. */
+  readonly world?: World;
+  /** Of those, the ones that passed at a simulated board only because this machine took them while the line was silent. Absent elsewhere. */
+  silentSeconds?(): number;
   /** What the CPU of a simulated board has done up to now. Absent where nobody counts. */
   cpu?(): CpuReading;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
@@ -30,6 +35,16 @@ export interface CpuReading {
   readonly waitCycles: number;
   /** How the cost of its instructions is known. What it waits for flash is always derived from the board's data. */
   readonly origin: CyclesOrigin;
+  /** What the chip took since an earlier reading. null: its board names no energy profile. */
+  energySince(before: CpuReading): ChipEnergy | null;
+}
+
+export interface ChipEnergy {
+  readonly mj: number;
+  /** How the weakest figure is known that counts. */
+  readonly kind: "measured" | "datasheet" | "derived" | "assumed";
+  /** Of firmware-sim/energy/profiles. */
+  readonly profile: string;
 }
 
 /** calibrated: fitted to an emulated chip. derived: from another core's and the manual. estimated: compared with nothing. */

@@ -3,6 +3,7 @@
 import { OP_READ, OP_WRITE } from "../../spec/wire.ts";
 import { EXIT_LINK_LOST, interruption, TritkitError, throwIfAborted } from "../errors.ts";
 import type { Transport } from "../transports/transport.ts";
+import { REAL_WORLD, type World } from "../transports/world.ts";
 import { consoleFraming } from "./console_framing.ts";
 import type { Decoder, Framing } from "./framing.ts";
 import { type CborMap, decodeMessage, encodeMessage, type SmpMessage } from "./smp.ts";
@@ -46,13 +47,14 @@ export function isTimeout(error: unknown): boolean {
 
 export class SmpSession {
   readonly transport: Transport;
+  readonly world: World;
   readonly counters: SessionCounters = { sent: 0, received: 0, resent: 0, damaged: 0 };
   /** Text that shares the line with frames (console framing). */
   onText: (bytes: Uint8Array) => void = () => {};
 
   #framing: Framing = consoleFraming;
   #decoder: Decoder;
-  #seq = Math.floor(Math.random() * 256);
+  #seq: number;
   readonly #pending = new Map<number, Pending>();
   #window = 1;
   /** Places of the window that are taken. A place is taken in the moment in which it is given, not when its request is sent. */
@@ -62,6 +64,8 @@ export class SmpSession {
 
   constructor(transport: Transport) {
     this.transport = transport;
+    this.world = transport.world ?? REAL_WORLD;
+    this.#seq = this.world.random(256);
     this.#decoder = this.#makeDecoder();
     transport.onData((bytes) => this.#decoder.push(bytes));
     transport.onClose((error) => this.#close(error));
@@ -193,10 +197,10 @@ export class SmpSession {
     const seq = this.#nextSeq();
     const bytes = encodeMessage({ op, group, seq, command, body });
     return new Promise<SmpMessage>((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
+      let callOff = () => {};
       let sent = 0;
       const done = () => {
-        clearTimeout(timer);
+        callOff();
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(seq);
       };
@@ -214,7 +218,7 @@ export class SmpSession {
         sent++;
         this.counters.sent++;
         this.transport.write(this.#framing.encode(bytes)).catch(fail);
-        timer = setTimeout(send, deadlineMs);
+        callOff = this.world.later(deadlineMs, send);
       };
       this.#pending.set(seq, {
         group,

@@ -25,7 +25,7 @@ const USAGE = `npm run calibrate -- [BOARD...] [options]: cost tables against em
   --markdown   the tables of docs/simulator.md
   --json       for programs: an event for each run, {"event":"calibration","board":s,"core":s,"emulator":s,"unit":"cycles|instructions","run":s,
                "phase":"prefill|decode","tokens":n,"counted":n,"predicted":n,"error":x,"parts":{...},
-               "flash":{"bytes":n,"wait":n,"wait_origin":"derived"}}, then {"event":"calibrated","boards":n,"worst":x,"limit":0.05,"ok":b}
+               "flash":{"bytes":n,"data_wait":n,"code_wait":n,"wait_origin":"derived"}}, then {"event":"calibrated","boards":n,"worst":x,"limit":0.05,"ok":b}
 
   npm run calibrate -- --quick rp2040-pico
   npm run calibrate -- --fit
@@ -87,7 +87,7 @@ async function calibrate(calibrated: Calibrated, { fit, quick, json, ...options 
   const { core } = measured.board.cpu;
   const emulator = `${calibrated.emulator} ${await versionOf(calibrated)}`;
   const before = costTable(core);
-  const table = fit ? fittedTable(measured, before, emulator) : before;
+  const table = fit ? fittedTable(measured, before.core, emulator) : before;
   const heldOut = measured.phases.filter(({ run }) => run.heldOut);
   const judged = {
     instructions: judge(heldOut, measured.names, table, "instructions"),

@@ -15,6 +15,7 @@ import { readImage } from "../../host/image/reader.ts";
 import { openPort } from "../../host/transports/open.ts";
 import { buildFirmware } from "../firmware/build.mjs";
 import { TOOLCHAINS } from "../firmware/toolchains.mjs";
+import { patient } from "./calibrate/answers.ts";
 import { flashFileWith } from "./flash_file.ts";
 import { between, beyond, byPart, type Profile, readQemuProfile, readSymbols } from "./profile.ts";
 import { startQemu } from "./qemu/qemu.ts";
@@ -100,6 +101,7 @@ function summary(unit: TokenCost["unit"], functions: Profile): TokenCost {
 
 /** What the token at POSITION costs, by function; closes the device. */
 async function lastToken(device: Device, read: () => Promise<Profile>): Promise<Profile> {
+  patient(device);
   const answer = async (maxTokens: number) => {
     const before = await read();
     const { position } = await generateOnDevice(device, "Once upon a time", { temperature: 0, maxTokens });

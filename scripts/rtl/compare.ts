@@ -2,7 +2,7 @@
 
 import type { TgemvConfig } from "../../firmware-sim/peripherals/tgemv/config.ts";
 import { expected } from "./expected.ts";
-import type { Batch, Scenario } from "./scenario.ts";
+import type { Batch, Op, Scenario } from "./scenario.ts";
 import { type Simulator, simulate } from "./simulator.ts";
 
 export interface Difference {
@@ -18,9 +18,10 @@ export interface Comparison {
   cycles: number;
 }
 
-export function compare(simulator: Simulator, batch: Batch, config: TgemvConfig): Comparison {
+/** @param vcd a file for waveforms */
+export function compare(simulator: Simulator, batch: Batch, config: TgemvConfig, vcd?: string): Comparison {
   const model = expected(batch, config);
-  const rtl = simulate(simulator, batch);
+  const rtl = simulate(simulator, impatient(batch, model.polls), vcd);
   const differences: Difference[] = [];
   for (const [i, scenario] of batch.scenarios.entries()) {
     const lines = rtl.lines[i] ?? [];
@@ -35,6 +36,14 @@ export function compare(simulator: Simulator, batch: Batch, config: TgemvConfig)
   if (memory !== null) differences.push(memory);
   const jobs = batch.scenarios.reduce((sum, scenario) => sum + scenario.jobs, 0);
   return { differences, jobs, cycles: model.cycles };
+}
+
+/** Cycles that the Verilog may take longer than the model before nobody waits any more: a damaged unit may never end. */
+const PATIENCE = 200;
+
+function impatient(batch: Batch, polls: Map<Op, number>): Batch {
+  const hurried = (op: Op): Op => (op.do === "idle" ? { ...op, limit: (polls.get(op) ?? 0) + PATIENCE } : op);
+  return { ...batch, scenarios: batch.scenarios.map((s) => ({ ...s, ops: s.ops.map(hurried) })) };
 }
 
 /** The first byte of the M memory that differs; it lies in the place of the scenario that was given it. */

@@ -3,12 +3,14 @@ import type { TgemvConfig } from "../../firmware-sim/peripherals/tgemv/config.ts
 import type { TgemvPorts } from "../../firmware-sim/peripherals/tgemv/ports.ts";
 import { Tgemv } from "../../firmware-sim/peripherals/tgemv/tgemv.ts";
 import { REFUSE } from "./gap_table.ts";
-import { type Batch, M_BASE, MEMORY_BYTES, type Scenario, W_BASE } from "./scenario.ts";
+import { type Batch, M_BASE, MEMORY_BYTES, type Op, type Scenario, W_BASE } from "./scenario.ts";
 
 export interface Expected {
   /** For each scenario the lines of its accesses, and a last one of its traffic. */
   lines: string[][];
   mmem: Uint8Array;
+  /** How often each wait for the idle unit read STATUS. */
+  polls: Map<Op, number>;
   /** Busy cycles of all scenarios, those that a reset forgot not counted. */
   cycles: number;
 }
@@ -16,7 +18,7 @@ export interface Expected {
 /** @param slow by the machine alone, without the recurrence */
 export function expected(batch: Batch, config: TgemvConfig, slow = false): Expected {
   const mmem = batch.mmem.slice();
-  const result: Expected = { lines: [], mmem, cycles: 0 };
+  const result: Expected = { lines: [], mmem, polls: new Map(), cycles: 0 };
   for (const scenario of batch.scenarios) result.lines.push(play(scenario, batch, mmem, config, slow, result));
   return result;
 }
@@ -27,7 +29,7 @@ function play(
   mmem: Uint8Array,
   config: TgemvConfig,
   slow: boolean,
-  totals: { cycles: number },
+  totals: Expected,
 ): string[] {
   const lines: string[] = [];
   const unit = new Tgemv(portsOf(scenario, batch, mmem), config);
@@ -43,14 +45,16 @@ function play(
     } else {
       const idle = Math.min(unit.idleAt(now), now + op.limit);
       const late = idle === now + op.limit;
+      const from = now;
       now = late ? idle - 1 : Math.max(now, idle);
+      totals.polls.set(op, now - from + 1);
       lines.push(`${late ? "T" : "I"} ${now} ${unit.irq(now) ? 1 : 0}`);
       now++;
     }
   }
-  const { mReads, mWrites, cycles } = unit.activity(now);
+  const { mReads, mWrites, totalPushes, totalGrants, cycles } = unit.activity(now);
   totals.cycles += cycles;
-  lines.push(`S ${unit.state.totalPushes} ${unit.state.totalGrants} ${mReads} ${mWrites}`);
+  lines.push(`S ${totalPushes} ${totalGrants} ${mReads} ${mWrites}`);
   return lines;
 }
 
@@ -61,7 +65,6 @@ function portsOf({ gaps, waits }: Scenario, batch: Batch, mmem: Uint8Array): Tge
     weights: (address, bytes) => view(batch.wmem, address - W_BASE, bytes),
     sram: (address, bytes) => view(mmem, address - M_BASE, bytes),
     timing: {
-      period: 0,
       gaps(out, count, _, total) {
         for (let i = 0; i < count; i++) out[i] = gap(total + i) & ~REFUSE;
       },

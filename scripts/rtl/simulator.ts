@@ -197,7 +197,7 @@ function scriptOf(batch: Batch): string {
     lines.push(line(5, gaps.base, gaps.mask, waits.base, waits.mask));
     for (const op of ops) lines.push(lineOf(op));
   }
-  return `${lines.join("\n")}\n${line(0)}\n`;
+  return `${lines.join("\n")}\n${line(0, Math.max(0, words(batch.mUsed) / 4 - 1))}\n`;
 }
 
 function lineOf(op: Op): string {

@@ -48,6 +48,18 @@ for (const name of await firmwareBoards()) {
       if (board.rom !== null) assert.ok(size.sram <= SRAM_MAX, `SRAM ${size.sram}`);
     });
 
+    test("what of it is run from flash is what the board's data say", () => {
+      const { xip } = board.flash;
+      if (xip === null || xip.code_bytes === 0) return;
+      // The rest of the flash is the shim, the selector's header, tables, and what is copied to SRAM.
+      const { size } = JSON.parse(readFileSync(join(folder, "firmware.json"), "utf8"));
+      const share = xip.code_bytes / size.flash;
+      assert.ok(
+        share > 0.8 && share < 0.9,
+        `flash.xip.code_bytes is ${share.toFixed(3)} of the firmware: count it again`,
+      );
+    });
+
     test("the README says what it takes", () => {
       const { size } = JSON.parse(readFileSync(join(folder, "firmware.json"), "utf8"));
       const kib = (bytes: number) => (bytes / 1024).toFixed(1);

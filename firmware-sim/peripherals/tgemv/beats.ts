@@ -44,7 +44,7 @@ export function beatTimes(
   const beats = blocks * beatsOfBlock;
   const mask = fifo - 1;
   const takes = new Float64Array(fifo).fill(-1);
-  const stretch = wait === undefined ? blocksOfPeriod(timing.period, beatsOfBlock) : 0;
+  const stretch = wait === undefined ? blocksOfPeriod(timing.period?.(job.waddr) ?? 0, beatsOfBlock) : 0;
   let seen: Moment | null = null;
   let gapAt = 0;
   let gapEnd = 0;
@@ -74,7 +74,6 @@ export function beatTimes(
         for (let i = 1; i <= fifo; i++) takes[(beat - i) & mask] = now.takes[i - 1] + later;
         gapAt = gapEnd;
         seen = null;
-        if (block >= blocks) break;
       } else seen = now;
     }
     for (let left = beatsOfBlock; left > 0; left--) {
@@ -127,10 +126,9 @@ function sameFuture(a: Moment, b: Moment): boolean {
   return a.takes.every((take, i) => b.takes[i] - take === later);
 }
 
-/** Blocks after which gaps repeat; 0: never mind. */
+/** Blocks after which gaps repeat; 0: never. */
 function blocksOfPeriod(period: number, beatsOfBlock: number): number {
-  if (period === 0) return 0;
-  let blocks = 1;
-  while ((blocks * beatsOfBlock) % period !== 0) blocks++;
-  return blocks;
+  let [a, b] = [period, beatsOfBlock];
+  while (b !== 0) [a, b] = [b, a % b];
+  return period === 0 ? 0 : period / a;
 }

@@ -1,5 +1,5 @@
 /**
- * The unit cycle by cycle: the Verilog of firmware-sim/rtl line by line, in the order of its modules. Slow (some ten million cycles a second) and
+ * The unit cycle by cycle: the Verilog of firmware-sim/rtl line by line, in the order of its modules. Slow (a million cycles a second) and
  * right in every case: errors, abort, accesses in the middle of a job. Whole jobs without an error go through recurrence.ts, which is held to this.
  */
 import {
@@ -81,7 +81,7 @@ export function step(s: TgemvState, config: TgemvConfig, ports: TgemvPorts, sink
   const jobLast = issue && blockLast && slotLast && core.rowsLeft <= 4;
   const take = w.fifo.length > 0 && (prime || run) && (!core.full || (issue && slotLast && !jobLast));
   const head = take ? w.fifo[0] : 0;
-  const badByte = take ? [0, 1, 2, 3].findIndex((i) => ZEROS[(head >>> (8 * i)) & 255] === BAD) : -1;
+  const badByte = take ? firstBad(head) : -1;
   const over = active || w.fifo.length > 0;
   const drained = core.shadowFull && mOk && s.writer.row + 1 === core.shadowRows && s.writer.vector + 1 === job.vectors;
 
@@ -130,7 +130,8 @@ export function step(s: TgemvState, config: TgemvConfig, ports: TgemvPorts, sink
     }
   }
   s.cycle++;
-  applyWrite(s, command, host, { fault, jobDone, chainDone, irq: job.irq });
+  if (host !== undefined || fault !== null || jobDone)
+    applyWrite(s, command, host, { fault, jobDone, chainDone, irq: job.irq });
   if (stop || command.reset) {
     dropAll(s);
     return;
@@ -227,6 +228,12 @@ function fits(x0: number, x1: number, wide: boolean): boolean {
   const least = wide ? TGEMV_WIDE_MIN : TGEMV_NARROW_MIN;
   const most = wide ? TGEMV_WIDE_MAX : TGEMV_NARROW_MAX;
   return x0 >= least && x0 <= most && x1 >= least && x1 <= most;
+}
+
+/** The first byte of a beat that is no code, -1 when all are. */
+function firstBad(word: number): number {
+  for (let i = 0; i < 4; i++) if (ZEROS[(word >>> (8 * i)) & 255] === BAD) return i;
+  return -1;
 }
 
 /** Stops everything: what is under way is dropped, registers and counters stay. */

@@ -21,8 +21,8 @@ export interface TgemvPorts {
 }
 
 export interface BeatTiming {
-  /** The gaps of a job repeat after so many beats, the first beat of it apart; 0: they do not, or nobody knows. */
-  period: number;
+  /** The gaps of a job that begins at `address` repeat after so many beats, its first beat apart; 0 or left out: they do not, or nobody knows. */
+  period?(address: number): number;
   /**
    * Writes the gaps of `count` beats into `out`. Infinity: this beat never comes.
    * @param beat number of the first of them in its job
@@ -41,25 +41,35 @@ export interface MemoryTiming {
   burstBeats: number;
 }
 
+/** Largest numerator and denominator: products with the beats of the longest job stay whole numbers. */
+const FRACTION_MAX = 1e8;
+
 /** A memory that delivers at a steady rate, in bursts. */
-export function steady(timing: MemoryTiming): BeatTiming {
-  const { num, den } = timing.cycles;
-  const whole = [num, den, timing.setup, timing.burstBeats].every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (!whole || den === 0 || num === 0)
-    throw new RangeError("TGEMV: memory timing is whole numbers, cycles a beat above 0");
-  const { setup, burstBeats } = timing;
-  const divisor = gcd(num, den);
+export function steady({ cycles, setup, burstBeats }: MemoryTiming): BeatTiming {
+  const counts = [cycles.num, cycles.den, setup, burstBeats];
+  const divisor = gcd(cycles.num, cycles.den);
+  const num = cycles.num / divisor;
+  const den = cycles.den / divisor;
+  if (
+    !counts.every((n) => Number.isSafeInteger(n) && n >= 0) ||
+    !(num > 0) ||
+    !(den > 0) ||
+    Math.max(num, den) > FRACTION_MAX
+  )
+    throw new RangeError("TGEMV: memory timing is whole numbers, cycles a beat a fraction above 0");
   const bursts = Math.max(1, burstBeats);
-  const pattern = den / divisor;
   return {
-    period: (pattern * bursts) / gcd(pattern, bursts),
+    period: () => (den * bursts) / gcd(den, bursts),
     gaps(out, count, beat) {
+      // Beat n is there ceil((n + 1) * num / den) cycles after the first could move, but one a cycle at most; `early` is how much before that
+      // whole cycle, in parts of 1 / den.
+      let early = (den - ((beat * num) % den)) % den;
       for (let i = 0; i < count; i++) {
+        const whole = Math.max(0, Math.ceil((num - early) / den));
+        early += whole * den - num;
         const n = beat + i;
         const opens = n === 0 || (burstBeats > 0 && n % burstBeats === 0);
-        // Beats come at ceil((n + 1) * num / den): a memory faster than the unit delivers one a cycle.
-        const gap = Math.ceil(((n + 1) * num) / den) - Math.ceil((n * num) / den);
-        out[i] = Math.max(1, gap) + (opens ? setup : 0);
+        out[i] = Math.max(1, whole) + (opens ? setup : 0);
       }
     },
   };

@@ -16,7 +16,14 @@
  *
  * NOT IMPLEMENTED: memory that changes while the unit owns it (descriptors, x and W are read when the chain starts).
  */
-import { TGEMV_IRQ_STAT, TGEMV_PHASE_IDLE, TGEMV_STATUS, TGEMV_WINDOW_BYTES } from "../../../spec/tgemv.ts";
+import {
+  TGEMV_IRQ_DONE,
+  TGEMV_IRQ_ERROR,
+  TGEMV_IRQ_STAT,
+  TGEMV_PHASE_IDLE,
+  TGEMV_STATUS,
+  TGEMV_WINDOW_BYTES,
+} from "../../../spec/tgemv.ts";
 import { checkConfig, TGEMV_DEFAULTS, type TgemvConfig } from "./config.ts";
 import type { TgemvPorts } from "./ports.ts";
 import { readRegister, statusOf } from "./registers.ts";
@@ -30,6 +37,8 @@ interface Future {
   end: number;
   writes: { address: number; words: Int32Array }[];
   phases: { cycle: number; phase: number }[];
+  /** When bits of IRQ_STAT are set. */
+  irqs: { cycle: number; bits: number }[];
   tell: (() => void)[];
 }
 
@@ -66,7 +75,10 @@ export class Tgemv {
     this.#future = null;
   }
 
-  /** A 32-bit write of the host in cycle `now`; `offset` is a multiple of 4 below TGEMV_WINDOW_BYTES. */
+  /**
+   * A 32-bit write of the host in cycle `now`, or in the first after it that no other write has taken.
+   * @param offset a multiple of 4 below TGEMV_WINDOW_BYTES
+   */
   write(offset: number, value: number, now: number): void {
     checkOffset(offset);
     this.#advance(now);
@@ -86,6 +98,10 @@ export class Tgemv {
       const phase = future.phases.findLast((p) => p.cycle <= now)?.phase ?? s.phase;
       return statusOf(s, phase);
     }
+    if (offset === TGEMV_IRQ_STAT) {
+      const set = future.irqs.filter((irq) => irq.cycle <= now);
+      return set.reduce((bits, irq) => bits | irq.bits, s.irqStat);
+    }
     const then = copyState(s);
     run(then, this.config, this.ports, () => {}, now, {}, this.slow);
     return readRegister(then, this.config, offset);
@@ -93,7 +109,17 @@ export class Tgemv {
 
   /** Level of the interrupt line in cycle `now`. */
   irq(now: number): boolean {
-    return this.state.irqEn !== 0 && (this.read(TGEMV_IRQ_STAT, now) & this.state.irqEn) !== 0;
+    this.settle(now);
+    let bits = this.state.irqStat;
+    for (const irq of this.#ahead()?.irqs ?? []) if (irq.cycle <= now) bits |= irq.bits;
+    return (bits & this.state.irqEn) !== 0;
+  }
+
+  /** The first cycle from `now` on in which the interrupt line is high, if nobody writes to the unit before; Infinity: none. */
+  irqAt(now: number): number {
+    if (this.irq(now)) return now;
+    const next = this.#ahead()?.irqs.find((irq) => irq.cycle > now && (irq.bits & this.state.irqEn) !== 0);
+    return next === undefined ? Number.POSITIVE_INFINITY : next.cycle;
   }
 
   /** The first cycle in which the unit is idle again, `now` when it is; Infinity: only abort or reset ends it. */
@@ -117,20 +143,20 @@ export class Tgemv {
     this.state.cycle = Math.max(this.state.cycle, now);
   }
 
-  /** Counters at cycle `now` as numbers, and the words that went through the M port. */
-  activity(now: number): TgemvCounters & { mReads: number; mWrites: number } {
+  /** Counters at cycle `now` as numbers; since the unit was made, words that went through the M port, and beats and grants with the refused ones. */
+  activity(now: number): TgemvCounters & Pick<TgemvState, "mReads" | "mWrites" | "totalPushes" | "totalGrants"> {
     this.settle(now);
     let s = this.state;
     if (this.#ahead() !== null && s.cycle < now) {
       s = copyState(s);
       run(s, this.config, this.ports, () => {}, now, {}, this.slow);
     }
-    return { ...s.counters, mReads: s.mReads, mWrites: s.mWrites };
+    const { counters, mReads, mWrites, totalPushes, totalGrants } = s;
+    return { ...counters, mReads, mWrites, totalPushes, totalGrants };
   }
 
   /** Really brings the state to the beginning of cycle `now`, in the middle of a chain or not. */
   #advance(now: number): void {
-    if (now < this.state.cycle) throw new RangeError(`TGEMV: cycle ${now} is over, it is ${this.state.cycle}`);
     this.settle(now);
     if (this.state.cycle >= now) return;
     this.#future = null;
@@ -143,14 +169,18 @@ export class Tgemv {
     if (this.state.phase === TGEMV_PHASE_IDLE) return null;
     if (this.#future !== null) return this.#future;
     const state = copyState(this.state);
-    const future: Future = { state, end: 0, writes: [], phases: [], tell: [] };
+    const future: Future = { state, end: 0, writes: [], phases: [], irqs: [], tell: [] };
     const sink = (address: number, words: Int32Array) => future.writes.push({ address, words });
     const listener: TgemvListener = {
       phase: (cycle, phase) => {
         future.phases.push({ cycle, phase });
         future.tell.push(() => this.listener.phase?.(cycle, phase));
       },
-      job: (...told) => future.tell.push(() => this.listener.job?.(...told)),
+      job: (end, job, counts, error) => {
+        if (error !== 0) future.irqs.push({ cycle: end, bits: TGEMV_IRQ_ERROR });
+        else if (job.irq || job.next === 0) future.irqs.push({ cycle: end, bits: TGEMV_IRQ_DONE });
+        future.tell.push(() => this.listener.job?.(end, job, counts, error));
+      },
     };
     run(state, this.config, this.ports, sink, FOREVER, listener, this.slow);
     future.end = state.cycle >= FOREVER ? Number.POSITIVE_INFINITY : state.cycle;

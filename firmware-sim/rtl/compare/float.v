@@ -4,6 +4,7 @@
 //                   (and Horowitz' table) counts: one fp16 multiplication and one fp16 addition a weight.
 //   lane_fp16_fp32  exact products, aligned to the largest exponent, added as integers and rounded to fp32 once: how tensor cores do it.
 //
+// Modules that keep their hierarchy are counted by themselves: gates of different lanes cannot be shared, and it takes seconds instead of minutes.
 // The cheapest float that is one: subnormals never come in and are flushed to zero, overflow gives the largest number, no infinities, no NaN.
 `default_nettype none
 
@@ -53,6 +54,7 @@ module significands (
   end
 endmodule
 
+(* keep_hierarchy *)
 module fp16_mul (
     input wire [15:0] a,
     input wire [15:0] b,
@@ -66,6 +68,7 @@ module fp16_mul (
   fp_round #(5, 10) round (a[15] ^ b[15], exponent, p[21:11], p[10], |p[9:0], y);
 endmodule
 
+(* keep_hierarchy *)
 module fp16_add (
     input wire [15:0] a,
     input wire [15:0] b,
@@ -73,7 +76,7 @@ module fp16_add (
 );
   wire swap = b[14:0] > a[14:0];
   wire [15:0] greater = swap ? b : a;
-  wire [15:0] lesser = swap ? a : b;
+  wire [14:0] lesser = swap ? a[14:0] : b[14:0];
   wire subtract = a[15] ^ b[15];
   wire [4:0] distance = greater[14:10] - lesser[14:10];
   // Hidden bit, fraction, guard, round; what is shifted out below is the sticky bit.
@@ -126,9 +129,10 @@ module lane_fp16 (input wire [319:0] x, input wire [319:0] w, input wire [15:0] 
 endmodule
 
 // A product of two fp16, exact: value = product * 2^(exponent - 50), exponent 0: zero.
+(* keep_hierarchy *)
 module fp16_product (
-    input wire [15:0] a,
-    input wire [15:0] b,
+    input wire [14:0] a, // without the sign
+    input wire [14:0] b,
     output wire [21:0] product,
     output wire [5:0] exponent
 );
@@ -141,6 +145,7 @@ endmodule
 
 // A term: 28 bits of two's complement without the carry-in of a negation, the sign bit inverted (see integer.v). Bit 25 has the weight of the largest
 // exponent, a product, below 4, may set bit 26: the 24 bits of an fp32 and three more. What alignment shifts out is dropped.
+(* keep_hierarchy *)
 module align (
     input wire [26:0] magnitude,
     input wire [7:0] distance,
@@ -151,6 +156,7 @@ module align (
   assign term = {~sign, far ^ {27{sign}}};
 endmodule
 
+(* keep_hierarchy *)
 module larger (
     input wire [5:0] a,
     input wire [5:0] b,
@@ -172,7 +178,7 @@ module lane_fp16_fp32 (input wire [319:0] x, input wire [319:0] w, input wire [3
   generate
     for (g = 0; g < 20; g = g + 1) begin : lanes
       assign signs[g] = x[16*g+15] ^ w[16*g+15];
-      fp16_product multiply (x[16*g+:16], w[16*g+:16], products[22*g+:22], exponents[6*g+:6]);
+      fp16_product multiply (x[16*g+:15], w[16*g+:15], products[22*g+:22], exponents[6*g+:6]);
       align shift ({products[22*g+:22], 5'b0}, top - 8'd97 - {2'b0, exponents[6*g+:6]}, signs[g], terms[28*g+:28]);
     end
     for (g = 0; g < 19; g = g + 1) begin : exponent_tree
@@ -185,14 +191,15 @@ module lane_fp16_fp32 (input wire [319:0] x, input wire [319:0] w, input wire [3
   align shift_acc ({1'b0, acc[30:23] != 0, acc[22:0], 2'b0}, top - acc[30:23], acc[31], acc_term);
   term_sum add (terms, signs, acc_term, acc[31], sum);
 
-  wire [32:0] magnitude = sum[32] ? -sum : sum;
+  wire [31:0] magnitude = sum[32] ? -sum[31:0] : sum[31:0];
   wire [4:0] zeros;
   wire [31:0] norm;
-  normalise #(5) shift (magnitude[31:0], zeros, norm);
+  normalise #(5) shift (magnitude, zeros, norm);
   wire signed [9:0] exponent = $signed({2'b0, top}) + 10'sd6 - $signed({5'b0, zeros});
   fp_round #(8, 23) round (sum[32], exponent, norm[31:8], norm[7], |norm[6:0], y);
 endmodule
 
+(* keep_hierarchy *)
 module term_sum (
     input wire [20*28-1:0] terms,
     input wire [19:0] signs,

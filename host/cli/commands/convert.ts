@@ -1,6 +1,7 @@
-import { loadBoard } from "../../assets.ts";
+import { listBoards, loadBoard } from "../../assets.ts";
 import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
-import { boardFit, fitText } from "../board_fit.ts";
+import { adviceText, fitText } from "../../fits/fit.ts";
+import { fitsFile } from "../../fits/fits.ts";
 import { type Command, usage } from "../command.ts";
 import { measureFidelity, readFidelityText } from "../fidelity.ts";
 import type { Output } from "../output.ts";
@@ -72,8 +73,10 @@ export const convert: Command = {
     }
     for (const { name, why } of report.dropped) out.info(`dropped  ${name}: ${why}`);
     for (const note of report.notes) out.info(`note  ${note}`);
-    const fit = board && (await boardFit(target, report.bytes, board, context));
-    if (fit) out.info(fitText(fit));
+    // Sizes only: `tritkit fits` simulates.
+    const sizes = { others: await listBoards(), context, speed: false, signal };
+    const fit = board && (await fitsFile(target, report.bytes, { ...sizes, boards: [board] }))[0];
+    if (fit) out.info(fitText(fit) + adviceText(fit));
     const fidelity = text && (await measureFidelity(args.positionals[0], source, target, text, out, signal));
     out.event({
       event: "convert",

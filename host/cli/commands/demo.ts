@@ -2,13 +2,14 @@ import { loadBoard } from "../../assets.ts";
 import { generateOnDevice } from "../../device/chat.ts";
 import { Device } from "../../device/device.ts";
 import { readImage } from "../../image/reader.ts";
-import { openSimLine, startSim } from "../../transports/sim.ts";
 import { version } from "../../version.ts";
 import { SAMPLING_OPTIONS, samplingFrom, talk } from "../chat_view.ts";
 import type { Command } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
 import { readModel } from "../model_file.ts";
 import { bytesText } from "../progress.ts";
+import { openBench, recordable, type SimBench } from "../sim_bench.ts";
+import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
 
 const MODEL = "stories-1m";
 /** What the demo says by itself when nobody sits at a terminal. */
@@ -22,12 +23,17 @@ export const demo: Command = {
     board: { type: "string", short: "b", value: "NAME", help: "default rp2040-pico; `tritkit boards` lists them" },
     model: { type: "string", short: "m", value: "NAME", help: `a bundled model or a .trit file (default ${MODEL})` },
     ...SAMPLING_OPTIONS,
+    ...REPORT_OPTIONS,
   },
-  examples: ["tritkit demo", 'tritkit demo --json -p "Once upon a time"'],
+  examples: ["tritkit demo", "tritkit demo --report out/", 'tritkit demo --json -p "Once upon a time"'],
   positionals: [0, 0],
   async run(context) {
     const { args, out, signal, stdin } = context;
-    const sampling = samplingFrom(context);
+    const report = await SimReport.open(args);
+    const recorder = report?.recorder();
+    const scripted = stdin.isTTY !== true || out.json ? SCRIPT : undefined;
+    const typed = (args.text("prompt") ?? scripted) === undefined;
+    const sampling = recordable(samplingFrom(context), recorder !== undefined && !typed);
     const board = await loadBoard(args.text("board") ?? "rp2040-pico");
     const name = args.text("model") ?? MODEL;
     const bytes = await readModel(name);
@@ -39,9 +45,7 @@ export const demo: Command = {
       `${out.style("bold", `tritkit ${version()}`)}   ${board.name}, simulated: ${core} ${Math.round(board.cpu.hz / 1e6)} MHz, ` +
         `${bytesText(sram)} SRAM, ${bytesText(board.flash.bytes)} flash   port sim:${board.name}`,
     );
-    const running = await startSim(board.name, { seed: 1 });
-    try {
-      const transport = await openSimLine(running);
+    const talkWith = async ({ transport }: SimBench): Promise<number> => {
       const device = await Device.connect(transport, { signal });
       try {
         await flashWithProgress(out, device, bytes, { signal });
@@ -52,7 +56,6 @@ export const demo: Command = {
           `model  ${model}, ${image.config.nLayers} layers of ${image.config.dim}, vocabulary ${image.config.vocabSize}   ` +
             `fits: flash ${flashShare.toFixed(0)} %, SRAM ${sramShare.toFixed(0)} %, context ${positions} positions`,
         );
-        const scripted = stdin.isTTY !== true || out.json ? SCRIPT : undefined;
         return await talk(
           context,
           {
@@ -65,8 +68,13 @@ export const demo: Command = {
       } finally {
         await device.close();
       }
+    };
+    const bench = await openBench(board.name, { seed: 1, recorder }, typed);
+    try {
+      return await bench.run(() => talkWith(bench));
     } finally {
-      running.close();
+      bench.close();
+      if (recorder !== undefined) await report?.write(out, recorder);
     }
   },
 };

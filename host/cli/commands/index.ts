@@ -8,16 +8,18 @@ import { demo } from "./demo.ts";
 import { devices } from "./devices.ts";
 import { doctor } from "./doctor.ts";
 import { evaluateCommand } from "./eval.ts";
+import { fits } from "./fits.ts";
 import { flash } from "./flash.ts";
 import { inspect } from "./inspect.ts";
 import { models } from "./models.ts";
 import { monitor } from "./monitor.ts";
+import { report } from "./report.ts";
 import { reset } from "./reset.ts";
 import { run } from "./run.ts";
 import { sim } from "./sim.ts";
 
 export const COMMANDS: readonly Command[] = [
   ...[demo, boards, devices, doctor],
-  ...[convert, inspect, flash, chat, run, evaluateCommand],
-  ...[sim, models, reset, monitor, bench],
+  ...[convert, inspect, fits, flash, chat, run, evaluateCommand],
+  ...[sim, models, reset, monitor, bench, report],
 ];

@@ -2,9 +2,21 @@ import type { Board } from "../../../boards/board.ts";
 import { loadBoard } from "../../assets.ts";
 import { readRelease } from "../../device/firmware/release.ts";
 import { EXIT_FAILED, TritkitError } from "../../errors.ts";
-import { type Running, serveSim, startSim } from "../../transports/sim.ts";
+import {
+  FAULT_KINDS,
+  type Fault,
+  FaultPanel,
+  parseFault,
+  type Running,
+  serveSim,
+  startSim,
+  translated,
+} from "../../transports/sim.ts";
 import { type Arguments, type Command, usage } from "../command.ts";
 import { bytesText } from "../progress.ts";
+import { controlBoard } from "../sim_control.ts";
+import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
+import { runScripts, SCRIPT_OPTIONS } from "../sim_script.ts";
 
 export const sim: Command = {
   name: "sim",
@@ -32,16 +44,32 @@ export const sim: Command = {
     protect: { type: "boolean", help: "with --boot: the chip is protected against reading" },
     speed: { type: "string", value: "1|max", help: "1: real time; max: as fast as this machine can (default)" },
     seed: { type: "string", value: "N", help: "of the board's random numbers (default 0)" },
+    fault: {
+      type: "string",
+      value: "KIND",
+      multiple: true,
+      help: `inject a fault, KIND or KIND:name=value,...: ${Object.keys(FAULT_KINDS).join(", ")} (docs/scenarios.md)`,
+    },
+    ...SCRIPT_OPTIONS,
+    ...REPORT_OPTIONS,
   },
   examples: [
     "tritkit sim --board rp2040-pico --port pty --flash board.bin",
     "tritkit sim --port tcp:7000",
     "tritkit sim --board stm32f405 --boot rom --flash chip.bin",
+    "tritkit sim --script examples/scenarios/first-chat.json --junit report.xml",
+    "tritkit sim --port tcp:7000 --flash board.bin --fault uart-noise:per=300",
+    "tritkit sim --script examples/scenarios/first-chat.json --report out/",
   ],
   positionals: [0, 0],
-  async run({ args, out, signal }) {
+  async run(context) {
+    const { args, out, signal } = context;
     const speed = args.text("speed") ?? "max";
     if (speed !== "1" && speed !== "max") throw usage(`--speed is 1 or max, not "${speed}".`);
+    const faults = args.all("fault").map(faultFrom);
+    if (args.given("script")) return runScripts(context);
+    for (const option of ["junit", "baseline", "update"])
+      if (args.given(option)) throw usage(`--${option} is for --script, which is missing.`);
     const port = args.text("port") ?? "pty";
     const tcp = /^tcp:(\d+)$/.exec(port)?.[1];
     if (port !== "pty" && !(Number(tcp) <= 65535)) throw usage(`--port is pty or tcp:PORT, not "${port}".`);
@@ -60,7 +88,10 @@ export const sim: Command = {
       out.event({ event: "boot", board: board.name, running: begun });
       out.info(bootText(board, begun));
     };
+    const report = await SimReport.open(args);
+    const recorder = report?.recorder();
     const running = await startSim(name, {
+      recorder,
       flashFile: args.text("flash"),
       boot,
       firmware,
@@ -73,31 +104,48 @@ export const sim: Command = {
       seed: args.integer("seed", 0),
       onOff: (error) => wentOff(error),
     });
+    const panel = new FaultPanel(running.sim);
+    const injected = await translated(async () => faults.map((fault) => panel.inject(fault)));
     const served = await serveSim(running, port === "pty" ? "pty" : { tcp: Number(tcp) });
     board = running.board;
     out.event({ event: "sim", board: board.name, port: served.port });
     out.text(`${served.port}\n`);
     out.info(
       `${board.name}  ${board.title}, simulated: ${board.cpu.core}, ${bytesText(board.flash.partition.bytes)} for models` +
-        `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it.\n` +
+        `${args.text("flash") === undefined ? ", flash not kept" : ` in ${args.text("flash")}`}. Ctrl-C ends it; type help for pause, step and the rest.
+` +
         (speed === "1"
           ? `Time at this port is the board's: cycles of its core ${running.cyclesOrigin}, waiting for flash derived from the board's data.`
           : "The board runs as fast as this machine can: tokens a second seen at this port are this computer's, with --speed 1 the board's."),
     );
     say();
+    for (const fault of injected) {
+      out.event({ event: "fault", board: board.name, fault });
+      out.info(`fault  ${fault}`);
+    }
+    const letGo = controlBoard(context, running, panel);
     const end = await ended;
+    letGo();
     await served.close();
     running.close();
-    if (end === undefined) {
-      // Behind the ^C that the terminal shows.
-      if (out.live) out.info();
-      return 0;
-    }
+    // Behind the ^C that the terminal shows.
+    if (end === undefined && out.live) out.info();
+    if (recorder !== undefined) await report?.write(out, recorder);
+    if (end === undefined) return 0;
     if (end === null) throw new TritkitError("E_SIM_POWER", "The board lost its power.", "Start it again.");
     const text = `The board stopped: ${end.message.split("\n")[0].replace(/\.?$/, ".")}`;
     throw new TritkitError("E_SIM_STOPPED", text, "Start it again; --debug says more.", EXIT_FAILED, { cause: end });
   },
 };
+
+/** @throws TritkitError E_USAGE */
+function faultFrom(text: string): Fault {
+  try {
+    return parseFault(text);
+  } catch (error) {
+    throw usage(`--fault: ${(error as Error).message}.`);
+  }
+}
 
 function bootArguments(args: Arguments): { boot?: "rom" | "flash"; firmware?: string } {
   const boot = args.text("boot");

@@ -5,8 +5,8 @@
  *               + exit of the group x branches that were not taken
  *
  * The last term is there because gcc turns a loop into an unrolled one with a beginning and an end: steps get cheaper, ends dearer. Given factors and
- * exits the costs are a least-squares problem and the other way round: the two take turns. Costs are pulled towards those of the table before,
- * factors towards 1, exits towards 0.
+ * exits the costs are a least-squares problem and the other way round: the two take turns. Costs are pulled towards
+ * their priors, factors towards 1, exits towards 0.
  */
 import { dot, nonNegative } from "./least_squares.ts";
 
@@ -34,8 +34,8 @@ export interface Fit {
 }
 
 const TURNS = 30;
-/** A class at twice its prior weighs as much as an error of 1 % in some 50 phases; a factor of 2, or an exit of EXIT_SCALE, half of that. */
-const COST_PULL = 0.005;
+/** A factor of 2, or an exit of EXIT_SCALE, weighs as much as an error of 1 % in some 25 phases; a class at twice its prior a fifth of that. */
+const COST_PULL = 0.0005;
 const GROUP_PULL = 0.0025;
 const EXIT_SCALE = 30;
 const UNFITTED: GroupFit = { factor: 1, exit: 0 };

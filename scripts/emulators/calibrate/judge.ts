@@ -1,9 +1,10 @@
 /** What a cost table says about the phases of a board, beside what its emulator counted, by part of a token. */
 import type { CostTable } from "../../../firmware-sim/index.ts";
 import { costOf } from "../../../firmware-sim/meter/cost_table.ts";
+import { CLASSES } from "./classes.ts";
 import type { Unit } from "./emulated.ts";
 import type { Measured } from "./measure.ts";
-import { firmwareBeside, normalised, ownCounts, partOf, priorsOf, WIRE } from "./parts.ts";
+import { firmwareBeside, normalised, ownCounts, partOf, WIRE } from "./parts.ts";
 
 export interface Pair {
   readonly predicted: number;
@@ -28,7 +29,11 @@ export function judge(
   table: CostTable,
   unit: Unit,
 ): Judged[] {
-  const counts = ownCounts(phases, unit, priorsOf(table, unit));
+  const counts = ownCounts(
+    phases,
+    unit,
+    CLASSES.map((of) => table[unit][of]),
+  );
   return phases.map((of, i) => {
     const parts = new Map<string, { predicted: number; counted: number }>();
     const add = (part: string, predicted: number, counted: number): void => {

@@ -57,6 +57,11 @@ export function pricesSource(core: Core): string {
   return pricesOf(core).source;
 }
 
+/** How many cycles of its price list a core takes one for; 1 where an emulator counts cycles. */
+export function speedOf(core: Core): number {
+  return PRICES[core]?.speed ?? 1;
+}
+
 function pricesOf(core: Core): Prices {
   const prices = PRICES[core];
   if (prices === undefined) throw new Error(`no instruction timings for ${core}`);

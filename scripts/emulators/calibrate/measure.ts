@@ -11,7 +11,7 @@ import { type Calibrated, type Counts, type Firmware, firmwareOf, startEmulated 
 import { groupsOf, symbolOf } from "./groups.ts";
 import { moduleCalls } from "./module.ts";
 import { imageOf, type Run } from "./runs.ts";
-import { type SimCounts, startSimulated } from "./simulated.ts";
+import { type FlashUse, type SimCounts, startSimulated } from "./simulated.ts";
 
 /** One phase of one run. */
 export interface Measured {
@@ -24,8 +24,8 @@ export interface Measured {
   readonly ops: ReadonlyMap<string, OpCounts>;
   readonly calls: Profile;
   readonly hal: { readonly calls: number; readonly bytes: number };
-  /** Bytes read from flash, and cycles of waiting for them, which no emulator here counts. */
-  readonly flash: SimCounts["flash"];
+  /** No emulator here counts cycles of waiting. */
+  readonly flash: FlashUse;
 }
 
 export interface MeasuredBoard {
@@ -100,7 +100,15 @@ function together(board: Board, run: Run, real: Answered<Counts>, model: Answere
     ),
     calls: new Map([...between(before.calls, after.calls)].map(([name, calls]) => [symbolOf(name), calls])),
     hal: { calls: after.hal.calls - before.hal.calls, bytes: after.hal.bytes - before.hal.bytes },
-    flash: { bytes: after.flash.bytes - before.flash.bytes, wait: after.flash.wait - before.flash.wait },
+    flash: flashBetween(before.flash, after.flash),
+  };
+}
+
+export function flashBetween(before: FlashUse, after: FlashUse): FlashUse {
+  return {
+    bytes: after.bytes - before.bytes,
+    dataWait: after.dataWait - before.dataWait,
+    codeWait: after.codeWait - before.codeWait,
   };
 }
 

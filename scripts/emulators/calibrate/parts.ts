@@ -2,7 +2,7 @@
  * What an emulator counted in one phase, by group of functions of the device module: the compiler's helpers (division, 64-bit products and
  * shifts, which some cores have no instruction for) are shared out among the functions that called them, the rest of the firmware is the wire.
  */
-import type { CostTable, OpCounts } from "../../../firmware-sim/index.ts";
+import type { OpCounts } from "../../../firmware-sim/index.ts";
 import { byPart, type Profile } from "../profile.ts";
 import { CLASSES, opsVector } from "./classes.ts";
 import type { Unit } from "./emulated.ts";
@@ -63,10 +63,6 @@ function helperCosts(phases: readonly Measured[], unit: Unit, priors: readonly n
 
 function served(ops: OpCounts): number[] {
   return opsVector(ops).map((count, i) => (SERVED[i] ? count : 0));
-}
-
-export function priorsOf(table: CostTable, unit: Unit): number[] {
-  return CLASSES.map((of) => table[unit][of]);
 }
 
 /**

@@ -6,10 +6,10 @@ import { cyclesOrigin } from "../../../firmware-sim/meter/cost_table.ts";
 import { loadBoard } from "../../../host/assets.ts";
 import { ROOT } from "../../lib/root.mjs";
 import { answers } from "./answers.ts";
-import { minus } from "./measure.ts";
+import { flashBetween, minus } from "./measure.ts";
 import { costWithoutWire, RECORDED_RUN } from "./recorded.ts";
 import { imageOf, RUNS } from "./runs.ts";
-import { startSimulated } from "./simulated.ts";
+import { type FlashUse, startSimulated } from "./simulated.ts";
 import { tableNow } from "./table.ts";
 
 export interface Prediction {
@@ -18,8 +18,7 @@ export interface Prediction {
   readonly hz: number;
   /** Of a token, on average, without the wire. */
   readonly cycles: number;
-  readonly flashBytes: number;
-  readonly flashWait: number;
+  readonly flash: FlashUse;
   readonly origin: string;
 }
 
@@ -38,12 +37,12 @@ export async function predictions(): Promise<Prediction[]> {
       const { before, after, tokenIds } = decode;
       const table = await tableNow(board.cpu.core);
       const ops = new Map([...after.ops].map(([fn, of]) => [fn, minus(of, before.ops.get(fn) ?? {})] as const));
+      const flash = flashBetween(before.flash, after.flash);
       const each = (count: number): number => count / tokenIds.length;
       found.push({
         ...{ board: board.name, core: board.cpu.core, hz: board.cpu.hz, origin: cyclesOrigin(table) },
         cycles: each(costWithoutWire(table, ops, "cycles")),
-        flashBytes: each(after.flash.bytes - before.flash.bytes),
-        flashWait: each(after.flash.wait - before.flash.wait),
+        flash: { bytes: each(flash.bytes), dataWait: each(flash.dataWait), codeWait: each(flash.codeWait) },
       });
     }
     return found;

@@ -5,6 +5,7 @@ import type { Calibrated, Unit } from "./emulated.ts";
 import { errorOf, type Judged, type Pair, sum } from "./judge.ts";
 import { WIRE } from "./parts.ts";
 import type { Prediction } from "./predictions.ts";
+import type { FlashUse } from "./simulated.ts";
 
 /** What became of one board. */
 export interface Result {
@@ -67,8 +68,10 @@ export function text(result: Result): string {
       percent(errorOf(cycles)),
     );
   }
-  const wait = judged[unit].reduce((all, { of }) => all + of.flash.wait, 0);
-  row("waiting for flash, on top (cycles, derived)", "", "not modelled", whole(wait), "");
+  const [data, code] = waits(judged[unit]);
+  row("XIP and cache: data, on top (cycles, derived)", "", "not modelled", whole(data), "");
+  row("XIP and cache: code, on top (cycles, derived)", "", "not modelled", whole(code), "");
+  row("contention on the bus", "", "not modelled", "not modelled", "");
   return lines.join("\n");
 }
 
@@ -82,90 +85,78 @@ const COLUMNS: [head: string, part: RegExp][] = [
 ];
 
 export function markdown(results: readonly Result[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const partCells = (judged: readonly Judged[]) => {
-    const parts = partsOf(judged);
-    return COLUMNS.map(([, pattern]) => {
-      const found = parts.find(([name]) => pattern.test(name));
-      return found === undefined ? "" : percent(errorOf(found[1]));
-    });
-  };
-  const heads = [
-    "board",
-    "core",
-    "counted",
-    "a token",
-    "predicted",
-    "error",
-    "worst phase",
-    ...COLUMNS.map(([head]) => head),
-  ];
-  const rows = results.map((result) => {
-    const { unit, board } = result.calibrated;
-    const judged = result.judged[unit];
+  return `${errorsTable(results)}\n\n${cyclesTable(results)}`;
+}
+
+/** `left`: columns of words. */
+function table(heads: readonly string[], left: readonly string[], rows: readonly (readonly string[])[]): string {
+  const rule = heads.map((head) => (left.includes(head) ? "---" : "---:"));
+  return [heads, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** Answers, without their prompts, and the tokens in them. */
+function answersOf(judged: readonly Judged[]): { decode: Judged[]; tokens: number } {
+  const decode = judged.filter(({ of }) => of.phase === "decode");
+  return { decode, tokens: decode.reduce((all, { of }) => all + of.tokens, 0) };
+}
+
+function errorsTable(results: readonly Result[]): string {
+  const rows = results.map(({ calibrated: { unit, board }, core, judged: { [unit]: judged } }) => {
     const total = sum(judged.map((of) => of.total));
-    const decode = judged.filter(({ of }) => of.phase === "decode");
-    const tokens = decode.reduce((all, { of }) => all + of.tokens, 0);
+    const { decode, tokens } = answersOf(judged);
     const each = sum(decode.map((of) => of.total));
-    return line([
-      ...[board, result.core, unit, whole(each.counted / tokens), whole(each.predicted / tokens)],
-      ...[`**${percent(errorOf(total))}**`, percent(worstSigned(judged)), ...partCells(judged)],
-    ]);
+    const parts = partsOf(judged);
+    const errors = COLUMNS.map(([, pattern]) => parts.find(([name]) => pattern.test(name)));
+    return [
+      ...[board, core, unit, whole(each.counted / tokens), whole(each.predicted / tokens)],
+      ...[`**${percent(errorOf(total))}**`, percent(worstSigned(judged))],
+      ...errors.map((found) => (found === undefined ? "" : percent(errorOf(found[1])))),
+    ];
   });
-  const waits = results.map((result) => {
-    const decode = result.judged.cycles.filter(({ of }) => of.phase === "decode");
-    const tokens = decode.reduce((all, { of }) => all + of.tokens, 0);
-    const { counted, predicted } = sum(decode.map((of) => of.total));
-    const instructions = sum(
-      result.judged.instructions.filter(({ of }) => of.phase === "decode").map((of) => of.total),
-    );
-    const wait = decode.reduce((all, { of }) => all + of.flash.wait, 0);
-    return line([
-      ...[result.calibrated.board, whole(predicted / tokens), (predicted / instructions.predicted).toFixed(2)],
-      ...[percent(predicted / counted - 1), result.table.provenance.cycles, whole(wait / tokens)],
-    ]);
+  const heads = ["board", "core", "counted", "a token", "predicted", "error", "worst phase"];
+  return table([...heads, ...COLUMNS.map(([head]) => head)], heads.slice(0, 3), rows);
+}
+
+function cyclesTable(results: readonly Result[]): string {
+  const rows = results.map(({ calibrated: { board }, judged, table: of }) => {
+    const { decode, tokens } = answersOf(judged.cycles);
+    const cycles = sum(decode.map(({ total }) => total));
+    const instructions = sum(answersOf(judged.instructions).decode.map(({ total }) => total));
+    const [data, code] = waits(decode);
+    return [
+      ...[board, whole(cycles.predicted / tokens), (cycles.predicted / instructions.predicted).toFixed(2)],
+      ...[percent(errorOf(cycles)), cyclesOrigin(of), whole(data / tokens), whole(code / tokens)],
+    ];
   });
-  const second = [
-    "board",
-    "cycles a token",
-    "cycles an instruction",
-    "against what they were fitted to",
-    "where they come from",
-    "waiting for flash, derived",
-  ];
-  return [
-    ...[line(heads), line(heads.map((_, i) => (i < 3 ? "---" : "---:"))), ...rows, ""],
-    ...[line(second), line(second.map((_, i) => (i === 0 || i === 4 ? "---" : "---:"))), ...waits],
-  ].join("\n");
+  const heads = ["board", "cycles a token", "cycles an instruction", "against what they were fitted to", "origin"];
+  const waiting = ["waiting for data in flash (derived)", "for code (derived)"];
+  return table([...heads, ...waiting], ["board", "origin"], rows);
+}
+
+/** Cycles of waiting for data and for code. */
+function waits(judged: readonly Judged[]): [data: number, code: number] {
+  const all = (of: "dataWait" | "codeWait") => judged.reduce((sum, { of: { flash } }) => sum + flash[of], 0);
+  return [all("dataWait"), all("codeWait")];
 }
 
 function worstSigned(judged: readonly Judged[]): number {
   return judged.map(({ total }) => errorOf(total)).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0);
 }
 
+function flashEvent({ bytes, dataWait, codeWait }: FlashUse): object {
+  return { bytes, data_wait: Math.round(dataWait), code_wait: Math.round(codeWait) };
+}
+
 /** Tokens a second of every board, as the tables and the boards' flash have it. */
 export function predictionsMarkdown(predictions: readonly Prediction[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const heads = [
-    "board",
-    "core",
-    "MHz",
-    "cycles",
-    "origin",
-    "bytes from flash",
-    "waiting for it (derived)",
-    "tokens/s",
-  ];
-  return [
-    line(heads),
-    line(heads.map((_, i) => ([0, 1, 4].includes(i) ? "---" : "---:"))),
-    ...predictions.map(({ board, core, hz, cycles, origin, flashBytes, flashWait }) =>
-      line([
-        ...[board, core, whole(hz / 1e6), whole(cycles), origin, whole(flashBytes), whole(flashWait)],
-        (hz / (cycles + flashWait)).toFixed(1),
-      ]),
-    ),
-  ].join("\n");
+  const heads = ["board", "core", "MHz", "cycles", "origin", "bytes from flash"];
+  const more = ["waiting for them (derived)", "for code (derived)", "tokens/s"];
+  const rows = predictions.map(({ board, core, hz, cycles, origin, flash }) => [
+    ...[board, core, whole(hz / 1e6), whole(cycles), origin, whole(flash.bytes)],
+    ...[whole(flash.dataWait), whole(flash.codeWait)],
+    (hz / (cycles + flash.dataWait + flash.codeWait)).toFixed(1),
+  ]);
+  return table([...heads, ...more], ["board", "core", "origin"], rows);
 }
 
 export function event(result: Result, { of, total, parts }: Judged): object {
@@ -188,6 +179,6 @@ export function event(result: Result, { of, total, parts }: Judged): object {
     },
     ...pair(total),
     parts: Object.fromEntries([...parts].map(([name, each]) => [name, pair(each)])),
-    flash: { bytes: of.flash.bytes, wait: Math.round(of.flash.wait), wait_origin: "derived" },
+    flash: { ...flashEvent(of.flash), wait_origin: "derived" },
   };
 }

@@ -1,13 +1,18 @@
 /** The metered simulated board that a firmware belongs to, a model in its flash: what an answer executes, by function and class of WebAssembly instruction. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Board } from "../../../boards/board.ts";
-import { LiveBoard, type Meter, type OpCounts, SimBoard } from "../../../firmware-sim/index.ts";
-import { loadDeviceWasm } from "../../../host/assets.ts";
+import type { Meter, OpCounts } from "../../../firmware-sim/index.ts";
 import { Device } from "../../../host/device/device.ts";
-import { openSimLine } from "../../../host/transports/sim.ts";
+import { openSimLine, startSim } from "../../../host/transports/sim.ts";
 import { flashFileWith } from "../flash_file.ts";
 import { patient } from "./answers.ts";
+
+/** Bytes read from flash, and cycles of waiting, by the board's own figures: for those and for the code that runs from there. */
+export interface FlashUse {
+  readonly bytes: number;
+  readonly dataWait: number;
+  readonly codeWait: number;
+}
 
 /** Since the board was made. */
 export interface SimCounts {
@@ -16,8 +21,7 @@ export interface SimCounts {
   readonly calls: ReadonlyMap<string, number>;
   /** Calls of the HAL, and bytes that it copied. */
   readonly hal: { readonly calls: number; readonly bytes: number };
-  /** Bytes read from flash, and cycles of waiting for them by the board's own figures. */
-  readonly flash: { readonly bytes: number; readonly wait: number };
+  readonly flash: FlashUse;
 }
 
 export interface Simulated {
@@ -33,20 +37,22 @@ export async function startSimulated(
   context: number,
   folder: string,
 ): Promise<Simulated> {
-  const file = join(folder, `${board.name}.sim.bin`);
-  await flashFileWith(board.name, image, file, context);
-  const flash = new Uint8Array(await readFile(file));
-  const sim = SimBoard.create({ board, wasm: await loadDeviceWasm(board), flash, cpu: "metered" });
-  const meter = sim.meter as Meter;
-  const live = new LiveBoard(sim, {});
-  const transport = await openSimLine({ board, sim, live, close: () => live.close() }, () => live.close());
-  const device = patient(await Device.connect(transport));
+  const flashFile = join(folder, `${board.name}.sim.bin`);
+  await flashFileWith(board.name, image, flashFile, context);
+  const running = await startSim(board.name, { flashFile });
+  const meter = running.sim.meter as Meter;
+  const device = patient(await Device.connect(await openSimLine(running, () => running.close())));
   return {
     device,
     counts() {
       const { hal, flash, wait } = meter.totals();
       const calls = new Map(meter.byFunction().map((of) => [of.name, of.calls]));
-      return { ops: meter.opsByFunction(), calls, hal, flash: { bytes: flash.bytes, wait: wait.flash } };
+      return {
+        ops: meter.opsByFunction(),
+        calls,
+        hal,
+        flash: { bytes: flash.bytes, dataWait: wait.flash, codeWait: wait.code },
+      };
     },
     close: () => device.close(),
   };

@@ -11,7 +11,8 @@ import { type Fit, fit, type GroupFit, type Row } from "./fit.ts";
 import { nonNegative } from "./least_squares.ts";
 import { pricesSource } from "./machine_cycles.ts";
 import type { MeasuredBoard } from "./measure.ts";
-import { firmwareBeside, normalised, ownCounts, partOf, priorsOf, WIRE } from "./parts.ts";
+import { firmwareBeside, normalised, ownCounts, partOf, WIRE } from "./parts.ts";
+import { type Priors, priorsOf } from "./priors.ts";
 
 /** Functions that never take this share of a phase get no factor of their own. */
 const HOT = 0.0005;
@@ -53,13 +54,17 @@ function rowsOf(
   return { rows, hot };
 }
 
-/** @param before the table whose costs are the priors */
-export function fittedTable(measured: MeasuredBoard, before: CostTable, versions: string): CostTable {
+/**
+ * @param name of the table
+ * @param emulator its name and version
+ */
+export function fittedTable(measured: MeasuredBoard, name: string, emulator: string): CostTable {
   const { board, calibrated, groups, names, phases } = measured;
+  const { core } = board.cpu;
   const found = {} as Record<Unit, Fit>;
   const hot = new Set<string>();
   for (const unit of ["instructions", "cycles"] as const) {
-    const priors = priorsOf(before, unit);
+    const priors = classVector(priorsOf(core, unit));
     const { rows, hot: ofUnit } = rowsOf(measured, unit, priors);
     // A function without a factor is in the table with 1: its rows shall be fitted with that.
     found[unit] = fit(rows, priors, ofUnit);
@@ -78,20 +83,21 @@ export function fittedTable(measured: MeasuredBoard, before: CostTable, versions
     })
     .sort();
   const shim = (unit: Unit) => {
+    const { call, byte } = priorsOf(core, unit).shim;
     const equations = phases
       .filter(({ run }) => !run.heldOut)
       .map((phase) => {
         const { calls, bytes, counted } = firmwareBeside(phase, unit);
         return { x: [calls, bytes], y: counted, weight: 1 / Math.max(counted, 1) ** 2 };
       });
-    return nonNegative(equations, [before.shim.call[unit], before.shim.byte[unit]], SHIM_PULL).map(rounded);
+    return nonNegative(equations, [call, byte], SHIM_PULL).map(rounded);
   };
   const [instructionsOf, cyclesOf] = [shim("instructions"), shim("cycles")];
-  const fitted = `calibrated: fitted to ${versions}, ${board.name} (npm run calibrate -- --fit)`;
-  const derived = `derived: instructions counted by ${versions}, ${board.name}, at ${calibrated.unit === "cycles" ? "" : pricesSource(board.cpu.core)}`;
+  const fitted = `calibrated: fitted to ${emulator}, ${board.name} (npm run calibrate -- --fit)`;
+  const derived = `derived: instructions counted by ${emulator}, ${board.name}, at ${calibrated.unit === "cycles" ? "" : pricesSource(core)}`;
   return checkedTable(
     {
-      core: before.core,
+      core: name,
       provenance: { instructions: fitted, cycles: calibrated.unit === "cycles" ? fitted : derived },
       instructions: byClass(found.instructions.costs),
       cycles: byClass(found.cycles.costs),
@@ -101,8 +107,12 @@ export function fittedTable(measured: MeasuredBoard, before: CostTable, versions
         byte: { instructions: instructionsOf[1], cycles: cyclesOf[1] },
       },
     },
-    before.core,
+    name,
   );
+}
+
+function classVector({ classes }: Priors): number[] {
+  return CLASSES.map((of) => classes[of]);
 }
 
 function byClass(costs: readonly number[]): Record<string, number> {

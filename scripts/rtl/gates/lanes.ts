@@ -4,7 +4,8 @@
  */
 import type { Random } from "../../../firmware-sim/random.ts";
 import { PACK_STRIDE } from "../../../spec/packing.ts";
-import { dotFp16, dotFp16Fp32, FP16, FP32 } from "./float.ts";
+import { dotFp16, dotFp16Fp32, type Format, FP16, FP32 } from "./float.ts";
+import { unpackByte } from "./pack.ts";
 
 /** Bit patterns, unsigned. */
 export interface Operands {
@@ -23,18 +24,19 @@ export interface Lane {
   readonly name: string;
   /** For the table. */
   readonly what: string;
-  readonly file: string;
+  /** Below firmware-sim/rtl. */
+  readonly files: readonly string[];
   readonly module: string;
   /** Lanes with the same `kind` compute the same: the smallest counts. */
   readonly kind: string;
-  /** Lanes of several modules whose gates cannot be shared are counted module by module, which takes seconds and not minutes. */
-  readonly flatten: boolean;
   readonly x: Port;
   readonly w: Port;
   readonly acc: Port;
   /** The n-th of the vectors: the first ones are extremes. */
   operands(random: Random, n: number): Operands;
   reference(operands: Operands): number[];
+  /** Whether the netlist runs vectors, too: in 40,000 gates in a row one takes a simulator of events minutes. */
+  readonly netlistRuns: boolean;
 }
 
 const signed = (code: number, bits: number): number => (code >= 2 ** (bits - 1) ? code - 2 ** bits : code);
@@ -48,6 +50,7 @@ function extreme(random: Random, bits: number, n: number): number {
   return n < 64 ? edges[random.below(4)] : random.below(2 ** bits);
 }
 
+const TERNARY_FILES = ["compare/ternary.v", "tgemv_decode.v"];
 const port = (count: number, bits: number): Port => ({ count, bits });
 
 function integer(bits: number, style: string, how: string): Lane {
@@ -55,9 +58,9 @@ function integer(bits: number, style: string, how: string): Lane {
     name: `int${bits}-${style}`,
     what: `int${bits}, ${how}`,
     kind: `int${bits}`,
-    file: "integer.v",
+    files: ["compare/integer.v"],
     module: `lane_int${bits}_${style}`,
-    flatten: true,
+    netlistRuns: true,
     x: port(20, 8),
     w: port(20, bits),
     acc: port(1, 32),
@@ -84,9 +87,9 @@ const TERNARY2: Lane = {
   name: "ternary-2bit",
   what: "ternary, 2 bits a trit, 1 row x 20",
   kind: "ternary-2bit",
-  file: "ternary.v",
+  files: TERNARY_FILES,
   module: "lane_ternary2",
-  flatten: true,
+  netlistRuns: true,
   x: port(20, 8),
   w: port(20, 2),
   acc: port(1, 32),
@@ -97,13 +100,6 @@ const TERNARY2: Lane = {
   }),
   reference: ({ x, w, acc }) => [(acc[0] + dot(x, w.map(trit))) >>> 0],
 };
-
-/** The five trits of a byte, by spec/PACKING.md. */
-function unpack(byte: number): number[] {
-  const hi = Math.floor(byte / PACK_STRIDE);
-  const lo = byte % PACK_STRIDE;
-  return [Math.floor(hi / 3), hi % 3, Math.floor(lo / 9), Math.floor(lo / 3) % 3, lo % 3].map((digit) => digit - 1);
-}
 
 /** All legal bytes come up in the first vectors. */
 function legalByte(random: Random, n: number, i: number): number {
@@ -117,9 +113,9 @@ function packed(rows: number): Lane {
     name: rows === 1 ? "packed-rows" : "packed-block",
     what: `ternary, 5 trits a byte, ${rows} row${rows === 1 ? "" : "s"} x ${columns}`,
     kind: rows === 1 ? "packed-rows" : "packed-block",
-    file: "ternary.v",
+    files: TERNARY_FILES,
     module: rows === 1 ? "lane_packed_rows" : "lane_packed_block",
-    flatten: true,
+    netlistRuns: true,
     x: port(columns, 8),
     w: port(4, 8),
     acc: port(rows, 32),
@@ -129,7 +125,7 @@ function packed(rows: number): Lane {
       acc: times(rows, () => extreme(random, 32, n)),
     }),
     reference: ({ x, w, acc }) => {
-      const bytes = w.map(unpack);
+      const bytes = w.map(unpackByte);
       const trits = rows === 1 ? [bytes.flat()] : bytes;
       return trits.map((row, i) => (acc[i] + dot(x, row)) >>> 0);
     },
@@ -137,7 +133,7 @@ function packed(rows: number): Lane {
 }
 
 /** A number of a format around `middle`, rarely far away; zero now and then; exponent 0 and the largest never with a fraction. */
-function float(random: Random, n: number, { exponentBits, mantissaBits }: typeof FP16, middle: number): number {
+function float(random: Random, n: number, { exponentBits, mantissaBits }: Format, middle: number): number {
   const sign = random.below(2) * 2 ** (exponentBits + mantissaBits);
   if (random.below(16) === 0) return sign;
   const spread = [1, 2, 6, 30][n % 4];
@@ -148,14 +144,14 @@ function float(random: Random, n: number, { exponentBits, mantissaBits }: typeof
   return sign + (exponent + offset) * 2 ** mantissaBits + mantissa;
 }
 
-function floating(name: string, what: string, acc: typeof FP16, reference: typeof dotFp16): Lane {
+function floating(name: string, what: string, acc: Format, reference: typeof dotFp16): Lane {
   return {
     name,
     what,
     kind: "fp16",
-    file: "float.v",
+    files: ["compare/float.v"],
     module: `lane_${name.replace("-", "_")}`,
-    flatten: false,
+    netlistRuns: false,
     x: port(20, 16),
     w: port(20, 16),
     acc: port(1, acc.exponentBits + acc.mantissaBits + 1),

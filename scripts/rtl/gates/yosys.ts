@@ -96,7 +96,10 @@ function script({ files, top, parameters = {}, flatten }: Design): string {
     "opt_clean",
     `tee -o stat.txt stat -top ${top}`,
     `tee -o memories.txt dump t:${MEMORY}`,
+    // A simulator starts flip-flops as unknown, which gates pass on where a reset could not.
+    "setundef -init -zero",
     "write_verilog -noattr netlist.v",
+    "setattr -mod -unset keep_hierarchy",
     "flatten",
     "opt_clean",
     "tee -o path.txt ltp -noff",
@@ -106,14 +109,13 @@ function script({ files, top, parameters = {}, flatten }: Design): string {
 
 /** Cells by type of each module. */
 export function parseStat(text: string): Map<string, Map<string, number>> {
+  const sections = text.split(/^=== (.+) ===$/m).slice(1);
   const modules = new Map<string, Map<string, number>>();
-  for (const [, name, body] of text.matchAll(/^=== (.+) ===$([^=]*)/gm)) {
-    if (name === "design hierarchy") continue;
-    const [, list = ""] = body.split(/Number of cells:.*\n/);
-    modules.set(
-      name,
-      new Map([...list.matchAll(/^ +(\S.*?) +(\d+)$/gm)].map(([, type, count]) => [type, Number(count)])),
-    );
+  for (let i = 0; i + 1 < sections.length; i += 2) {
+    if (sections[i] === "design hierarchy") continue;
+    const [, list = ""] = sections[i + 1].split(/Number of cells:.*\n/);
+    const counts = [...list.matchAll(/^ +(\S.*?) +(\d+)$/gm)].map(([, type, n]) => [type, Number(n)] as const);
+    modules.set(sections[i], new Map(counts));
   }
   return modules;
 }
