@@ -128,7 +128,6 @@ export function copro_vectors(cols: i32, wide: bool): i32 {
  */
 export function copro_start(head: usize, bytes: u32): void {
   unit.patience = SPARE_US + PATIENCE * unit.kib_us * ((bytes + 1023) >> 10);
-  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
   unit.started = ticks();
   write(TGEMV_DOORBELL, <u32>head);
 }
@@ -148,6 +147,8 @@ export function copro_finish(): bool {
     slept = ticks() - unit.started;
     status = read(TGEMV_STATUS);
   }
+  // The line falls: a board that sleeps by its interrupts must not be kept awake.
+  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
   if ((status & TGEMV_STATUS_BUSY) != 0) {
     const ran = read(TGEMV_ERR_INFO);
     write(TGEMV_CTRL, TGEMV_CTRL_ABORT);

@@ -60,7 +60,7 @@ interface Frame {
 }
 
 export class Attribution {
-  /** Positions that gave a token, and those of which only keys and values were wanted. */
+  /** Positions that gave a token, and those of prompts. */
   readonly tokens: Group;
   readonly prefill: Group;
   readonly #probe: Probe;
@@ -126,12 +126,12 @@ export class Attribution {
   }
 
   /**
-   * The CPU slept from now on until `until`, ns: in the middle of products it waits for the coprocessor, which is theirs; anywhere else nobody
-   * wanted anything of it.
+   * The CPU sleeps from now until `until`, ns: in the middle of a part of the network it waits for the coprocessor, for that part; anywhere else
+   * nobody wants anything of it.
    */
   slept(until: number): void {
     this.#charge();
-    if (this.#stack.some(({ role }) => role.is === "products" || role.is === "weights")) return;
+    if (this.#stack.some(({ part }) => part !== "wire, control")) return;
     this.#last[0] = Math.max(this.#last[0], until);
     if (this.#window !== null) this.#after ??= emptyGroup();
   }
@@ -205,7 +205,8 @@ export class Attribution {
 
   #close(withAfter: boolean): void {
     if (this.#window === null) return;
-    const group = this.#hasHead ? this.tokens : this.prefill;
+    // Several at once are a prompt's, and the last of them may have had the head.
+    const group = this.#hasHead && this.#window.positions === 1 ? this.tokens : this.prefill;
     group.positions += this.#window.positions;
     group.keys += this.#window.keys;
     for (const from of withAfter && this.#after !== null ? [this.#window, this.#after] : [this.#window]) {

@@ -105,7 +105,11 @@ function streams(board: Board): MemoryRate[] {
 export function boardRoofline(board: Board, meter: Meter, group: Group, shape: Shape | null, title: string): Roofline {
   const n = group.positions;
   const byPart = (part: (of: Part) => boolean) => {
-    const products = sum([...group.products].filter(([of]) => part(of)).map(([, counts]) => counts));
+    const own = [...group.products].filter(([of]) => part(of)).map(([, counts]) => counts);
+    // With the coprocessor the head's logits are scaled while its products stream: there is no telling them apart.
+    const products = sum(
+      own.length > 0 ? own : [...group.parts].filter(([of]) => of === "head" && part(of)).map(([, counts]) => counts),
+    );
     const tensors = [...group.tensors.keys()].filter(({ kind }) => {
       const of = partOfKind(kind);
       return of !== null && part(of);

@@ -42,7 +42,7 @@ export function summaryRows(report: Report): SummaryRow[] {
     });
   if (breakdown.coproNs > 0)
     rows.push({
-      ...{ what: "the coprocessor works", value: percent(breakdown.coproNs / breakdown.ns), known: "derived" },
+      ...{ what: "waiting for TGEMV", value: percent(breakdown.coproNs / breakdown.ns), known: "derived" },
       why: `${quantity(breakdown.coproNs / 1e9, "s")} in which the CPU sleeps`,
     });
   const shares = [...breakdown.rows].filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);

@@ -12,6 +12,7 @@ import {
   TGEMV_ID,
   TGEMV_ID_VALUE,
   TGEMV_IRQ_EN,
+  TGEMV_IRQ_STAT,
   TGEMV_MODE_VECTORS_SHIFT,
   TGEMV_NEXT,
   TGEMV_PC_CYC_LO,
@@ -114,6 +115,12 @@ describe("a coprocessor on its board", () => {
     sim.run({ maxUs: 2000 });
     const [us] = ear.words();
     assert.ok(us * 1000 >= end && us * 1000 < end + 10_000, `${us} us, ${end} ns`);
+  });
+
+  it("has nothing more to say when its interrupt was answered", async () => {
+    const { sim } = await start(toy("job(W)", `copro_wait(1000000); write(${TGEMV_IRQ_STAT}, 3); return 0;`), BOARD);
+    sim.step();
+    assert.ok(sim.nextEventAt() > sim.now + 1e9, "nothing keeps the CPU awake");
   });
 
   it("goes on from a snapshot taken while it works, on another board as on the same", async () => {

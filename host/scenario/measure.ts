@@ -56,16 +56,16 @@ export class Measure {
     const { meter, uart, flash, now, board } = this.#sim;
     const totals = meter?.totals();
     const { overruns, framingErrors } = uart.counters;
-    const cycles = (totals?.cycles ?? 0) + (totals?.wait.flash ?? 0);
+    const waited = Object.values(totals?.wait ?? {}).reduce((sum: number, some) => sum + some, 0);
     const activity = board.energy === null ? null : activityOfBoard(this.#sim);
     const uj =
       activity === null || board.energy === null ? 0 : energyOf(activity, energyProfile(board.energy)).pj / 1e6;
     return {
       us: now / 1000,
       tokens: this.#tokens(),
-      cycles,
+      cycles: (totals?.cycles ?? 0) + waited,
       instructions: totals?.instructions ?? 0,
-      wait_cycles: totals?.wait.flash ?? 0,
+      wait_cycles: waited,
       uj,
       flash_operations: flash.operations,
       uart_overruns: overruns,

@@ -82,6 +82,11 @@ describe("a coprocessor", () => {
     assert.ok(whole > 1000, `${whole} beats`);
   });
 
+  it("lets the board sleep when it has answered", async () => {
+    await ask();
+    assert.ok(copro().irqAt() === Number.POSITIVE_INFINITY, "its interrupt line is low");
+  });
+
   it("whose bus refuses a beat: the CPU takes over for that product", async () => {
     const bad = beats() + 700;
     copro().faults = { refusesBeat: (n) => n === bad };

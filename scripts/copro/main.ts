@@ -9,7 +9,7 @@ import { loadBoard, modelPath } from "../../host/assets.ts";
 import { buildImage, type RandomOptions, randomModel } from "../../host/convert/index.ts";
 import { ROOT } from "../lib/root.mjs";
 import { bandwidth } from "./bandwidth.ts";
-import { boardWith, type Cost, type Measured, measure, POSITION, ternaryBytes } from "./measure.ts";
+import { boardWith, type Cost, type Measured, measure, ternaryBytes } from "./measure.ts";
 import { PARTS } from "./parts.ts";
 
 const HELP = `npm run copro -- [options]: a board with a ternary coprocessor beside the same one with the unit switched off
@@ -33,6 +33,8 @@ interface Run {
   readonly board: string;
   /** Random weights; left out: a bundled model. */
   readonly shape?: RandomOptions;
+  /** Tokens of the answer before those that are measured. */
+  readonly position: number;
 }
 
 const SHAPE_15M = {
@@ -56,10 +58,10 @@ const SHAPE_100M = {
   seqLen: 512,
 };
 const RUNS: readonly Run[] = [
-  { name: "1m", model: "stories-1m", board: "rp2040-pico+tgemv" },
-  { name: "1m-psram", model: "stories-1m", board: "rp2350-pico2+tgemv" },
-  { name: "15m", model: "random-15m", board: "rp2350-pico2+tgemv", shape: SHAPE_15M },
-  { name: "100m", model: "random-100m", board: "rp2350-pico2+tgemv", shape: SHAPE_100M },
+  { name: "1m", model: "stories-1m", board: "rp2040-pico+tgemv", position: 64 },
+  { name: "1m-psram", model: "stories-1m", board: "rp2350-pico2+tgemv", position: 64 },
+  { name: "15m", model: "random-15m", board: "rp2350-pico2+tgemv", shape: SHAPE_15M, position: 32 },
+  { name: "100m", model: "random-100m", board: "rp2350-pico2+tgemv", shape: SHAPE_100M, position: 8 },
 ];
 const PROMPT = "once upon a time there was";
 /** Above this the ternary products take longer than the memory explains. */
@@ -110,8 +112,8 @@ async function resultOf(run: Run): Promise<Result> {
   const board = await loadBoard(run.board);
   const running = await boardWith(run.board, image);
   try {
-    const withUnit = await measure(running, PROMPT, false);
-    const without = await measure(running, PROMPT, true);
+    const withUnit = await measure(running, PROMPT, run.position, false);
+    const without = await measure(running, PROMPT, run.position, true);
     return { run, bytes: ternaryBytes(image), bandwidth: bandwidth(board), withUnit, without };
   } finally {
     running.close();
@@ -152,7 +154,7 @@ function eventOf({ run, bytes, bandwidth: speed, withUnit, without }: Result, un
     board: run.board,
     unit,
     context,
-    position: POSITION,
+    position: run.position,
     tok_s: figure(1 / token.seconds),
     prompt_tok_s: figure(1 / promptToken.seconds),
     seconds: token.seconds,
@@ -169,7 +171,7 @@ function text(result: Result, functions: boolean): string {
   const { run, bytes, bandwidth: speed, withUnit, without } = result;
   const { token } = withUnit;
   const lines = [
-    `${run.model} on ${run.board}: ${rate(token)} tokens/s with the unit, ${rate(without.token)} without; prompt ${rate(withUnit.promptToken)} and ${rate(without.promptToken)} (${withUnit.context} positions, measured at ${POSITION})`,
+    `${run.model} on ${run.board}: ${rate(token)} tokens/s with the unit, ${rate(without.token)} without; prompt ${rate(withUnit.promptToken)} and ${rate(without.promptToken)} (${withUnit.context} positions, measured after ${run.position} tokens)`,
     `  ternary products  ${ms(token.unit)} ms for ${bytes} bytes, ${ms(bytes / speed)} ms at ${(speed / 1e6).toFixed(1)} MB/s: ${((token.unit * speed) / bytes).toFixed(3)}`,
     ...shares(token).map(
       ([part, seconds]) => `  ${part.padEnd(34)} ${ms(seconds).padStart(9)} ms ${percent(seconds, token).padStart(5)}`,
@@ -201,7 +203,7 @@ function markdown(results: readonly Result[]): string {
     ];
     return `| ${cells.join(" | ")} |`;
   });
-  const columns = results.map(({ run }) => `${run.name}`);
+  const columns = results.map(({ run }) => `${run.name}, after ${run.position} tokens`);
   const rows = shares(results[0].withUnit.token).map(([part], i) => {
     const cells = results.map(({ withUnit: { token } }) => {
       const [, seconds] = shares(token)[i];

@@ -15,9 +15,8 @@ import { KIND_EMBED, KIND_HEAD } from "../../spec/image.ts";
 import { PACK_TRITS_1, PACK_TRITS_5 } from "../../spec/packing.ts";
 import { type Part, partOf } from "./parts.ts";
 
-/** Position at which tokens are measured, and how many. */
-export const POSITION = 64;
-const TOKENS = 4;
+/** Tokens that are measured. */
+const TOKENS = 2;
 /** Sectors of the store's records before the slots (spec/STORE.md). */
 const RECORD_SECTORS = 2;
 
@@ -66,27 +65,30 @@ function preload({ board, flash }: SimBoard, image: Uint8Array): void {
   flash.load(content);
 }
 
-/** @param off the unit answers nothing: the CPU computes everything */
-export async function measure(running: RunningSim, prompt: string, off: boolean): Promise<Measured> {
+/**
+ * @param position tokens of the answer before those that are measured
+ * @param off the unit answers nothing: the CPU computes everything
+ */
+export async function measure(running: RunningSim, prompt: string, position: number, off: boolean): Promise<Measured> {
   const { sim } = running;
   if (sim.copro !== null) sim.copro.faults = off ? { gone: true } : {};
   sim.reset();
   const device = await Device.connect(await openSimLine(running));
   try {
-    return await measured(sim, device, prompt);
+    return await measured(sim, device, prompt, position);
   } finally {
     await device.close();
   }
 }
 
-async function measured(sim: SimBoard, device: Device, prompt: string): Promise<Measured> {
+async function measured(sim: SimBoard, device: Device, prompt: string, position: number): Promise<Measured> {
   const answer = (maxTokens: number) => generateOnDevice(device, prompt, { temperature: 0, maxTokens });
   const start = reading(sim);
-  const first = await answer(POSITION);
+  const first = await answer(position);
   const between = reading(sim);
-  await answer(POSITION);
+  await answer(position);
   const middle = reading(sim);
-  const { tokenIds } = await answer(POSITION + TOKENS);
+  const { tokenIds } = await answer(position + TOKENS);
   const end = reading(sim);
   const cached = less(middle, between);
   const read = less(less(between, start), cached);

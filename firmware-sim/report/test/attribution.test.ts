@@ -157,7 +157,7 @@ describe("attribution", () => {
     assert.deepEqual([parts.get("QKV")?.[1], products.get("QKV")?.[1]], [112, 112]);
   });
 
-  it("counts sleep within products as theirs: the CPU waits for the coprocessor", () => {
+  it("counts sleep within a forward pass to whoever waits for the coprocessor", () => {
     const bench = new Bench();
     bench.run(FORWARD, 1, 0, () => {
       bench.run(PRODUCTS, 5, 0, () => {

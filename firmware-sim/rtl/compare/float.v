@@ -4,6 +4,7 @@
 //                   (and Horowitz' table) counts: one fp16 multiplication and one fp16 addition a weight.
 //   lane_fp16_fp32  exact products, aligned to the largest exponent, added as integers and rounded to fp32 once: how tensor cores do it.
 //
+// Modules that keep their hierarchy are counted by themselves: gates of different lanes cannot be shared, and it takes seconds instead of minutes.
 // The cheapest float that is one: subnormals never come in and are flushed to zero, overflow gives the largest number, no infinities, no NaN.
 `default_nettype none
 
@@ -53,6 +54,7 @@ module significands (
   end
 endmodule
 
+(* keep_hierarchy *)
 module fp16_mul (
     input wire [15:0] a,
     input wire [15:0] b,
@@ -66,6 +68,7 @@ module fp16_mul (
   fp_round #(5, 10) round (a[15] ^ b[15], exponent, p[21:11], p[10], |p[9:0], y);
 endmodule
 
+(* keep_hierarchy *)
 module fp16_add (
     input wire [15:0] a,
     input wire [15:0] b,
@@ -126,6 +129,7 @@ module lane_fp16 (input wire [319:0] x, input wire [319:0] w, input wire [15:0] 
 endmodule
 
 // A product of two fp16, exact: value = product * 2^(exponent - 50), exponent 0: zero.
+(* keep_hierarchy *)
 module fp16_product (
     input wire [14:0] a, // without the sign
     input wire [14:0] b,
@@ -141,6 +145,7 @@ endmodule
 
 // A term: 28 bits of two's complement without the carry-in of a negation, the sign bit inverted (see integer.v). Bit 25 has the weight of the largest
 // exponent, a product, below 4, may set bit 26: the 24 bits of an fp32 and three more. What alignment shifts out is dropped.
+(* keep_hierarchy *)
 module align (
     input wire [26:0] magnitude,
     input wire [7:0] distance,
@@ -151,6 +156,7 @@ module align (
   assign term = {~sign, far ^ {27{sign}}};
 endmodule
 
+(* keep_hierarchy *)
 module larger (
     input wire [5:0] a,
     input wire [5:0] b,
@@ -193,6 +199,7 @@ module lane_fp16_fp32 (input wire [319:0] x, input wire [319:0] w, input wire [3
   fp_round #(8, 23) round (sum[32], exponent, norm[31:8], norm[7], |norm[6:0], y);
 endmodule
 
+(* keep_hierarchy *)
 module term_sum (
     input wire [20*28-1:0] terms,
     input wire [19:0] signs,

@@ -99,6 +99,7 @@ function script({ files, top, parameters = {}, flatten }: Design): string {
     // A simulator starts flip-flops as unknown, which gates pass on where a reset could not.
     "setundef -init -zero",
     "write_verilog -noattr netlist.v",
+    "setattr -mod -unset keep_hierarchy",
     "flatten",
     "opt_clean",
     "tee -o path.txt ltp -noff",

@@ -29,7 +29,7 @@ const DAMAGES: [file: string, from: string, to: string][] = [
   ["tgemv_load.v", "zero1 ? 16'd0 : m_rdata[31:16]", "m_rdata[31:16]"],
   ["tgemv_load.v", "{x0[12], x0[12:6]} + {7'd0, x0[5]}", "{x0[12], x0[12:6]}"],
   ["tgemv_weights.v", "count != FIFO[FIFO_BITS:0]", "count < FIFO[FIFO_BITS:0] - 1"],
-  ["tgemv_writer.v", "block <= block + 30'd4", "block <= block + 30'd5"],
+  ["tgemv_writer.v", "block  <= block + 30'd4", "block  <= block + 30'd5"],
   ["tgemv_control.v", "sum != SUM", "1'b0"],
   ["tgemv_counters.v", "phase == LOAD | phase == PRIME", "phase == LOAD"],
   ["tgemv_regs.v", "assign start = wants_start & ~busy", "assign start = wants_start"],
@@ -52,7 +52,8 @@ describe("a damaged unit", { skip }, () => {
             found ||= differences.length > 0;
             if (differences.length === 0 || file !== "tgemv_tree.v") continue;
             const least = smallest(simulator, batch, differences[0].scenario, TGEMV_DEFAULTS);
-            assert.ok(least !== null && least.scenario.ops.length <= 4, "the repro is not small");
+            // A job from registers takes nine writes, a start and a wait.
+            assert.ok(least !== null && least.scenario.ops.length <= 12, "the repro is not small");
           }
         assert.ok(found, `none of ${JOBS * SEEDS} random jobs shows it`);
       } finally {
