@@ -2,51 +2,68 @@
 import type { BoardFigures } from "../generation.ts";
 import { type CpuReading, type Transport, wallSeconds } from "../transports/transport.ts";
 
+/** A moment at the device. */
+interface Moment {
+  readonly seconds: number;
+  readonly silentSeconds: number;
+  readonly cpu: CpuReading | undefined;
+}
+
+function momentOf(transport: Transport): Moment {
+  return {
+    seconds: transport.seconds(),
+    silentSeconds: transport.silentSeconds?.() ?? 0,
+    cpu: transport.cpu?.(),
+  };
+}
+
 export class Stopwatch {
   readonly #transport: Transport;
-  readonly #started: number;
-  readonly #silent: number;
+  readonly #started: Moment;
   readonly #wall = wallSeconds();
-  readonly #before: CpuReading | undefined;
   #first: { reading: CpuReading | undefined; tokens: number } | null = null;
 
   /** Starts it. */
   constructor(transport: Transport) {
     this.#transport = transport;
-    this.#started = transport.seconds();
-    this.#silent = transport.silentSeconds?.() ?? 0;
-    this.#before = transport.cpu?.();
+    this.#started = momentOf(transport);
   }
 
-  /** What the host takes to answer is part of it on a real line, and no matter of a simulated board. */
+  /** Until what the device said last. What the host takes to answer is part of it on a real line, and no matter of a simulated board. */
   seconds(): number {
-    const silent = (this.#transport.silentSeconds?.() ?? 0) - this.#silent;
-    return this.#transport.seconds() - this.#started - silent;
+    const { seconds, silentSeconds } = this.#now();
+    return seconds - this.#started.seconds - (silentSeconds - this.#started.silentSeconds);
   }
 
   /** The first tokens came: what is counted from here on is tokens alone. @returns seconds until now */
   first(tokens: number): number {
-    this.#first = { reading: this.#transport.cpu?.(), tokens };
+    this.#first = { reading: this.#now().cpu, tokens };
     return this.seconds();
   }
 
   /** Empty where nobody counts cycles. @param tokens of the whole answer; left out: no answer is measured */
   board(tokens = 0): { board?: BoardFigures } {
-    const now = this.#transport.cpu?.();
-    if (now === undefined || this.#before === undefined) return {};
-    const { cycles, waitCycles } = this.#before;
+    const { cpu: now } = this.#now();
+    const { cpu: before } = this.#started;
+    if (now === undefined || before === undefined) return {};
     const seconds = this.seconds();
     return {
       board: {
         seconds,
-        cycles: now.cycles - cycles,
-        waitCycles: now.waitCycles - waitCycles,
+        cycles: now.cycles - before.cycles,
+        waitCycles: now.waitCycles - before.waitCycles,
         origin: now.origin,
         timesReal: seconds / (wallSeconds() - this.#wall),
         energy: this.#energy(now, tokens),
       },
     };
   }
+
+  #now(): Moment {
+    const told = this.#transport.told?.() ?? null;
+    return told !== null && told.seconds > this.#started.seconds ? told : momentOf(this.#transport);
+  }
+
   #energy(now: CpuReading, tokens: number): BoardFigures["energy"] {
     const { reading, tokens: first } = this.#first ?? { reading: undefined, tokens: 0 };
     if (reading === undefined || tokens <= first) return null;

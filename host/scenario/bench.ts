@@ -35,6 +35,8 @@ export class Bench {
   paused = false;
   #device: Device | null = null;
   #stale = false;
+  /** When the last byte from the board was complete, ns: it may be handed over when the board has gone on to the next token. */
+  #heardAt = 0;
   #chat: Chat | null = null;
 
   constructor(sim: SimBoard, seed: number, speed: 1 | "max") {
@@ -43,7 +45,10 @@ export class Bench {
     this.drive = new Drive(sim, { seed, speed });
     this.faults = new FaultPanel(sim);
     sim.uart.setHostBaud(sim.board.uart.default_baud);
-    sim.uart.onHostData((bytes) => this.line.push(String.fromCharCode(...bytes)));
+    sim.uart.onHostData((bytes, at) => {
+      this.#heardAt = at;
+      this.line.push(String.fromCharCode(...bytes));
+    });
   }
 
   get chat(): Chat | null {
@@ -84,7 +89,7 @@ export class Bench {
     const onToken: GenerateOptions["onToken"] = (token) => {
       text.push(token.text);
       ids.push(token.id);
-      times.push(this.sim.now);
+      times.push(this.#heardAt);
     };
     const work = generateOnDevice(device, prompt, { ...options, signal: abort.signal, onToken });
     const state: { ended: Chat["ended"] } = { ended: null };

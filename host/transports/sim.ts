@@ -40,9 +40,10 @@ import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
-import type { CpuReading, CyclesOrigin, Transport } from "./transport.ts";
+import type { CpuReading, CyclesOrigin, Told, Transport } from "./transport.ts";
 
 const PJ_PER_MJ = 1e9;
+const NS = 1e9;
 
 export interface SimOptions {
   /** Keeps the flash in this file; without it flash is blank and forgotten. */
@@ -190,6 +191,7 @@ export async function openSimLine(
     await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
     const transport = streamTransport(`sim:${board.name}`, port, true);
     let lines = { dtr: false, rts: false };
+    const told = toldBy(live.board, () => live.silent);
     return {
       ...transport,
       setParity: async (parity) => line.setParity(parity),
@@ -200,6 +202,7 @@ export async function openSimLine(
       seconds: () => live.board.now / 1e9,
       silentSeconds: () => live.silent / 1e9,
       cpu: () => readingOf(live.board),
+      told,
       close: async () => {
         await transport.close();
         onClose();
@@ -228,6 +231,17 @@ export function readingOf(sim: SimBoard): CpuReading {
   };
   activities.set(reading, activity);
   return reading;
+}
+
+/** Listens to a metered board from now on. @param silent ns, as Transport.silentSeconds. @returns Transport.told of it */
+export function toldBy(sim: SimBoard, silent: () => number = () => 0): () => Told | null {
+  let told: Told | null = null;
+  sim.uart.onLine(({ to, bytes, from, frame }) => {
+    if (to !== "host") return;
+    const end = from + bytes.length * frame.ns;
+    told = { seconds: end / NS, silentSeconds: silent() / NS, cpu: readingOf(sim) };
+  });
+  return () => told;
 }
 
 /** A simulated board of its own for one transport: it lives as long as the line. */

@@ -14,6 +14,11 @@ export interface Transport {
   silentSeconds?(): number;
   /** What the CPU of a simulated board has done up to now. Absent where nobody counts. */
   cpu?(): CpuReading;
+  /**
+   * When a simulated board had put the last byte that it sent on the line. The module's work between two looks at its line is one piece here: the
+   * host hears of a token when the next one is computed already. null: it was silent so far. Absent elsewhere.
+   */
+  told?(): Told | null;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Bytes as they come, in pieces of any size. One listener. */
@@ -27,6 +32,13 @@ export interface Transport {
   /** Drives modem lines, true: asserted; one that is not named stays. A pseudo-terminal has none and does nothing. Absent on TCP. */
   setSignals?(signals: ModemSignals): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Of the same clocks as seconds(), silentSeconds() and cpu(). */
+export interface Told {
+  readonly seconds: number;
+  readonly silentSeconds: number;
+  readonly cpu: CpuReading;
 }
 
 export interface CpuReading {
