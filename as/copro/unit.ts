@@ -128,16 +128,21 @@ export function copro_vectors(cols: i32, wide: bool): i32 {
  */
 export function copro_start(head: usize, bytes: u32): void {
   unit.patience = SPARE_US + PATIENCE * unit.kib_us * ((bytes + 1023) >> 10);
-  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
   unit.started = ticks();
   write(TGEMV_DOORBELL, <u32>head);
 }
 
 /**
- * Sleeps until the chain that was started is done.
+ * Sleeps until the chain that was started is done. The interrupt is acknowledged then: a line that stays high would keep the CPU from sleeping.
  * @returns false when the unit failed: nothing of what it wrote counts
  */
 export function copro_finish(): bool {
+  const good = ended();
+  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
+  return good;
+}
+
+function ended(): bool {
   const patience = unit.patience;
   let status = read(TGEMV_STATUS);
   let slept: u32 = 0;
