@@ -79,7 +79,7 @@ describe("a board that was reset", () => {
       const started = sim.now;
       await assert.rejects(
         generateOnDevice(device, "ab", { temperature: 0, maxTokens: 400, onToken }),
-        code("E_BAD_STATE"),
+        code("E_BOARD_RESET"),
       );
       t.diagnostic(`${((sim.now - started) / 1e9).toFixed(1)} s`);
       assert.ok(sim.now - started < 20e9);
