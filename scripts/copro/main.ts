@@ -163,6 +163,7 @@ function eventOf({ run, bytes, bandwidth: speed, withUnit, without }: Result, un
     ternary_bytes: bytes,
     memory_seconds: bytes / speed,
     waiting_seconds: token.waiting,
+    mj_per_token: token.mj === null ? null : figure(token.mj),
     cpu_seconds: Object.fromEntries(token.cpu),
   };
 }
@@ -177,6 +178,12 @@ function text(result: Result, functions: boolean): string {
       ([part, seconds]) => `  ${part.padEnd(34)} ${ms(seconds).padStart(9)} ms ${percent(seconds, token).padStart(5)}`,
     ),
   ];
+  if (token.mj !== null && without.token.mj !== null)
+    lines.splice(
+      1,
+      0,
+      `  energy            ${token.mj.toPrecision(3)} mJ a token with the unit, ${without.token.mj.toPrecision(3)} without (assumed and derived: docs/energy.md)`,
+    );
   if (functions)
     for (const [name, seconds] of [...token.functions].slice(0, 12))
       lines.push(`      ${ms(seconds).padStart(9)} ms ${name}`);
@@ -192,11 +199,16 @@ function shares(token: Cost): [string, number][] {
   ];
 }
 
+function energy({ mj }: Cost): string {
+  return mj === null ? "unknown" : mj.toPrecision(3);
+}
+
 function markdown(results: readonly Result[]): string {
   const speed = results.map(({ run, withUnit, without, bytes, bandwidth: each }) => {
     const { token, promptToken } = withUnit;
     const cells = [
       ...[run.model, run.board, `${rate(without.token)} / ${rate(token)}`],
+      `${energy(without.token)} / ${energy(token)}`,
       ...[`${rate(without.promptToken)} / ${rate(promptToken)}`, `${(bytes / 1e6).toFixed(2)} MB`],
       ...[`${(each / 1e6).toFixed(1)} MB/s`, `${ms(bytes / each)} ms`, `${ms(token.unit)} ms`],
       `${(((token.unit * each) / bytes - 1) * 100).toFixed(1)} %`,
@@ -212,8 +224,8 @@ function markdown(results: readonly Result[]): string {
     return `| ${part} | ${cells.join(" | ")} |`;
   });
   return [
-    "| model | board | tokens/s, CPU / unit | prompt tokens/s, CPU / unit | ternary weights | memory | bytes / bandwidth | products | above it |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "| model | board | tokens/s, CPU / unit | mJ/token, CPU / unit | prompt tokens/s, CPU / unit | ternary weights | memory | bytes / bandwidth | products | above it |",
+    "|---|---|---|---|---|---|---|---|---|---|",
     ...speed,
     "",
     `| part of a token | ${columns.join(" | ")} |`,

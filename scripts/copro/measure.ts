@@ -5,7 +5,7 @@
  * tokens, whole. So with the prompt: what the first answer took beyond the second, whose prompt was cached.
  */
 
-import type { SimBoard } from "../../firmware-sim/index.ts";
+import { activityOfBoard, energyOf, energyProfile, type SimBoard } from "../../firmware-sim/index.ts";
 import { generateOnDevice } from "../../host/device/chat.ts";
 import { Device } from "../../host/device/device.ts";
 import { flashModel } from "../../host/device/flasher.ts";
@@ -32,6 +32,8 @@ export interface Cost {
   /** Seconds of the CPU by part; waiting for memory apart. */
   readonly cpu: ReadonlyMap<Part, number>;
   readonly waiting: number;
+  /** Millijoules by the board's energy profile (docs/energy.md), work for the wire included; null where it has none. */
+  readonly mj: number | null;
   /** Seconds by function, the dearest first. */
   readonly functions: ReadonlyMap<string, number>;
 }
@@ -107,6 +109,7 @@ interface Reading {
   readonly beats: number;
   readonly cycles: ReadonlyMap<string, number>;
   readonly waitCycles: number;
+  readonly mj: number | null;
 }
 
 function reading(sim: SimBoard): Reading {
@@ -119,7 +122,17 @@ function reading(sim: SimBoard): Reading {
     beats: pushes,
     cycles: new Map(functions.map(({ name, cycles: each }) => [name, each])),
     waitCycles: functions.reduce((sum, { waitCycles }) => sum + waitCycles, 0),
+    mj: millijoules(sim),
   };
+}
+
+/** Of all time in which the board did something: between two answers it waits for a host that is no part of the comparison. */
+function millijoules(sim: SimBoard): number | null {
+  const { meter, board, copro } = sim;
+  if (meter === null || board.energy === null) return null;
+  const ns = (meter.cycles * 1e9) / board.cpu.hz + (copro?.slept ?? 0);
+  const activity = activityOfBoard(sim, ns);
+  return activity === null ? null : energyOf(activity, energyProfile(board.energy)).pj / 1e9;
 }
 
 function less(a: Reading, b: Reading): Reading {
@@ -129,10 +142,12 @@ function less(a: Reading, b: Reading): Reading {
     beats: a.beats - b.beats,
     cycles: new Map([...a.cycles].map(([name, cycles]) => [name, cycles - (b.cycles.get(name) ?? 0)])),
     waitCycles: a.waitCycles - b.waitCycles,
+    mj: a.mj === null || b.mj === null ? null : a.mj - b.mj,
   };
 }
 
-function costOf({ board }: SimBoard, { slept, unitCycles, beats, cycles, waitCycles }: Reading, times: number): Cost {
+function costOf({ board }: SimBoard, spent: Reading, times: number): Cost {
+  const { slept, unitCycles, beats, cycles, waitCycles, mj } = spent;
   const cpu = new Map<Part, number>();
   const functions = new Map<string, number>();
   for (const [name, count] of [...cycles].sort(([, a], [, b]) => b - a)) {
@@ -151,6 +166,7 @@ function costOf({ board }: SimBoard, { slept, unitCycles, beats, cycles, waitCyc
     weightBytes: (4 * beats) / times,
     cpu,
     waiting,
+    mj: mj === null ? null : mj / times,
     functions,
   };
 }
