@@ -153,8 +153,6 @@ function ended(): bool {
     slept = ticks() - unit.started;
     status = read(TGEMV_STATUS);
   }
-  // The line falls: a board that sleeps by its interrupts must not be kept awake.
-  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
   if ((status & TGEMV_STATUS_BUSY) != 0) {
     const ran = read(TGEMV_ERR_INFO);
     write(TGEMV_CTRL, TGEMV_CTRL_ABORT);
