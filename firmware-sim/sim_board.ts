@@ -300,6 +300,7 @@ export class SimBoard {
 
   /** SRAM and what is on the line are lost, flash is kept. */
   powerOff(): void {
+    this.copro?.reset();
     this.#watcher?.stopped();
     this.#running = null;
     this.#device = null;
@@ -310,7 +311,6 @@ export class SimBoard {
     this.#disconnect();
     this.uart.powerOff();
     this.gpio.reset();
-    this.copro?.reset();
   }
 
   /**
@@ -508,6 +508,7 @@ export class SimBoard {
 
   /** Every chip as after reset, and a CPU that does nothing. */
   #halt(): void {
+    this.copro?.reset();
     this.#watcher?.stopped();
     this.#resetRequested = false;
     this.#jumpRequested = null;
@@ -517,7 +518,6 @@ export class SimBoard {
     this.uart.reset();
     this.gpio.reset();
     this.timer.reset();
-    this.copro?.reset();
   }
 
   /** The module as it was made, boot(). */

@@ -15,7 +15,7 @@ import { TGEMV_DOORBELL, TGEMV_WINDOW_BYTES } from "../../spec/tgemv.ts";
 import type { Clock } from "../clock.ts";
 import type { Flash } from "../peripherals/flash.ts";
 import { type BeatTiming, type MemoryTiming, steady, type TgemvPorts } from "../peripherals/tgemv/ports.ts";
-import { resetState, type TgemvState } from "../peripherals/tgemv/state.ts";
+import type { TgemvState } from "../peripherals/tgemv/state.ts";
 import { Tgemv } from "../peripherals/tgemv/tgemv.ts";
 import { inPsram, inSram, type LinearMemory, type MemoryMap } from "./memory_map.ts";
 
@@ -119,11 +119,9 @@ export class CoproBus {
     this.unit.settle(this.#now());
   }
 
-  /** The reset pin, or no power: whatever is under way is lost. */
+  /** The reset pin, or no power: whatever is under way is lost. To be called while its memory is still there. */
   reset(): void {
-    const cycle = this.#now();
-    const { totalPushes, totalGrants, mReads, mWrites } = this.unit.state;
-    this.unit.restore({ ...resetState(this.unit.config), cycle, totalPushes, totalGrants, mReads, mWrites });
+    this.unit.reset(this.#now());
   }
 
   get state(): CoproState {

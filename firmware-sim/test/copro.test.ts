@@ -93,6 +93,22 @@ describe("a coprocessor on its board", () => {
     assert.ok(ns > LEAST_NS - 2000 && ns < MOST_NS + 2000, `${ns} ns`);
   });
 
+  it("stays counted when the board or the unit is reset, in the middle of a job or after it", async () => {
+    const { sim } = await start(toy("job(W)", "copro_wait(20); return 0;"), BOARD);
+    const unit = sim.copro?.unit ?? assert.fail("it has no coprocessor");
+    const done = () => unit.activity(unit.state.cycle);
+    sim.step();
+    sim.reset();
+    const half = done();
+    assert.ok(half.cycles > 20 * 125 - 50 && half.cycles < BEATS, `${half.cycles} cycles by the reset`);
+    assert.ok(half.issue > 0 && half.jobs === 0);
+    while (done().jobs === 0) sim.step();
+    const whole = done();
+    assert.equal(whole.issue - half.issue, BEATS);
+    sim.reset();
+    assert.ok(done().cycles >= whole.cycles && done().issue >= whole.issue);
+  });
+
   it("is not waited for longer than was said", async () => {
     const { sim, ear } = await start(
       toy(`job(W); const from = ticks(); copro_wait(20); say(ticks() - from); say(read(${TGEMV_STATUS}) & 1);

@@ -72,8 +72,9 @@ describe(`${CASES} random models on boards with a coprocessor`, () => {
             engine.generate(words, options).then(told, refusal),
           ]);
           assert.deepEqual(mine, theirs);
+          // A prompt may be too long for a short context.
+          if (typeof mine !== "string") assert.ok(beats() > tried, "the unit multiplied");
         }
-        assert.ok(beats() > tried, "the unit multiplied");
         assert.equal((await device.refresh()).copro?.errors, 0);
         assert.equal(sim.nextEventAt(), Number.POSITIVE_INFINITY, "the CPU can sleep: no interrupt is left");
       });
@@ -84,4 +85,4 @@ describe(`${CASES} random models on boards with a coprocessor`, () => {
 });
 
 const told = ({ tokenIds, stop }: { tokenIds: number[]; stop: string }) => ({ tokenIds, stop });
-const refusal = (error: { code?: string }) => error.code;
+const refusal = (error: { code?: string }) => error.code ?? String(error);

@@ -48,7 +48,7 @@ import {
 } from "../../../spec/tgemv.ts";
 import type { TgemvConfig } from "./config.ts";
 import { jobOf, type TgemvFault } from "./job.ts";
-import { noCounts, type TgemvCounters, type TgemvState } from "./state.ts";
+import type { TgemvCounters, TgemvState } from "./state.ts";
 
 /** A write of the host in one cycle. */
 export interface TgemvWrite {
@@ -124,10 +124,7 @@ export function applyWrite(s: TgemvState, c: TgemvCommand, host: TgemvWrite | un
   if (host?.offset === TGEMV_IRQ_EN) s.irqEn = host.value & (TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
   if (host?.offset === TGEMV_PC_CTRL) {
     s.countEnable = (host.value & TGEMV_PC_ENABLE) !== 0;
-    if ((host.value & TGEMV_PC_CLEAR) !== 0) {
-      s.counters = noCounts();
-      s.before = noCounts();
-    }
+    if ((host.value & TGEMV_PC_CLEAR) !== 0) s.cleared = { ...s.counters };
   }
 }
 
@@ -142,7 +139,7 @@ function resetRegisters(s: TgemvState): void {
   s.irqEn = 0;
   s.irqStat = 0;
   s.countEnable = true;
-  s.counters = noCounts();
+  s.cleared = { ...s.counters };
 }
 
 export function setJobWord(s: TgemvState, i: number, value: number): void {
@@ -181,13 +178,17 @@ export function readRegister(s: TgemvState, config: TgemvConfig, offset: number)
     case TGEMV_PC_CTRL:
       return s.countEnable ? TGEMV_PC_ENABLE : 0;
     case TGEMV_PC_CYC_HI:
-      return Math.floor(s.counters.cycles / 2 ** 32) % 2 ** 32;
+      return Math.floor(shown(s, "cycles") / 2 ** 32) % 2 ** 32;
     default: {
       const counter = COUNTERS[offset];
       if (counter === undefined) return 0;
-      return (s.counters[counter] * (counter === "pushes" ? 4 : 1)) % 2 ** 32;
+      return (shown(s, counter) * (counter === "pushes" ? 4 : 1)) % 2 ** 32;
     }
   }
+}
+
+function shown({ counters, cleared }: TgemvState, counter: keyof TgemvCounters): number {
+  return counters[counter] - cleared[counter];
 }
 
 const COUNTERS: Record<number, keyof TgemvCounters> = {

@@ -6,7 +6,7 @@ import { TGEMV_PHASE_IDLE } from "../../../spec/tgemv.ts";
 import type { TgemvConfig } from "./config.ts";
 import { jobOf, type TgemvJob } from "./job.ts";
 
-/** Performance counters; registers show them modulo 2^32, cycles modulo 2^64. */
+/** Performance counters since the unit was made; registers show them since they were cleared, modulo 2^32, cycles modulo 2^64. */
 export interface TgemvCounters {
   cycles: number;
   beats: number;
@@ -39,9 +39,11 @@ export interface TgemvState {
   irqStat: number;
   countEnable: boolean;
   counters: TgemvCounters;
+  /** The same when they were cleared: what registers do not show. */
+  cleared: TgemvCounters;
   /** The same when the job began. */
   before: TgemvCounters;
-  /** Traffic that no register shows. Never cleared: for energy and reports. */
+  /** Traffic that no register shows, since the unit was made: for energy and reports. */
   mReads: number;
   mWrites: number;
   totalPushes: number;
@@ -122,7 +124,7 @@ export interface TgemvCoreState {
   shadowRows: number;
 }
 
-export function noCounts(): TgemvCounters {
+function noCounts(): TgemvCounters {
   return {
     cycles: 0,
     beats: 0,
@@ -153,6 +155,7 @@ export function resetState(config: TgemvConfig): TgemvState {
     irqStat: 0,
     countEnable: true,
     counters: noCounts(),
+    cleared: noCounts(),
     before: noCounts(),
     mReads: 0,
     mWrites: 0,
@@ -194,6 +197,13 @@ export function resetState(config: TgemvConfig): TgemvState {
   };
 }
 
+/** The same unit after its reset pin: time goes on, and what it has done stays counted. */
+export function pinReset(s: TgemvState, config: TgemvConfig): TgemvState {
+  const { cycle, counters, totalPushes, totalGrants, mReads, mWrites } = s;
+  const lasting = { cycle, counters, totalPushes, totalGrants, mReads, mWrites };
+  return { ...resetState(config), ...lasting, cleared: { ...counters }, before: { ...counters } };
+}
+
 function resetCore(config: TgemvConfig): TgemvCoreState {
   return {
     full: false,
@@ -227,6 +237,7 @@ export function copyState(s: TgemvState): TgemvState {
     ...s,
     job: s.job.slice(),
     counters: { ...s.counters },
+    cleared: { ...s.cleared },
     before: { ...s.before },
     load: { ...s.load },
     buffer: s.buffer.slice(),

@@ -28,7 +28,7 @@ import { checkConfig, TGEMV_DEFAULTS, type TgemvConfig } from "./config.ts";
 import type { TgemvPorts } from "./ports.ts";
 import { readRegister, statusOf } from "./registers.ts";
 import { run, stepTold, type TgemvListener } from "./run.ts";
-import { copyState, resetState, type TgemvCounters, type TgemvState } from "./state.ts";
+import { copyState, pinReset, resetState, type TgemvCounters, type TgemvState } from "./state.ts";
 
 /** What a chain will have done, if nobody interferes. */
 interface Future {
@@ -64,8 +64,7 @@ export class Tgemv {
   /** The reset pin. Time goes on. */
   reset(now: number): void {
     this.#advance(now);
-    const { cycle, totalPushes, totalGrants, mReads, mWrites } = this.state;
-    this.state = { ...resetState(this.config), cycle, totalPushes, totalGrants, mReads, mWrites };
+    this.state = pinReset(this.state, this.config);
     this.#future = null;
   }
 
@@ -143,7 +142,7 @@ export class Tgemv {
     this.state.cycle = Math.max(this.state.cycle, now);
   }
 
-  /** Counters at cycle `now` as numbers; since the unit was made, words that went through the M port, and beats and grants with the refused ones. */
+  /** All since the unit was made, up to cycle `now`: counters, words that went through the M port, and beats and grants with the refused ones. */
   activity(now: number): TgemvCounters & Pick<TgemvState, "mReads" | "mWrites" | "totalPushes" | "totalGrants"> {
     this.settle(now);
     let s = this.state;
