@@ -41,7 +41,9 @@ function planes_agree(w: usize, trits: i32, wide: bool, sums: usize): bool {
   }
   chain_begin(x, COLS, COLS, vectors, SUMS, wide);
   chain_add(w, trits, ROWS, theirs);
-  if (vectors == 0 || !chain_run()) return false;
+  // A unit of one slot takes no wide vector of any matrix.
+  if (vectors == 0) return wide && copro_slots() == 1;
+  if (!chain_run()) return false;
   for (let i = 0; i < vectors; i++) {
     const at = (<usize>(i * SUMS)) << 2;
     ternary_lut(w, trits, ROWS, COLS, x + <usize>(2 * COLS * i), mine + at, table, TILE);

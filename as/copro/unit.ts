@@ -133,10 +133,16 @@ export function copro_start(head: usize, bytes: u32): void {
 }
 
 /**
- * Sleeps until the chain that was started is done.
+ * Sleeps until the chain that was started is done. The interrupt is acknowledged then: a line that stays high would keep the CPU from sleeping.
  * @returns false when the unit failed: nothing of what it wrote counts
  */
 export function copro_finish(): bool {
+  const good = ended();
+  write(TGEMV_IRQ_STAT, TGEMV_IRQ_DONE | TGEMV_IRQ_ERROR);
+  return good;
+}
+
+function ended(): bool {
   const patience = unit.patience;
   let status = read(TGEMV_STATUS);
   let slept: u32 = 0;

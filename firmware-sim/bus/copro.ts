@@ -94,10 +94,8 @@ export class CoproBus {
   irqAt(): number {
     if (this.faults.lostIrq === true || this.faults.gone === true) return Number.POSITIVE_INFINITY;
     const now = this.#now();
-    if (this.unit.irq(now)) return this.#pins.clock.now;
-    const idle = this.unit.idleAt(now);
-    if (idle <= now || this.unit.state.irqEn === 0) return Number.POSITIVE_INFINITY;
-    return this.#nsOf(idle);
+    const at = this.unit.irqAt(now);
+    return at <= now ? this.#pins.clock.now : this.#nsOf(at);
   }
 
   /** The CPU sleeps until the interrupt, or until `timeout` (ns). */

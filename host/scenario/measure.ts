@@ -56,7 +56,7 @@ export class Measure {
     const { meter, uart, flash, now, board } = this.#sim;
     const totals = meter?.totals();
     const { overruns, framingErrors } = uart.counters;
-    const waited = Object.values(totals?.wait ?? {}).reduce((sum: number, some) => sum + some, 0);
+    const waited = totals?.wait.flash ?? 0; // what code waits for is part of it
     const activity = board.energy === null ? null : activityOfBoard(this.#sim);
     const uj =
       activity === null || board.energy === null ? 0 : energyOf(activity, energyProfile(board.energy)).pj / 1e6;

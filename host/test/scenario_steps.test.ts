@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
+import { SimBoard } from "../../firmware-sim/index.ts";
+import { loadBoard, loadDeviceWasm } from "../assets.ts";
 import { Arrived } from "../scenario/arrived.ts";
+import { Measure } from "../scenario/measure.ts";
 import { parseScenario } from "../scenario/read.ts";
 import { runScenario, type ScenarioResult } from "../scenario/run.ts";
 
@@ -168,6 +171,21 @@ describe("figures", () => {
     await fails([...asked, { assert: "us", baseline: "x" }], "E_STEP_NO_FIGURE", /there is none/, head);
     await fails([{ mark: true }, { assert: "cycles_per_token", is: 1 }], "E_STEP_NO_FIGURE", /no token came/, head);
     await fails([{ assert: "us_per_token", is: 1 }], "E_STEP_NO_FIGURE", /nothing was asked yet/, head);
+  });
+
+  test("waiting for flash is counted once, that of code with it", async () => {
+    const sim = SimBoard.create({
+      board: await loadBoard("rp2040-pico"),
+      wasm: await loadDeviceWasm(await loadBoard("rp2040-pico")),
+      cpu: "metered",
+    });
+    const measure = new Measure(sim, () => 0);
+    sim.powerOn();
+    sim.run({ maxUs: 20_000 });
+    const reading = sim.meter?.reading();
+    assert.ok((sim.meter?.totals().wait.code ?? 0) > 1000);
+    assert.equal(Math.round(reading?.cycles ?? 0), Math.round(measure.value("cycles", null)));
+    assert.equal(Math.round(reading?.waitCycles ?? 0), measure.value("wait_cycles", null));
   });
 
   test("of cycles and energy there are none where computing costs nothing", async () => {

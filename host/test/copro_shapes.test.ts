@@ -1,0 +1,87 @@
+/**
+ * Random shapes on boards with a coprocessor: odd dimensions, heads with keys of their own and shared ones, experts, every packing of the head, matrices wider
+ * than the unit's buffer, a unit of one vector and of eight, contexts of all lengths. The tokens are those of the engine in Node, which has no coprocessor.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Board } from "../../boards/board.ts";
+import { TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { loadBoard } from "../assets.ts";
+import { buildImage, EMBED_PACKINGS, type EmbedPacking, type RandomOptions, randomModel } from "../convert/index.ts";
+import { generateOnDevice } from "../device/chat.ts";
+import { flashModel } from "../device/flasher.ts";
+import { Engine } from "../engine/engine.ts";
+import { deviceWasm, newBoard, withBench } from "./bench_board.ts";
+import { seeded } from "./seeded.ts";
+
+const CASES = Number(process.env.TRITKIT_COPRO_CASES ?? 24);
+const SEED = Number(process.env.TRITKIT_COPRO_SEED ?? 1);
+const PACKINGS = (Object.keys(EMBED_PACKINGS) as EmbedPacking[]).filter((packing) => packing !== "auto");
+const BOARD = await loadBoard("rp2040-pico+tgemv");
+const WASM = deviceWasm(BOARD);
+
+type Pick = <T>(...values: readonly T[]) => T;
+
+function shapeOf(pick: Pick, seed: number): RandomOptions {
+  const nKvHeads = pick(1, 2, 3);
+  const nExperts = pick(0, 0, 0, 3);
+  return {
+    ...{ seed, dim: pick(4, 20, 36, 64, 100), hiddenDim: pick(1, 7, 33, 97, 160, 331), nLayers: pick(1, 2) },
+    ...{ nKvHeads, nHeads: nKvHeads * pick(1, 2, 3), headDim: pick(2, 6, 10, 16, 34), seqLen: pick(16, 40, 128) },
+    ...{ vocabSize: pick(258, 259, 301, 515), activation: pick("silu", "relu2"), subNorm: pick(true, false) },
+    ...{ tied: pick(true, false), rowScales: pick(true, false), nExperts },
+  };
+}
+
+/** A unit of another size. Its buffer holds a vector of 5 x capacity activations at most. */
+function boardOf(pick: Pick): Board {
+  const { copro } = BOARD;
+  assert.ok(copro !== null);
+  const unit = { slots: pick(1, 2, 3, 4, 4, 8), capacity: pick(32, 64, 256, 2048), fifo: pick(2, 8) };
+  return { ...BOARD, copro: { ...copro, ...unit } };
+}
+
+describe(`${CASES} random models on boards with a coprocessor`, () => {
+  const random = seeded(SEED);
+  const pick: Pick = (...values) => values[Math.floor(random() * values.length)];
+  const wide: boolean[] = [];
+  for (let i = 0; i < CASES; i++) {
+    const board = boardOf(pick);
+    const shape = shapeOf(pick, SEED * 1000 + i);
+    const embedPacking = pick(...PACKINGS);
+    const context = pick(0, 16, 40);
+    const prompt = "abracadabra, said the magician".slice(0, pick(1, 3, 9, 30));
+    const temperature = pick(0, 0.9);
+    const { slots, capacity } = board.copro ?? assert.fail();
+    const widest = Math.max(shape.dim ?? 0, shape.hiddenDim ?? 0, (shape.nHeads ?? 0) * (shape.headDim ?? 0));
+    wide.push(widest > TRITS_PER_BYTE * capacity);
+    it(`${slots} slots of ${capacity}, ${embedPacking}, context ${context}: ${JSON.stringify(shape)}`, async () => {
+      const { bytes: image } = await buildImage(randomModel(shape), { embedPacking });
+      const sim = newBoard(board, WASM);
+      const beats = () => sim.copro?.unit.state.totalPushes ?? 0;
+      const tried = beats();
+      await withBench(sim, async (device) => {
+        await flashModel(device, image, { context });
+        const { context: actual, copro } = await device.refresh();
+        assert.equal(copro?.state, "used");
+        const engine = await Engine.open(image, { context: actual, engine: "scalar" });
+        for (const words of [prompt, `${prompt} and sits`]) {
+          const options = { maxTokens: 12, temperature, seed: i };
+          const [mine, theirs] = await Promise.all([
+            generateOnDevice(device, words, options).then(told, refusal),
+            engine.generate(words, options).then(told, refusal),
+          ]);
+          assert.deepEqual(mine, theirs);
+        }
+        assert.ok(beats() > tried, "the unit multiplied");
+        assert.equal((await device.refresh()).copro?.errors, 0);
+        assert.equal(sim.nextEventAt(), Number.POSITIVE_INFINITY, "the CPU can sleep: no interrupt is left");
+      });
+    });
+  }
+  it("in some of them matrices are too wide for the unit, in some none is", () =>
+    assert.deepEqual(new Set(wide), new Set([true, false])));
+});
+
+const told = ({ tokenIds, stop }: { tokenIds: number[]; stop: string }) => ({ tokenIds, stop });
+const refusal = (error: { code?: string }) => error.code;
