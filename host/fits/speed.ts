@@ -172,7 +172,8 @@ function speedOf(sim: SimBoard, near: Point, far: Point, context: number): Board
   if (table === undefined) throw new TritkitError("E_INTERNAL", "The simulated board counts no cycles.", "");
   const events = new Set([...Object.keys(near.activity), ...Object.keys(far.activity)]) as Set<keyof Activity>;
   const activity: Activity = Object.fromEntries(
-    [...events].map((event) => [event, at(mean, near.activity[event] ?? 0, far.activity[event] ?? 0)]),
+    // What shrinks a little from one place to the other (a line of the cache more or less) is not drawn on below nothing.
+    [...events].map((event) => [event, Math.max(0, at(mean, near.activity[event] ?? 0, far.activity[event] ?? 0))]),
   );
   const energy = board.energy === null ? null : energyOf(activity, energyProfile(board.energy));
   return {
