@@ -65,7 +65,6 @@ describe(`${CASES} random models on boards with a coprocessor`, () => {
         const { context: actual, copro } = await device.refresh();
         assert.equal(copro?.state, "used");
         const engine = await Engine.open(image, { context: actual, engine: "scalar" });
-        let answered = false;
         for (const words of [prompt, `${prompt} and sits`]) {
           const options = { maxTokens: 12, temperature, seed: i };
           const [mine, theirs] = await Promise.all([
@@ -73,7 +72,6 @@ describe(`${CASES} random models on boards with a coprocessor`, () => {
             engine.generate(words, options).then(told, refusal),
           ]);
           assert.deepEqual(mine, theirs);
-          answered ||= typeof mine === "object";
           // A prompt may be too long for a short context.
           if (typeof mine !== "string") assert.ok(beats() > tried, "the unit multiplied");
         }
