@@ -264,6 +264,7 @@ export class Meter implements CpuCost {
 
   /** To be set when the memory is attached, if there is one. */
   set state(state: MeterState) {
+    this.#fold(); // what a module that still runs has counted belongs to the time that is given up
     this.#counts = state.counts.slice();
     this.#slots = state.slots.slice();
     this.#calls = state.hal.calls;

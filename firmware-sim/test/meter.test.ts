@@ -157,6 +157,23 @@ describe("a metered board", () => {
     assert.deepEqual([b.now, b.meter?.totals(), b.meter?.byFunction()], wanted);
   });
 
+  it("goes back to a board without power with the figures of that time", async () => {
+    const wasm = await build(says("", "say(1); return 1;"), PICO);
+    const board = SimBoard.create({ board: PICO, wasm, ...METERED });
+    const off = board.snapshot();
+    const wanted = board.meter?.totals();
+    board.powerOn();
+    board.step();
+    assert.notDeepEqual(board.meter?.totals(), wanted);
+    board.restore(off);
+    assert.deepEqual(board.meter?.totals(), wanted);
+    board.powerOn();
+    const again = board.meter?.totals();
+    board.restore(off);
+    board.powerOn();
+    assert.deepEqual(board.meter?.totals(), again);
+  });
+
   it("refuses a module of which it has no bytes", async () => {
     const wasm = new WebAssembly.Module((await build(ECHO, PICO)) as BufferSource);
     assert.throws(() => SimBoard.create({ board: PICO, wasm, ...METERED }), { code: "E_SIM_COST" });

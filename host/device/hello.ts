@@ -124,6 +124,6 @@ export function parseHello(body: CborMap): Hello {
     firmwareSlot: body.fwslot === undefined ? null : uint(body, "fwslot"),
     lost: { rx: uint(lost, "rx", 0), crc: uint(lost, "crc", 0) },
     native: body.native === undefined ? null : uint(body, "native") !== 0,
-    copro: body.copro === undefined ? null : (parseCopro(body.copro) ?? bad("copro")),
+    copro: parseCopro(body.copro), // a state that a later firmware knows is no reason to refuse the device
   };
 }
