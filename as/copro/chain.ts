@@ -25,10 +25,10 @@ import {
 } from "../../spec/tgemv.ts";
 import { copro_finish, copro_start } from "./unit.ts";
 
-/** Q, K and V are three; a head of 131,072 rows is three too. */
+/** Q, K and V are three. */
 const JOBS_MAX = 3;
-/** Rows of one job: whole blocks below 2^16. */
-const ROWS_MAX = 65532;
+/** Largest distance of two outputs, in entries: its field has 16 bits. */
+export const Y_STRIDE_MAX = 65535;
 
 @lazy
 const descriptors: usize = memory.data(JOBS_MAX * TGEMV_DESC_BYTES, 8);
@@ -54,7 +54,7 @@ const chain = changetype<Chain>(memory.data(offsetof<Chain>(), 8));
 /**
  * Begins a chain.
  * @param x i16 (vectors, cols), `x_stride` entries apart, an even number; on 4 bytes
- * @param y_stride entries between the outputs of two vectors
+ * @param y_stride entries between the outputs of two vectors, at most Y_STRIDE_MAX; with one vector it is not used
  */
 export function chain_begin(x: usize, cols: i32, x_stride: i32, vectors: i32, y_stride: i32, wide: bool): void {
   chain.keep = false;
@@ -78,25 +78,14 @@ function chain_next(): void {
 }
 
 /**
- * W (rows, cols) of `trits` planes @ x -> y, in as many jobs as its rows take.
+ * W (rows, cols) of `trits` planes @ x -> y
+ * @param rows below 2^16
  * @param y i32 (vectors, rows)
  */
 export function chain_add(w: usize, trits: i32, rows: i32, y: usize): void {
-  const row_bytes = <u32>(trits * ((chain.cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE));
-  for (let from = 0; from < rows; from += ROWS_MAX) {
-    const count = min(rows - from, ROWS_MAX);
-    const blocks = (count + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK;
-    add_job(
-      w + <usize>from * row_bytes,
-      <u32>(blocks * ROWS_PER_BLOCK) * row_bytes,
-      trits,
-      count,
-      y + ((<usize>from) << 2),
-    );
-  }
-}
-
-function add_job(w: usize, bytes: u32, trits: i32, rows: i32, y: usize): void {
+  const groups = (chain.cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
+  const blocks = (rows + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK;
+  const bytes = <u32>(blocks * ROWS_PER_BLOCK * trits * groups);
   const d = descriptors + <usize>(chain.jobs * TGEMV_DESC_BYTES);
   store<u32>(d + TGEMV_DESC_NEXT, 0);
   store<u32>(d + TGEMV_DESC_WADDR, <u32>w);

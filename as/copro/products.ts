@@ -8,7 +8,7 @@ import { activations } from "../model/batch.ts";
 import { scale_logits } from "../model/head.ts";
 import { Scale } from "../model/numeric.ts";
 import { cols_of, packing_of, rows_of, Tensor } from "../model/weights.ts";
-import { chain_add, chain_again, chain_begin, chain_run, chain_start } from "./chain.ts";
+import { chain_add, chain_again, chain_begin, chain_run, chain_start, Y_STRIDE_MAX } from "./chain.ts";
 import { copro_finish, copro_state, copro_vectors } from "./unit.ts";
 
 /** As products() of model/bitlinear.ts. Of more vectors than the unit's buffer holds each share takes its own pass over the weights. */
@@ -23,7 +23,8 @@ export function copro_products(
   stride: i32,
 ): bool {
   const cols = cols_of(t);
-  const most = copro_vectors(cols, false);
+  const held = copro_vectors(cols, false);
+  const most = stride > Y_STRIDE_MAX ? min(held, 1) : held;
   if (most == 0 || copro_state() != COPRO_USED) return false;
   for (let i = 0; i < n; i += most) {
     const at = (<usize>i * <usize>stride) << 2;

@@ -9,7 +9,7 @@ import { loadBoard, modelPath } from "../../host/assets.ts";
 import { buildImage, type RandomOptions, randomModel } from "../../host/convert/index.ts";
 import { ROOT } from "../lib/root.mjs";
 import { bandwidth } from "./bandwidth.ts";
-import { boardWith, type Cost, type Measured, measure, ternaryBytes } from "./measure.ts";
+import { benchWith, type Cost, type Measured, measure, ternaryBytes } from "./measure.ts";
 import { PARTS } from "./parts.ts";
 
 const HELP = `npm run copro -- [options]: a board with a ternary coprocessor beside the same one with the unit switched off
@@ -110,14 +110,10 @@ async function main(): Promise<number> {
 async function resultOf(run: Run): Promise<Result> {
   const image = await imageOf(run);
   const board = await loadBoard(run.board);
-  const running = await boardWith(run.board, image);
-  try {
-    const withUnit = await measure(running, PROMPT, run.position, false);
-    const without = await measure(running, PROMPT, run.position, true);
-    return { run, bytes: ternaryBytes(image), bandwidth: bandwidth(board), withUnit, without };
-  } finally {
-    running.close();
-  }
+  const bench = await benchWith(run.board, image);
+  const withUnit = await measure(bench, PROMPT, run.position, false);
+  const without = await measure(bench, PROMPT, run.position, true);
+  return { run, bytes: ternaryBytes(image), bandwidth: bandwidth(board), withUnit, without };
 }
 
 /** Random models are made once: a minute for the largest. */

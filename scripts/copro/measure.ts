@@ -6,19 +6,19 @@
  */
 
 import { activityOfBoard, energyOf, energyProfile, type SimBoard } from "../../firmware-sim/index.ts";
+import { loadBoard } from "../../host/assets.ts";
 import { generateOnDevice } from "../../host/device/chat.ts";
 import { Device } from "../../host/device/device.ts";
-import { flashModel } from "../../host/device/flasher.ts";
+import { partitionWith } from "../../host/fits/speed.ts";
 import { readImage } from "../../host/image/reader.ts";
-import { openSimLine, type RunningSim, startSim } from "../../host/transports/sim.ts";
+import { Drive, meteredBoard } from "../../host/transports/sim.ts";
+import { openDriven } from "../../host/transports/sim_driven.ts";
 import { KIND_EMBED, KIND_HEAD } from "../../spec/image.ts";
 import { PACK_TRITS_1, PACK_TRITS_5 } from "../../spec/packing.ts";
 import { type Part, partOf } from "./parts.ts";
 
 /** Tokens that are measured. */
 const TOKENS = 2;
-/** Sectors of the store's records before the slots (spec/STORE.md). */
-const RECORD_SECTORS = 2;
 
 /** What went by between two moments. */
 export interface Cost {
@@ -47,40 +47,44 @@ export interface Measured {
   readonly errors: number;
 }
 
-/** A board with the model in its flash, as an upload leaves it. */
-export async function boardWith(name: string, image: Uint8Array): Promise<RunningSim> {
-  const running = await startSim(name);
-  preload(running.sim, image);
-  const device = await Device.connect(await openSimLine(running));
-  try {
-    await flashModel(device, image, { single: image.length > device.hello.slots[0].bytes });
-  } finally {
-    await device.close();
-  }
-  return running;
+/** A board whose flash holds a model, and a host in simulated time with it: the figures are the same in every run, however busy this machine is. */
+export interface Bench {
+  readonly sim: SimBoard;
+  readonly drive: Drive;
 }
 
-/** The bytes where an upload will look for them: it sends what is missing, and checks all of it. */
-function preload({ board, flash }: SimBoard, image: Uint8Array): void {
-  const content = flash.image();
-  content.set(image, RECORD_SECTORS * board.flash.sectors[0].bytes);
-  flash.load(content);
+/** A simulated day. */
+const DEADLINE = 24 * 3600 * 1e9;
+
+export async function benchWith(name: string, image: Uint8Array): Promise<Bench> {
+  const board = await loadBoard(name);
+  const sim = await meteredBoard(board, partitionWith(image, board));
+  const drive = new Drive(sim);
+  sim.powerOn();
+  return { sim, drive };
 }
 
 /**
  * @param position tokens of the answer before those that are measured
  * @param off the unit answers nothing: the CPU computes everything
  */
-export async function measure(running: RunningSim, prompt: string, position: number, off: boolean): Promise<Measured> {
-  const { sim } = running;
+export async function measure(
+  { sim, drive }: Bench,
+  prompt: string,
+  position: number,
+  off: boolean,
+): Promise<Measured> {
   if (sim.copro !== null) sim.copro.faults = off ? { gone: true } : {};
   sim.reset();
-  const device = await Device.connect(await openSimLine(running));
-  try {
-    return await measured(sim, device, prompt, position);
-  } finally {
-    await device.close();
-  }
+  const work = async (): Promise<Measured> => {
+    const device = await Device.connect(openDriven(drive, sim.board.uart.default_baud));
+    try {
+      return await measured(sim, device, prompt, position);
+    } finally {
+      await device.close();
+    }
+  };
+  return drive.settle(work(), sim.now + DEADLINE, () => new Error(`${sim.board.name} was silent for a day`));
 }
 
 async function measured(sim: SimBoard, device: Device, prompt: string, position: number): Promise<Measured> {
