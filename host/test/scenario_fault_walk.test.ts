@@ -20,7 +20,8 @@ import { image, sha256 } from "./bench_board.ts";
 import { seeded } from "./seeded.ts";
 
 const FULL = process.env.npm_lifecycle_event === "test:faults";
-const WALKS = FULL ? 150 : 6;
+/** TRITKIT_WALKS: another number of them. */
+const WALKS = Number(process.env.TRITKIT_WALKS ?? (FULL ? 150 : 6));
 const STEPS = 12;
 /** Longer than the host is patient with anything, simulated. */
 const PATIENCE_MS = 900_000;
