@@ -6,6 +6,7 @@ import { mock } from "node:test";
 import type { SimBoard } from "../../firmware-sim/index.ts";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import type { Transport } from "../transports/transport.ts";
+import { REAL_WORLD } from "../transports/world.ts";
 
 export interface LineFaults {
   /** Uniform in [0, 1). */
@@ -56,6 +57,8 @@ export function virtualLine(sim: SimBoard, faults?: LineFaults, carries = (baud:
   return {
     name: "line",
     simulated: true,
+    // A world of its own: deadlines pass in the board's time here, and the host is as patient as with a chip.
+    world: { ...REAL_WORLD },
     get sent() {
       return sent;
     },
