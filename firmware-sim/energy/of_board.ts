@@ -10,12 +10,13 @@ import { type Activity, activityOf, type TgemvCounters } from "./activity.ts";
 export function activityOfBoard(sim: SimBoard, ns = sim.now): Activity | null {
   const { meter, board, flash, firmwareFlash, uart } = sim;
   if (meter === null) return null;
-  const { wait, flash: reads } = meter.totals();
+  // Not its totals: this is asked whenever the board has said something.
+  const { cycles, waitCycles, flash: reads, codeLines } = meter.reading();
   // Behind a cache flash is read by lines, whatever the loads took of them.
-  const readBytes = board.flash.xip === null ? reads.bytes : reads.lines * board.flash.xip.line_bytes;
+  const readBytes = board.flash.xip === null ? reads.bytes : (reads.lines - codeLines) * board.flash.xip.line_bytes;
   return activityOf({
     ns,
-    cpu: { cycles: meter.cycles, waitCycles: wait.flash, hz: board.cpu.hz },
+    cpu: { cycles, waitCycles, hz: board.cpu.hz },
     flash: { readBytes, busyNs: flash.busyNs + firmwareFlash.busyNs },
     uart: { sentBytes: uart.counters.sent },
     tgemv: tgemvOf(sim),

@@ -64,6 +64,8 @@ export interface Reading {
   readonly cycles: number;
   readonly waitCycles: number;
   readonly flash: FlashReads;
+  /** Those of flash.lines that brought code. */
+  readonly codeLines: number;
 }
 
 export interface FunctionTotals {
@@ -182,15 +184,16 @@ export class Meter implements CpuCost {
     const { cycles } = this;
     const before = this.#slots;
     const counted = this.#core === null ? before.map(() => 0) : this.#words(this.#made.slots, before.length);
-    let [reads, bytes, lines, following] = [0, 0, 0, 0];
+    let [reads, bytes, lines, following, codeLines] = [0, 0, 0, 0, 0];
     for (let i = 0; i < before.length; i += SLOT / 4) {
       reads += before[i] + counted[i];
       bytes += before[i + 1] + counted[i + 1];
       lines += before[i + 2] + counted[i + 2];
       following += before[i + 3] + counted[i + 3];
+      if (i >= before.length / 2) codeLines += before[i + 2] + counted[i + 2];
     }
     const flash = { reads, bytes, lines, following };
-    return { cycles, waitCycles: this.#waitFor(flash), flash };
+    return { cycles, waitCycles: this.#waitFor(flash), flash, codeLines };
   }
 
   totals(): Totals {

@@ -218,9 +218,9 @@ export function readingOf(sim: SimBoard): CpuReading {
   const { meter } = sim;
   const activity = activityOfBoard(sim);
   if (meter === null || activity === null) throw new Error("a board of startSim is metered");
-  const { cycles, wait } = meter.totals();
+  const { cycles, waitCycles } = meter.reading();
   const reading: CpuReading = {
-    ...{ cycles: cycles + wait.flash, waitCycles: wait.flash, origin: cyclesOrigin(meter.table) },
+    ...{ cycles, waitCycles: Math.round(waitCycles), origin: cyclesOrigin(meter.table) },
     energySince(before) {
       const { energy: profile } = sim.board;
       const from = activities.get(before);
