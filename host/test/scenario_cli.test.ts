@@ -178,11 +178,9 @@ describe("a board that serves a port", () => {
         said.map(({ command, code }) => command ?? code),
         ["pause", "step 2", "step 3 ms", "E_SIM_COMMAND", "speed 1", "resume"],
       );
-      const [paused, stepped, waited] = said.map(({ seconds }) => Number(seconds));
-      assert.ok(
-        stepped > paused && waited >= stepped + 0.003 && waited < stepped + 0.004,
-        `${[paused, stepped, waited]}`,
-      );
+      // Whole nanoseconds: as doubles 0.011703942 + 0.003 is more than 0.014703942.
+      const [paused, stepped, waited] = said.map(({ seconds }) => Math.round(Number(seconds) * 1e9));
+      assert.ok(stepped > paused && waited >= stepped + 3e6 && waited < stepped + 4e6, `${[paused, stepped, waited]}`);
       running.child.stdin?.end();
       const { status } = await end(running, "SIGINT");
       assert.equal(status, 0);
