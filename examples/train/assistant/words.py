@@ -32,7 +32,7 @@ BETWEEN_DIGITS = ".,:/"
 
 def split_words(text):
     """Rule 1: the words of a text, lower-cased."""
-    t = "".join(chr(ord(ch) + 32) if "A" <= ch <= "Z" else ch for ch in text).replace("\u2019", "'")
+    t = "".join(chr(ord(ch) + 32) if "A" <= ch <= "Z" else ch for ch in text).replace("\u2019", "").replace("'", "")
     out, cur = [], ""
     for i, ch in enumerate(t):
         inside = ch in BETWEEN_DIGITS and 0 < i < len(t) - 1 and t[i - 1] in "0123456789" and t[i + 1] in "0123456789"
@@ -42,7 +42,7 @@ def split_words(text):
         else:
             cur += ch
     out.append(cur)
-    return [w for w in (w.strip("'") for w in out) if w]
+    return [w for w in out if w]
 
 
 def english():
