@@ -72,7 +72,7 @@ def export(checkpoint, tok, out, linear_class, embed=None):
     (out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     (out / "tokenizer_config.json").write_text(json.dumps({
         "added_tokens_decoder": {str(i): {"content": s, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
-                                 for i, s in ((tok.bos, tokenizer.BOS), (tok.eos, tokenizer.EOS))},
+                                 for i, s in enumerate(tok.specials, tok.bos)},
         "bos_token": tokenizer.BOS, "eos_token": tokenizer.EOS, "clean_up_tokenization_spaces": False, "model_max_length": c["seq_len"],
         "tokenizer_class": "PreTrainedTokenizerFast"}, indent=2) + "\n")
     tok.save_hf(out / "tokenizer.json")
