@@ -96,18 +96,22 @@ def parse(text):
 
 def draw(tree, rng, place, optional=0.35):
     """A text of a tree. place(name, modifier) -> what stands there."""
+    return " ".join(pieces(tree, rng, place, optional).split())
+
+
+def pieces(tree, rng, place, optional):
     out = []
     for node in tree:
         if isinstance(node, str):
             out.append(node)
         elif node[0] == "?":
             if rng.random() < optional:
-                out.append(draw(node[1], rng, place, optional))
+                out.append(pieces(node[1], rng, place, optional))
         elif node[0] == "|":
-            out.append(draw(rng.choice(node[1]), rng, place, optional))
+            out.append(pieces(rng.choice(node[1]), rng, place, optional))
         else:
             out.append(place(node[1], node[2]))
-    return " ".join("".join(out).split())
+    return "".join(out)
 
 
 def lines(path):
