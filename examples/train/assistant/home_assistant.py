@@ -12,7 +12,8 @@ try:
 except ImportError:
     raise SystemExit("The sentences of Home Assistant are YAML: install python3-yaml")
 
-SEED, DRAWS, DRAWS_DECLINED = 6, 20, 4
+SEED, DRAWS, DRAWS_DECLINED = 6, 60, 6  # draws of a template
+MOST = 250  # texts of an intent that mean the same call, so that the many templates of lights do not outweigh the rest
 NAMES = {  # names that training draws, by domain; of the tests' own houses those that a tool answers to are in TOOLS
     "light": "lamp|desk lamp|light|bedside lamp|table lamp|bedroom light|reading lamp|floor lamp|led|ceiling light|kitchen light",
     "fan": "fan|desk fan|ceiling fan|bedroom fan|ventilator",
@@ -29,13 +30,16 @@ NAMES = {  # names that training draws, by domain; of the tests' own houses thos
     "person": "Anna|Tom|Maria|Ben|Sam",
     "todo": "chores|work|holiday",
     "weather": "Berlin|Paris|Boston|home",
+    "humidity": "living room humidity|bedroom humidity|humidity sensor|bathroom hygrometer|outside sensor|garden sensor",
+    "illuminance": "living room illuminance|hallway light sensor|brightness sensor|outside sensor",
+    "temperature": "living room|bedroom|radiator|heating|kitchen thermometer|outside sensor|freezer|phone",
     "sensor": "phone|outside sensor|washing machine|solar panel|water meter|garden sensor|freezer|rain sensor|boiler",
     "binary_sensor": "phone|washing machine|garage sensor|hallway sensor|car|garden gate|cat flap|bathroom window|oven",
 }
 ANY_DEVICE = ("light", "fan", "switch", "vacuum", "climate", "maker")
 TOOLS = {"light": "lamp", "fan": "fan", "switch": "plug", "vacuum": "vacuum", "climate": "heater", "maker": "coffee machine", "media_player": "speaker"}
 ROOMS = "kitchen|bedroom|living room|bathroom|office|hallway|garage|dining room|basement|kids room|attic|study".split("|")
-FLOORS = "first|second|ground|top".split("|")
+FLOORS = "first floor|second floor|ground floor|top floor|upstairs|downstairs".split("|")
 WILD = {
     "shopping_list_item": "milk|bread|eggs|coffee beans|light bulbs", "todo_list_item": "clean the kitchen|call mum|buy a lamp|water the plants",
     "zone": "work|school|home|office", "timer_name": "pasta|eggs|laundry|tea|bread", "timer_command": "turn off the lamp|start the vacuum|open the blinds|turn on the heater|lock the door",
@@ -44,6 +48,9 @@ WILD = {
 WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
 BLINDS = re.compile(r"\b(curtain|blind|shade|shutter)s?\b", re.I)
+OUTSIDE = re.compile(r"\b(outside|outdoor|rain|garden|freezer|boiler|phone|machine|panel|meter)\b", re.I)
+MEASURED = {"humidity": "humidity", "illuminance": "light sensor", "temperature": "temperature"}  # device class: tool
+STUTTER = re.compile(r"\b(the|my|our) (?:the|my|our)\b|\b(?:%s) (?:the|my|our)\b|\bfloor (?=floor\b)|stairs floor" % "|".join(ROOMS))
 FOREIGN = re.compile(r"\b(windows?|gates?|garage doors?|shutters?)\b", re.I)
 
 
@@ -71,22 +78,20 @@ def timer(intent, slots):
 
 def state(domain, slots, text):
     """HassGetState"""
-    kind, name = slots.get("device_class"), str(slots.get("name", ""))
+    kind = slots.get("device_class")
     if domain == "lock" or domain == "binary_sensor" and kind == "lock":
-        return "decline door" if FOREIGN.search(text) else "get lock"
+        return "decline door" if FOREIGN.search(text) else "get lock" if re.search(r"\b(doors?|locks?)\b", text, re.I) else "decline sensor"
     if domain == "cover":
         return "get blind" if BLINDS.search(text) else "decline door"
     if domain == "person":
         return "decline person"
     if domain == "binary_sensor":
         if kind == "light":
-            return "get light sensor" if text.startswith("is ") else "drop asks for several light sensors"
+            return "decline sensor" if "light" not in text else "get light sensor" if text.startswith("is light") else "drop asks for several light sensors"
         return "decline sensor"
     if domain == "sensor":
-        if re.search(r"\b(outside|outdoor|garden|freezer|boiler|phone|machine|panel|meter)\b", text, re.I):
-            return "decline sensor"
-        return {"humidity": "get humidity", "illuminance": "get light sensor", "temperature": "get temperature"}.get(kind, "decline sensor")
-    if re.search(r"\boutside\b", text, re.I):
+        return "get " + MEASURED[kind] if kind in MEASURED and not OUTSIDE.search(text) else "decline sensor"
+    if OUTSIDE.search(text):
         return "decline sensor"
     return "get " + TOOLS[domain]
 
@@ -183,7 +188,7 @@ def lists(common, rng, domain):
     def pick(name, slot, slots):
         if name == "name":
             d = rng.choice(domain[0])
-            slots["domain of name"] = d
+            slots["domain of name"] = "sensor" if d in MEASURED else d
             text = rng.choice(NAMES[d].split("|"))
             return text, text
         if name in ("area", "floor"):
@@ -214,7 +219,8 @@ def blocks(folder):
         data = [b for i in doc["intents"].values() for b in i["data"]] if "intents" in doc else doc["data"]
         for block in data:
             context = (block.get("requires_context") or {}).get("domain") or (block.get("slots") or {}).get("domain") or block.get("inferred_domain") or domain
-            names = block.get("name_domains") or ([context] if context in NAMES else ANY_DEVICE)
+            kind = (block.get("requires_context") or {}).get("device_class")
+            names = block.get("name_domains") or ([kind] if kind in MEASURED else [context] if context in NAMES else ANY_DEVICE)
             yield intent, [n for n in names if n in NAMES], block
 
 
@@ -236,12 +242,13 @@ def drawn(folder, rng):
                 text, slots = grammar.draw(template, block.get("expansion_rules") or {})
                 slots = {**({"device_class": kind} if kind else {}), **fixed, **slots}
                 about = slots.get("domain of name") or slots.get("domain") or (names[0] if len(names) == 1 else "light")
-                if re.match(r"(increase|decrease|turn up|turn down)\b", text) and " to " not in text:
+                if STUTTER.search(text) or re.match(r"(increase|decrease|turn up|turn down)\b", text) and " to " not in text:
                     continue  # Home Assistant reads "increase lamp 50" as "to 50", we as "by 50"
+                if intent == "HassSetVolume" and not re.search(r"\b(volume|speakers?|tv|television)\b", text, re.I):
+                    continue  # "turn the kitchen up to 30": of what?
                 what = label(intent, about, slots, text)
-                texts.add((text, what))
-                if what.startswith("decline") and i >= DRAWS_DECLINED:
-                    break
+                if not what.startswith("decline") or i < DRAWS_DECLINED or i % 6 == 0:
+                    texts.add((text, what))
             for text, what in sorted(texts):
                 yield intent, text, what
 
@@ -251,5 +258,9 @@ def examples(data, out):
     folder = data / "home_assistant_en"
     for intent, text, what in tests(folder / "tests"):
         out.add("home_assistant", f"home_assistant/{intent}", text, what)
-    for intent, text, what in drawn(folder / "sentences", random.Random(SEED)):
-        out.add("train", f"home_assistant/{intent}", text, what)
+    rng, alike = random.Random(SEED), {}
+    for intent, text, what in drawn(folder / "sentences", rng):
+        alike.setdefault((intent, " ".join(what.split()[:2])), {})[text] = what
+    for (intent, _), texts in alike.items():
+        for text in sorted(rng.sample(sorted(texts), min(MOST, len(texts)))):
+            out.add("train", f"home_assistant/{intent}", text, texts[text])

@@ -89,7 +89,13 @@ def alarm(text, intent="alarm"):
     return f"set timer {seconds}" if seconds and not re.search(r"\b(before|later|event|pm|am|earlier|every|snooze)\b|\dpm", text) else f"decline {intent}"
 
 
-RULES = {"change_volume": change_volume, "timer": timer, "alarm": alarm, "alarm_set": lambda text: alarm(text, "alarm_set")}
+def smart_home(text):
+    """What labels.json does not name is about a device that home.json lacks."""
+    device = re.search(r"\b(tv|ac|oven|car|vehicle)\b", text)
+    return f"decline {device[0].replace('vehicle', 'car') if device else 'device'}"
+
+
+RULES = {"smart_home": smart_home, "change_volume": change_volume, "timer": timer, "alarm": alarm, "alarm_set": lambda text: alarm(text, "alarm_set")}
 
 
 class Labeller:
