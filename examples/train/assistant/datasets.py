@@ -1,4 +1,4 @@
-"""Public data -> examples of the assistant: CLINC150, HWU64 and Home Assistant's sentences, as calls of the tools of home.json.
+"""Public data -> examples of the assistant: CLINC150, HWU64, Home Assistant's sentences and home-llm's, as calls of the tools of home.json.
 
     python3 datasets.py --data DIR                       counts by source and category
     python3 datasets.py --data DIR --out ../../assistant/eval   and the test and validation fixtures
@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import home_assistant  # noqa: E402
+import home_llm  # noqa: E402
 import labels  # noqa: E402
 import turns  # noqa: E402
 import words  # noqa: E402
@@ -98,6 +99,7 @@ def collect(data):
     out = Collector()
     labellers = [clinc150(data, out), hwu64(data, out)]
     home_assistant.examples(data, out)
+    home_llm.examples(data, out)
     for which in labellers:
         if which.unused():
             raise ValueError(f"labels.json: not in the data: {which.unused()}")
@@ -138,7 +140,7 @@ def show(sets, out):
 
 
 def write(folder, name, examples):
-    lines = [json.dumps({k: v for k, v in x.items() if k != "reply"}, ensure_ascii=False) for x in examples]
+    lines = [json.dumps({k: v for k, v in x.items() if k != "reply" and v != []}, ensure_ascii=False) for x in examples]
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
