@@ -6,6 +6,8 @@ Three variants of one decoder (pre-norm, RoPE, grouped-query attention, gated FF
   swiglu_subln  the same with silu(gate) * up
   llama         plain Llama: no sub norms, silu(gate) * up
 
+With "ternary": false in the configuration no weight and no activation is rounded: the float model of the same shape.
+
 A BitLinear multiplies ternary weights (absmean, one scale a tensor) with int8 activations (absmax, one scale a token).
 Both quantisers pass gradients straight through. reference.py repeats the inference half of this file independently.
 """
@@ -15,7 +17,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-DEFAULTS = dict(vocab_size=1024, seq_len=256, head_dim=32, rope_theta=10000.0, rms_eps=1e-5, tied=True)
+DEFAULTS = dict(vocab_size=1024, seq_len=256, head_dim=32, rope_theta=10000.0, rms_eps=1e-5, tied=True, ternary=True)
 
 
 def ternary(w):
@@ -159,26 +161,28 @@ class Block(nn.Module):
         self.fixed = {}  # name -> scale * trits, in place of the latent weights (to check an export)
 
     def weight(self, name):
-        return self.fixed[name] if self.fixed else ternary(getattr(self, name))
+        if self.fixed:
+            return self.fixed[name]
+        return ternary(getattr(self, name)) if self.c["ternary"] else getattr(self, name)
 
     def forward(self, x, cos, sin, mask):
         c = self.c
         B, T, _ = x.shape
         H, K, D = c["n_heads"], c["n_kv_heads"], c["head_dim"]
-        G = H // K
-        a = self.input_layernorm(x, True)
+        G, rounded = H // K, c["ternary"]
+        a = self.input_layernorm(x, rounded)
         qkv = F.linear(a, torch.cat([self.weight(n) for n in "qkv"]))
         q, k, v = qkv.split((H * D, K * D, K * D), -1)
         q = rope(q.view(B, T, H, D).transpose(1, 2), cos, sin).reshape(B * K, G * T, D)  # G query heads share one kv head
         k = rope(k.view(B, T, K, D).transpose(1, 2), cos, sin).reshape(B * K, T, D)
         v = v.view(B, T, K, D).transpose(1, 2).reshape(B * K, T, D)
         y = _Attention.apply(q, k, v, mask, 1.0 / math.sqrt(D)).view(B, H, T, D).transpose(1, 2).reshape(B, T, H * D)
-        y = self.attn_sub_norm(y, True) if self.sub else _Absmax.apply(y)
+        y = self.attn_sub_norm(y, rounded) if self.sub else _Absmax.apply(y) if rounded else y
         x = x + self.drop(F.linear(y, self.weight("o")))
-        a = self.post_attention_layernorm(x, True)
+        a = self.post_attention_layernorm(x, rounded)
         gate, up = F.linear(a, self.weight("gate")), F.linear(a, self.weight("up"))
         y = _Relu2Glu.apply(gate, up) if c["variant"] == "relu2_subln" else F.silu(gate) * up
-        y = self.ffn_sub_norm(y, True) if self.sub else _Absmax.apply(y)
+        y = self.ffn_sub_norm(y, rounded) if self.sub else _Absmax.apply(y) if rounded else y
         return x + self.drop(F.linear(y, self.weight("down")))
 
 
@@ -219,9 +223,9 @@ class Model(nn.Module):
             q, s = quantise_rows(w, levels)
         return w + (q * s - w).detach()
 
-    def forward(self, ids, targets=None):
-        """ids (B, T) -> logits (B, T, vocab), or with targets (B, T) the mean loss in nats; negative targets do not count."""
-        B, T = ids.shape
+    def hidden(self, ids):
+        """ids (B, T) -> (what the head takes (B, T, dim), the head's rows (vocab, dim))."""
+        T = ids.shape[1]
         embed = self.rows(self.embed)
         x = self.drop(F.embedding(ids, embed))
         G = self.c["n_heads"] // self.c["n_kv_heads"]
@@ -229,10 +233,14 @@ class Model(nn.Module):
         cos, sin = self.cos[:T], self.sin[:T]
         for block in self.blocks:
             x = block(x, cos, sin, mask)
-        logits = F.linear(self.norm(x), embed if self.head is None else self.rows(self.head))
+        return self.norm(x), embed if self.head is None else self.rows(self.head)
+
+    def forward(self, ids, targets=None):
+        """ids (B, T) -> logits (B, T, vocab), or with targets (B, T) the mean loss in nats; negative targets do not count."""
+        logits = F.linear(*self.hidden(ids))
         if targets is None:
             return logits
-        return F.cross_entropy(logits.view(B * T, -1), targets.reshape(-1), ignore_index=-1)
+        return F.cross_entropy(logits.view(ids.numel(), -1), targets.reshape(-1), ignore_index=-1)
 
     def ternary_weights(self):
         return sum(p.numel() for b in self.blocks for p in (b.q, b.k, b.v, b.o, b.gate, b.up, b.down))

@@ -50,9 +50,9 @@ def _merge(ids, a, b, new):
 
 
 class Tokenizer:
-    """merges: list of (left id, right id) in rank order."""
+    """merges: list of (left id, right id) in rank order; specials: names of further special tokens behind <|bos|> and <|eos|>."""
 
-    def __init__(self, merges):
+    def __init__(self, merges, specials=()):
         self.merges = [tuple(m) for m in merges]
         self.rank = {m: i for i, m in enumerate(self.merges)}
         self.bytes = [bytes([b]) for b in range(256)]
@@ -62,7 +62,8 @@ class Tokenizer:
             raise ValueError("two merges make the same token: ids would not survive tokenizer.json")
         self.bos = len(self.bytes)
         self.eos = self.bos + 1
-        self.vocab_size = self.bos + 2
+        self.specials = [BOS, EOS, *specials]
+        self.vocab_size = self.bos + len(self.specials)
         self._cache = {}
 
     def encode_word(self, word, drop=0.0, rng=None):
@@ -98,7 +99,7 @@ class Tokenizer:
         text = ["".join(b2u[c] for c in t) for t in self.bytes]
         special = [
             {"id": i, "content": s, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-            for i, s in ((self.bos, BOS), (self.eos, EOS))
+            for i, s in enumerate(self.specials, self.bos)
         ]
         obj = {
             "version": "1.0", "truncation": None, "padding": None, "added_tokens": special, "normalizer": None,
@@ -122,7 +123,8 @@ class Tokenizer:
     @classmethod
     def load_hf(cls, path):
         """Reads what save_hf wrote: ids are checked against the order of the merges."""
-        model = json.load(open(path, encoding="utf-8"))["model"]
+        obj = json.load(open(path, encoding="utf-8"))
+        model = obj["model"]
         vocab = model["vocab"]
         merges = []
         for rank, m in enumerate(model["merges"]):
@@ -130,11 +132,11 @@ class Tokenizer:
             if vocab[a + b] != 256 + rank:
                 raise ValueError(f"merge {rank} has id {vocab[a + b]}, expected {256 + rank}")
             merges.append((vocab[a], vocab[b]))
-        return cls(merges)
+        return cls(merges, [t["content"] for t in obj["added_tokens"][2:]])
 
 
-def train(weighted_texts, vocab_size):
-    """weighted_texts: list of (bytes, weight). Greedy BPE over word counts; vocab_size includes bytes and two specials."""
+def train(weighted_texts, vocab_size, specials=()):
+    """weighted_texts: list of (bytes, weight). Greedy BPE over word counts; vocab_size includes bytes, <|bos|>, <|eos|> and the specials."""
     counts = collections.Counter()
     for text, weight in weighted_texts:
         for w, n in collections.Counter(WORD.findall(text)).items():
@@ -147,7 +149,7 @@ def train(weighted_texts, vocab_size):
             where[p].add(k)
     merges, tokens = [], [bytes([b]) for b in range(256)]
     known = set(tokens)
-    while len(merges) < vocab_size - 258:
+    while len(merges) < vocab_size - 258 - len(specials):
         best = max(pairs, key=lambda p: (pairs[p], p))
         joined = tokens[best[0]] + tokens[best[1]]
         if joined in known:  # the same string by another path has an id already: refuse this pair for good
@@ -167,7 +169,7 @@ def train(weighted_texts, vocab_size):
                 pairs[p] += n
                 where[p].add(k)
         del pairs[best]
-    return Tokenizer(merges)
+    return Tokenizer(merges, specials)
 
 
 def main():
