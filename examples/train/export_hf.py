@@ -30,8 +30,8 @@ def rows(w, kind):
     return q * s
 
 
-def export(checkpoint, tok, out, linear_class, embed=None):
-    """embed: quantiser of the embeddings, by default the one of the checkpoint."""
+def export(checkpoint, tok, out, linear_class, embed=None, extra=None):
+    """embed: quantiser of the embeddings, by default the one of the checkpoint. extra: further keys of config.json."""
     ck = torch.load(checkpoint, map_location="cpu")
     c, state = {**DEFAULTS, **ck["config"]}, ck["model"]
     embed = embed or ck["embed_quant"]
@@ -67,6 +67,7 @@ def export(checkpoint, tok, out, linear_class, embed=None):
     if llama:
         config["mlp_bias"] = False
         del config["quantization_config"]["quantization_mode"]  # as in the published Llama checkpoints
+    config.update(extra or {})
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     generation = {"_from_model_config": True, **ids, "do_sample": True, "temperature": 0.8, "top_p": 0.95}
     (out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")

@@ -1,0 +1,249 @@
+"""Trains the assistant on one CPU core.
+
+    python3 train.py --data DIR --config configs/assistant.json --seed 1 --steps 4000 --out /tmp/train/assistant
+    python3 train.py --data DIR ... --float          # the float model of the same shape, on the same examples
+    python3 train.py --smoke                         # under two minutes, needs nothing but this repository
+
+First plain text (a few percent of the steps), then turns: human phrasings and generated dialogues (mix.py). Two stages as in ../train.py.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import sys
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
+
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+import datasets  # noqa: E402
+import dialogues  # noqa: E402
+import mix  # noqa: E402
+import tokenizer  # noqa: E402
+import train as recipe  # noqa: E402
+import turns  # noqa: E402
+import words  # noqa: E402
+from model import Model  # noqa: E402
+
+HOME = json.loads((HERE / "../../assistant/tools/home.json").read_text(encoding="utf-8"))
+
+
+def tensors(batch):
+    width = max(len(ids) for ids, _ in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.long)
+    weight = torch.zeros(len(batch), width - 1)
+    for i, (a, w) in enumerate(batch):
+        ids[i, : len(a)] = torch.tensor(a)
+        weight[i, : len(w)] = torch.tensor(w)
+    return ids, weight
+
+
+def loss_of(model, ids, weight):
+    """Weighted mean of the loss in nats; the head is computed where a target counts."""
+    x, head = model.hidden(ids[:, :-1])
+    at = weight.reshape(-1).nonzero().squeeze(1)
+    logits = F.linear(x.reshape(-1, x.shape[-1])[at], head)
+    w = weight.reshape(-1)[at]
+    return (F.cross_entropy(logits, ids[:, 1:].reshape(-1)[at], reduction="none") * w).sum() / w.sum()
+
+
+@torch.no_grad()
+def exact(model, encoder, examples):
+    """{source: (right, all)}: every special token of the answer is the one with the largest logit (teacher forcing)."""
+    was, out, rows = model.training, {}, []
+    model.eval()
+    home = words.Table(HOME)
+    for x, table in examples:
+        try:
+            table = home if table is None else table
+            rows.append((x, *encoder.example(x, table)))
+        except turns.Unsayable:
+            a, n = out.get("unsayable", (0, 0))
+            out["unsayable"] = (a, n + 1)
+    rows.sort(key=lambda r: len(r[1]))
+    for k in range(0, len(rows), 64):
+        part = rows[k : k + 64]
+        ids, _ = tensors([(r[1], []) for r in part])
+        best = model(ids[:, :-1]).argmax(-1)
+        for i, (x, a, _, board, end) in enumerate(part):
+            right = a[board:end] == best[i, board - 1 : end - 1].tolist()
+            if x["expect"]["say"] == "call":
+                right = right and best[i, end - 1].item() == encoder.tok.eos
+            for key in (x["source"].split("/")[0], x["expect"]["say"]):
+                r, n = out.get(key, (0, 0))
+                out[key] = (r + right, n + 1)
+    model.train(was)
+    return out
+
+
+def run(config, examples, checks, encoder, args, log):
+    """checks: {name: list of (example, table or None)}. Returns the model and the last results."""
+    t = config["train"]
+    model = Model(config)
+    groups = [[p for p in model.parameters() if p.dim() > 1], [p for p in model.parameters() if p.dim() == 1]]
+    opt = torch.optim.Adam([dict(params=groups[0], weight_decay=t["wd"]), dict(params=groups[1], weight_decay=0.0)], lr=t["lr"], betas=(0.9, 0.95))
+    log(f"{model.ternary_weights():,} weights, vocabulary {config['vocab_size']}")
+    step, stage_now, start, tick, tokens, total, history = 0, None, time.time(), time.time(), 0, 0.0, []
+    seen = 0
+    out = pathlib.Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+
+    def progress():
+        return (time.time() - start) / (args.minutes * 60) if args.minutes else step / args.steps
+
+    def save(name):
+        torch.save(dict(config=config, model=model.state_dict(), embed_quant=model.embed_quant), out / name)
+
+    def check():
+        row = dict(step=step, tokens=seen, examples=examples.seen, **{k: exact(model, encoder, v) for k, v in checks.items()})
+        history.append(row)
+        (out / "history.json").write_text(json.dumps(history, indent=1))
+        save("last.pt")
+        log("  check " + "  ".join(f"{k}: " + " ".join(f"{s} {100 * r / n:.1f}% of {n}" for s, (r, n) in v.items()) for k, v in list(row.items())[3:]))
+
+    model.train()
+    while progress() < 1:
+        p = progress()
+        lr, wd, stage = recipe.schedule(p, step, t)
+        if stage != stage_now:
+            stage_now = stage
+            model.embed_quant = t["embed_quant"][stage] if config.get("ternary", True) else "float"
+            log(f"stage {stage + 1} at step {step}: embeddings {model.embed_quant}")
+        for g in opt.param_groups:
+            g["lr"] = lr
+        opt.param_groups[0]["weight_decay"] = wd
+        ids, weight = tensors(examples.next(p < t["text"], t["resplit"][stage]))
+        loss = loss_of(model, ids, weight)
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        opt.step()
+        step += 1
+        tokens, seen, total = tokens + ids.numel(), seen + ids.numel(), total + loss.item()
+        if step % args.log_every == 0:
+            now = time.time()
+            eta = (now - start) * (1 - p) / max(p, 1e-9)
+            log(f"step {step} {100 * p:.1f} % loss {total / args.log_every:.4f} lr {lr:.2e} {tokens / (now - tick):.0f} tok/s, "
+                f"{examples.seen} examples, {examples.unsayable} unsayable, ETA {eta / 60:.1f} min")
+            tick, tokens, total = now, 0, 0.0
+        if step % args.check_every == 0:
+            check()
+            tick, tokens, total = time.time(), 0, 0.0
+    check()
+    save("model.pt")
+    return model, history
+
+
+def vocabulary(human, seed, size):
+    """The tokenizer: what users say, to a board and otherwise, and what the board replies. The words as rule 1 leaves them."""
+    rng = random.Random(seed)
+    home = words.Table(HOME)
+    said, replies = [], []
+    for x in human:
+        said += [w for w in words.read(x["text"], home).items if isinstance(w, str)]
+        replies.append(x.get("reply") or "")
+    n = 0
+    tables = {}
+    for x, spec in dialogues.generate(seed, 30000):
+        table = tables.setdefault(id(spec), words.Table(spec)) if spec is HOME else words.Table(spec)
+        said += [w for w in words.read(x["text"], table).items if isinstance(w, str)]
+        replies.append(x.get("reply") or "")
+        n += 1
+    rng.shuffle(replies)
+    parts = [((" " + " ".join(said)).encode(), 1), ("\n".join(r for r in replies if r).encode(), 0.3)]
+    return tokenizer.train(parts, size, [f"<|{s}|>" for s in words.SPECIALS])
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--data", help="folder of the public data (README.md)")
+    ap.add_argument("--config", default=str(HERE / "configs/assistant.json"))
+    ap.add_argument("--tokenizer", default=str(HERE / "tokenizer.json"))
+    ap.add_argument("--write-tokenizer", action="store_true", help="make the tokenizer from the data and end")
+    ap.add_argument("--float", action="store_true", help="no rounding anywhere: the float model of the same shape")
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--minutes", type=float)
+    ap.add_argument("--steps", type=int)
+    ap.add_argument("--out")
+    ap.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="override a config or train value")
+    ap.add_argument("--smoke", action="store_true")
+    ap.add_argument("--check-every", type=int, default=500)
+    ap.add_argument("--log-every", type=int, default=25)
+    args = ap.parse_args()
+    recipe.setup(args.seed)
+
+    def log(line):
+        print(line, flush=True)
+
+    if args.smoke:
+        return smoke(args, log)
+    if not args.data:
+        ap.error("--data is needed")
+    human = datasets.load(args.data)
+    if args.write_tokenizer:
+        config = json.loads(pathlib.Path(args.config).read_text())
+        vocabulary(human["train"], 1, config["vocab_size"]).save_hf(args.tokenizer)
+        return
+    if not (args.out and (args.minutes or args.steps)):
+        ap.error("--out and one of --minutes and --steps are needed")
+    config = json.loads(pathlib.Path(args.config).read_text())
+    for item in args.set:
+        key, value = item.split("=", 1)
+        (config["train"] if key in config["train"] or key not in config else config)[key] = json.loads(value)
+    if args.float:
+        config["ternary"] = False
+    tok = tokenizer.Tokenizer.load_hf(args.tokenizer)
+    rng = random.Random(args.seed)
+    encoder = turns.Encoder(tok)
+    text = base_text(args.data)
+    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), forever(args.seed), text, config["train"], rng)
+    held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 600, heldout=True)]
+    checks = {"val": [(x, None) for x in human["val"]], "heldout": held}
+    run(config, examples, checks, encoder, args, log)
+
+
+def base_text(data_dir):
+    import data
+    return [words.split_words(s) for s in data.stories(data_dir)]
+
+
+SMOKE = dict(name="smoke", variant="relu2_subln", dim=64, n_layers=2, n_heads=2, n_kv_heads=1, head_dim=32, hidden_dim=128, vocab_size=640, seq_len=128,
+             dropout=0.0, train=dict(batch_tokens=2048, lr=5e-3, lr2=2.5e-3, wd=0.1, warmup=20, embed_quant=["float", "t3"], resplit=[0.0, 0.0], text=0.0,
+                                     word_weight=0.25, reply_weight=0.5, human=0.0))
+SMOKE_STEPS, SMOKE_EXACT = 260, 0.5
+
+
+def smoke(args, log):
+    """A tiny model on generated dialogues alone: held-out phrasings have to be understood better than any table of answers could."""
+    args.steps, args.minutes, args.check_every, args.log_every = SMOKE_STEPS, None, 10**9, 20
+    args.out = args.out or "/tmp/tritkit-smoke-assistant"
+    tok = vocabulary([], 1, SMOKE["vocab_size"])
+    encoder = turns.Encoder(tok)
+    rng = random.Random(args.seed)
+    examples = mix.Examples(encoder, None, forever(args.seed), [], SMOKE["train"], rng)
+    held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 300, heldout=True)]
+    _, history = run(SMOKE, examples, {"heldout": held}, encoder, args, log)
+    right, n = (sum(v[i] for k, v in history[-1]["heldout"].items() if k in SAYS) for i in (0, 1))
+    if right < SMOKE_EXACT * n:
+        raise SystemExit(f"smoke: {right} of {n} held-out phrasings are understood, fewer than {SMOKE_EXACT:.0%}")
+    log(f"smoke: {right} of {n} held-out phrasings understood, at least {SMOKE_EXACT:.0%}")
+
+
+SAYS = ("call", "none", "decline", "ask", "say", "confirm")
+
+
+def forever(seed):
+    """Dialogues without end."""
+    while True:
+        yield from dialogues.generate(seed, 100000)
+        seed += 1000
+
+
+if __name__ == "__main__":
+    main()
