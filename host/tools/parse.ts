@@ -11,7 +11,7 @@ import { ENGLISH, normalised } from "./words.ts";
 export const PHRASE_MAX = 48;
 export const NAME_MAX = 32;
 /** A file of 32 tools with every key has 20 kB. */
-const FILE_MAX = 256 * 1024;
+export const FILE_MAX = 256 * 1024;
 /** Thousandths are 32 bits with a sign. */
 const NUMBER_MAX = 2_147_483;
 
