@@ -14,6 +14,7 @@ import {
 import { calls_reset } from "./calls.ts";
 import { table_open, tools_count } from "./table.ts";
 import { tools_reset } from "./tools.ts";
+import { words_begin } from "./words.ts";
 
 @unmanaged
 class Assistant {
@@ -53,6 +54,7 @@ export function assistant_open(table: usize, bytes: u32): bool {
   const sound = table_open(table, bytes);
   tools_reset();
   calls_reset();
+  words_begin(0, 0);
   return sound;
 }
 

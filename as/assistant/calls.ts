@@ -12,7 +12,26 @@
  *
  * Calls that the model was unsure of wait (CALL_UNSURE) until the next turn: when its answer is `confirm` they are its calls.
  */
-import { CALL_DONE, CALL_DRY, CALLS_MAX } from "../../spec/tools.ts";
+import {
+  CALL_CANNOT,
+  CALL_DONE,
+  CALL_DRY,
+  CALL_NO_TOOL,
+  CALL_RANGE,
+  CALL_UNSURE,
+  CALLS_MAX,
+  KINDS,
+  TOK_ALL,
+  TOK_KIND,
+  TOK_SLOT,
+  TOOL_EVERY,
+  TOOL_NOBODY,
+  VERB_OFF,
+  VERB_ON,
+} from "../../spec/tools.ts";
+import { amount, convert } from "./amount.ts";
+import { tool_check, tool_has, tool_of_kind } from "./tools.ts";
+import { mentioned, slot_value } from "./words.ts";
 
 @unmanaged
 class Call {
@@ -111,4 +130,86 @@ export function call_result(i: u32, rc: u32, value: i32): void {
 export function calls_reset(): void {
   calls.n = 0;
   calls.before = 0;
+}
+
+/** TOK_* of call i, as the model said them: tool and slot (0: none). */
+export function call_target(i: u32): u32 {
+  return at(i).target;
+}
+
+export function call_slot(i: u32): u32 {
+  return at(i).slot;
+}
+
+/** Whether one of this answer's calls waits for a confirmation. */
+export function calls_unsure(): bool {
+  return any_unsure(calls.n);
+}
+
+/** Whether one of the answer before does, until this one says its first token. */
+export function calls_waiting(): bool {
+  return any_unsure(calls.before);
+}
+
+function any_unsure(n: u32): bool {
+  for (let i: u32 = 0; i < n; i++) if (at(i).rc == CALL_UNSURE) return true;
+  return false;
+}
+
+/** An answer begins. */
+export function calls_begin(keep: bool): void {
+  calls.before = keep ? calls.n : 0;
+  calls.n = 0;
+}
+
+/** The answer said its first token: calls that wait become its own, or are forgotten. */
+export function calls_confirm(confirmed: bool): void {
+  const before = calls.before;
+  calls.before = 0;
+  for (let i: u32 = 0; confirmed && i < before; i++) {
+    if (at(i).rc != CALL_UNSURE) continue;
+    const call = at(calls.n++);
+    memory.copy(changetype<usize>(call), changetype<usize>(at(i)), offsetof<Call>());
+    call.rc = call.checked;
+  }
+}
+
+/**
+ * The model said a call; there are less than CALLS_MAX.
+ * @param verb VERB_*
+ * @param target TOK_* of the tool
+ * @param slot TOK_* of the slot, 0: none; of `on` and `off` a time
+ * @param gate margin below which it waits
+ */
+export function calls_add(verb: u32, target: u32, slot: u32, margin: u32, gate: u32): void {
+  const call = at(calls.n++);
+  memory.fill(changetype<usize>(call), 0, offsetof<Call>());
+  const tool = target == TOK_ALL ? TOOL_EVERY : meant(target - TOK_KIND);
+  let rc: u32 = tool == TOOL_NOBODY ? CALL_NO_TOOL : CALL_DONE;
+  if (slot != 0) {
+    if (verb == VERB_ON || verb == VERB_OFF) {
+      call.lasts = slot_value(slot - TOK_SLOT);
+      if (call.lasts == 0) rc = max<u32>(rc, CALL_RANGE);
+    } else if (rc == CALL_DONE) {
+      rc = tool_has(tool, verb) ? convert(slot - TOK_SLOT, tool, verb) : CALL_CANNOT;
+      call.has_argument = rc == CALL_DONE;
+      if (call.has_argument) call.argument = amount();
+    }
+  }
+  if (rc == CALL_DONE && tool != TOOL_EVERY) {
+    rc = tool_check(tool, verb, call.has_argument, call.argument, call.lasts);
+  }
+  call.verb = <u8>verb;
+  call.target = <u8>target;
+  call.slot = <u8>slot;
+  call.tool = <u8>tool;
+  call.checked = <u8>rc;
+  call.rc = <u8>(margin < gate ? CALL_UNSURE : rc);
+  call.margin = margin;
+}
+
+/** The tool that TOK_KIND + k means; one of a kind that is not mentioned is the one that was called last, or the first. */
+function meant(k: u32): u32 {
+  const tool = mentioned(k);
+  return tool == TOOL_NOBODY && k < <u32>KINDS ? tool_of_kind(k) : tool;
 }

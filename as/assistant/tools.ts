@@ -89,6 +89,11 @@ export function tool_became(i: u32, value: i32): void {
   store<i32>(values + ((<usize>i) << 2), value);
 }
 
+/** Whether a tool (or none) has a verb. */
+export function tool_has(i: u32, verb: u32): bool {
+  return i < tools_count() && ((<u32>load<u8>(tool_at(i), TOOL_VERBS) >> verb) & 1) != 0;
+}
+
 /**
  * Whether a verb can be done with a tool, and where it leads: tool_goal().
  * @param has whether there is an amount: the value of `set`, by how much of `up` and `down`
@@ -99,7 +104,7 @@ export function tool_became(i: u32, value: i32): void {
 export function tool_check(i: u32, verb: u32, has: bool, amount: i32, lasts: i32): u32 {
   if (i >= tools_count()) return CALL_NO_TOOL;
   const tool = tool_at(i);
-  if (verb >= <u32>VERBS || ((load<u8>(tool, TOOL_VERBS) >> verb) & 1) == 0) return CALL_CANNOT;
+  if (verb >= <u32>VERBS || !tool_has(i, verb)) return CALL_CANNOT;
   const low = load<i32>(tool, TOOL_MIN);
   const high = load<i32>(tool, TOOL_TOP);
   let value = <i64>tool_value(i);
@@ -126,9 +131,8 @@ export function tool_goal(): i32 {
 
 /** Whether `all` means tool i with this verb: it has the verb and a drive of GPIO or PWM. */
 export function tool_is_meant_by_all(i: u32, verb: u32): bool {
-  const tool = tool_at(i);
-  const drive = <u32>load<u8>(tool, TOOL_DRIVE);
-  return ((load<u8>(tool, TOOL_VERBS) >> verb) & 1) != 0 && (drive == DRIVE_GPIO || drive == DRIVE_PWM);
+  const drive = <i32>load<u8>(tool_at(i), TOOL_DRIVE);
+  return tool_has(i, verb) && (drive == DRIVE_GPIO || drive == DRIVE_PWM);
 }
 
 /** What a value becomes at the drive of tool i, DRIVE_GPIO (a level) or DRIVE_PWM (a duty of 0..65535). */
