@@ -4,7 +4,7 @@
  *     running_open -> tools_open: the table that was set, else the image's
  *     pieces -> intake -> checked -> flash -> in use
  */
-import { TBL_BYTES, TBL_CRC, TBL_HEADER_BYTES, TOOLS_MAX_BYTES, VERBS } from "../../spec/tools.ts";
+import { CALL_DONE, CALL_DRY, TBL_BYTES, TBL_CRC, TBL_HEADER_BYTES, TOOLS_MAX_BYTES, VERBS } from "../../spec/tools.ts";
 import {
   OP_READ,
   RC_UNKNOWN,
@@ -153,7 +153,9 @@ function call(): i32 {
   const rc = tools_call(tool, verb, is_there, is_there ? amount : 0, lasts);
   put_key(K_CALLS);
   put_array(1);
-  put_call(tool, verb, rc, tool < tools_count() ? tool_value(tool) : 0, 0, lasts);
+  const was_made = rc == CALL_DONE || rc == CALL_DRY;
+  const value = was_made && tool < tools_count() ? tool_value(tool) : amount;
+  put_call(tool, verb, rc, is_there, value, 0, lasts);
   return ANSWERED;
 }
 

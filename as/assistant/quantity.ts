@@ -25,6 +25,7 @@ import {
   WORD_UNITS,
 } from "../../spec/tools.ts";
 import { find, find_before, found_end, word_behind, word_end } from "./phrases.ts";
+import { div_down } from "./tools.ts";
 
 const ONE: i64 = 1000;
 const UNIT_CLASSES: u32 =
@@ -106,9 +107,8 @@ function measured(unit: usize): void {
   }
   if (cls == WORD_DEGREE && take((1 << WORD_CELSIUS) | (1 << WORD_FAHRENHEIT))) cls = q.cls;
   if (cls == WORD_FAHRENHEIT) {
-    // To nearest, half away from zero.
-    const x = (q.value - 32 * ONE) * 10;
-    q.value = (x + (x < 0 ? -9 : 9)) / 18;
+    // * 5 / 9 to nearest; there is no half of a ninth.
+    q.value = div_down((q.value - 32 * ONE) * 10 + 9, 18);
   }
   q.cls = SLOT_DEGREES;
 }

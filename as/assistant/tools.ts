@@ -162,8 +162,7 @@ export function tool_measured(i: u32, raw: u32): i32 {
   return <i32>max(low, min(high, value));
 }
 
-/** a / b rounded down, b > 0. */
+/** a / b rounded down, b > 0. As unsigned numbers: a device has no other use for the signed division of 64 bits. */
 export function div_down(a: i64, b: i64): i64 {
-  const q = a / b;
-  return q * b > a ? q - 1 : q;
+  return a < 0 ? -(<i64>(<u64>(b - 1 - a) / <u64>b)) : <i64>(<u64>a / <u64>b);
 }

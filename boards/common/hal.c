@@ -268,7 +268,8 @@ static bool pin_is_free(s32 pin) { return pin >= 0 && pin < BOARD_GPIO_PINS && !
 
 u32 w2c_hal_gpio_write(struct w2c_hal *hal, u32 pin, u32 level) {
   (void)hal;
-  return pin_is_free((s32)pin) ? (u32)board_gpio_write((s32)pin, (s32)level) : (u32)HAL_EINVAL;
+  if (pin_is_free((s32)pin)) return (u32)board_gpio_write((s32)pin, (s32)level);
+  return (u32)(BOARD_GPIO_PINS == 0 ? HAL_ABSENT : HAL_EINVAL);
 }
 
 #ifdef BOARD_PWM_MIN_HZ

@@ -17,7 +17,7 @@
  *
  * NOT IMPLEMENTED: pull-downs, drive strength (two that drive against each other: the chip wins).
  */
-import { HAL_EINVAL } from "../../spec/hal.ts";
+import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
 import type { Clock } from "../clock.ts";
 
 export interface PinChange {
@@ -60,8 +60,9 @@ export class Gpio {
     });
   }
 
-  /** @returns 0, or HAL_EINVAL for a pin the board lacks or needs itself */
+  /** @returns 0; HAL_EINVAL for a pin the board lacks or needs itself, HAL_ABSENT without pins */
   write(pin: number, level: number): number {
+    if (this.state.levels.length === 0) return HAL_ABSENT;
     if (!this.#has(pin)) return HAL_EINVAL;
     this.#set(pin, level === 0 ? 0 : 1);
     return 0;

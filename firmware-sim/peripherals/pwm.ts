@@ -18,6 +18,7 @@
  * NOT IMPLEMENTED: edges (a pulse is a duty and a frequency, and a listener is told when they change), the counter's resolution.
  */
 import type { Pwm as PwmPins } from "../../boards/board.ts";
+import { channelOf, generatorOf } from "../../boards/pins.ts";
 import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
 import type { Clock } from "../clock.ts";
 
@@ -63,12 +64,11 @@ export class Pwm {
   write(pin: number, duty: number, hz: number): number {
     const pins = this.#pins;
     if (pins === null) return HAL_ABSENT;
-    const channel = this.#channelOf(pins, pin);
-    if (channel === undefined || duty < 0 || duty > DUTY_MAX || hz < pins.min_hz || hz > pins.max_hz) return HAL_EINVAL;
-    const generator = (of: number) => Math.floor(of / pins.per_generator);
+    const channel = channelOf(pins, pin);
+    if (channel === null || duty < 0 || duty > DUTY_MAX || hz < pins.min_hz || hz > pins.max_hz) return HAL_EINVAL;
     for (const [other, pulse] of this.state.pulses) {
-      const its = this.#channelOf(pins, other) as number;
-      if (other === pin || generator(its) !== generator(channel)) continue;
+      const its = channelOf(pins, other) as number;
+      if (other === pin || generatorOf(pins, its) !== generatorOf(pins, channel)) continue;
       if (its === channel || pulse.hz !== hz) return HAL_EINVAL;
     }
     this.#set(pin, { duty, hz });
@@ -94,10 +94,6 @@ export class Pwm {
   onChange(listener: (change: PulseChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  #channelOf({ pins, channels }: PwmPins, pin: number): number | undefined {
-    return channels[pins.indexOf(pin)];
   }
 
   #set(pin: number, { duty, hz }: Pulse): void {

@@ -93,7 +93,8 @@ function doneText({ tool, verb, value, unit, seconds }: ToolCall): string {
 function wishText({ tool, verb, value, unit, seconds }: ToolCall): string {
   const lasts = seconds === null ? "" : ` for ${valueText(seconds, "seconds")}`;
   const amount = value === null ? "" : valueText(value, unit);
-  const what = verb === "set" ? amount : [verb, verb === "up" || verb === "down" ? amount : ""].filter(Boolean).join(" by ");
+  const what =
+    verb === "set" ? amount : [verb, verb === "up" || verb === "down" ? amount : ""].filter(Boolean).join(" by ");
   return `${tool ?? "?"} ${what || verb}${lasts}`;
 }
 
@@ -105,7 +106,9 @@ function whyText({ value, unit, result }: ToolCall, tool: Tool | null, verb: str
       return `it cannot be ${verb === "set" ? "set to a value" : verb === "get" ? "asked" : `turned ${verb}`}`;
     case "range": {
       const said = value === null ? "that" : valueText(value, unit);
-      return tool === null ? `${said} is outside its range` : `${said} is outside ${rangeText({ ...tool, values: new Map() })}`;
+      return tool === null
+        ? `${said} is outside its range`
+        : `${said} is outside ${rangeText({ ...tool, values: new Map() })}`;
     }
     case "unit":
       return unit === null ? "that is no value of it" : `that is no value in ${unit}`;

@@ -4,7 +4,7 @@ import { EXIT_REFUSED, EXIT_USAGE, TritkitError, throwIfAborted } from "../error
 import { namedCall, type RawCall, type ToolCall } from "../tools/call.ts";
 import { VERB_NAMES, type Verb } from "../tools/names.ts";
 import { readTools } from "../tools/read.ts";
-import type { Tool, ToolTable } from "../tools/tool.ts";
+import { NO_TOOLS, type Tool, type ToolTable } from "../tools/tool.ts";
 import { normalised } from "../tools/words.ts";
 import type { CborMap, CborValue } from "../wire/smp.ts";
 import type { Device } from "./device.ts";
@@ -76,7 +76,7 @@ export async function currentTable(device: Device, signal?: AbortSignal): Promis
   const same = before !== undefined && before.crc === (await readPiece(device, 0, signal)).crc;
   const now = same ? before : await deviceTools(device, signal);
   known.set(device, now);
-  return now.table ?? { dryRun: false, tools: [], words: [] };
+  return now.table ?? NO_TOOLS;
 }
 
 /**
@@ -92,7 +92,8 @@ export async function setDeviceTools(device: Device, bytes: Uint8Array, signal?:
     const reply = await device.write(TK_TOOLS, { off, len: bytes.length, d }, { ...FLASH_DEADLINE, signal });
     const next = Number(reply.off);
     if (reply.ok === true && next === bytes.length) break;
-    if (!(next > off && next < bytes.length)) throw protocolError(`The device wants byte ${next} of a table after ${off}.`);
+    if (!(next > off && next < bytes.length))
+      throw protocolError(`The device wants byte ${next} of a table after ${off}.`);
     off = next;
   }
   await device.refresh(signal);
@@ -161,7 +162,8 @@ export function rawCalls({ calls = [] }: CborMap): RawCall[] {
     const [tool, verb, rc, value, margin, seconds] = call;
     const numbers = { tool, verb, rc, margin, seconds };
     const isRight = Object.values(numbers).every((each) => typeof each === "number" && Number.isInteger(each));
-    if (!isRight || !(value === null || typeof value === "number")) throw protocolError("The device's calls are malformed.");
+    if (!isRight || !(value === null || typeof value === "number"))
+      throw protocolError("The device's calls are malformed.");
     return { ...(numbers as Record<keyof typeof numbers, number>), value };
   });
 }

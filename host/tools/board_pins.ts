@@ -33,7 +33,9 @@ function cannot(drive: Drive, { name, gpio, pwm, adc }: Board): string | null {
     case "adc": {
       const channels = adc?.pins?.length ?? 0;
       if (channels === 0) return `${name} has no ADC that the firmware reads`;
-      return drive.channel < channels ? null : `${name} has the ADC channels 0 to ${channels - 1}, not ${drive.channel}`;
+      return drive.channel < channels
+        ? null
+        : `${name} has the ADC channels 0 to ${channels - 1}, not ${drive.channel}`;
     }
     case "pwm":
       if (pwm === null) return `${name} has no PWM that the firmware drives`;

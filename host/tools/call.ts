@@ -1,7 +1,17 @@
 /** Calls that an assistant made, as a program gets them and as people read them. */
 import { TOOL_EVERY, VERBS } from "../../spec/tools.ts";
 import { TritkitError } from "../errors.ts";
-import { type CallResult, resultName, type Say, SAYS, UNIT_SIGNS, UNITS, type Unit, VERB_NAMES, type Verb } from "./names.ts";
+import {
+  type CallResult,
+  resultName,
+  SAYS,
+  type Say,
+  UNIT_SIGNS,
+  UNITS,
+  type Unit,
+  VERB_NAMES,
+  type Verb,
+} from "./names.ts";
 import type { ToolTable } from "./tool.ts";
 
 export interface ToolCall {
@@ -34,7 +44,11 @@ const MARGIN_ONE = 65536;
 export function namedCall({ tool, verb, rc, value, margin, seconds }: RawCall, { tools }: ToolTable): ToolCall {
   const result = resultName(rc);
   if (result === null || !(verb >= 0 && verb < VERBS))
-    throw new TritkitError("E_PROTOCOL", `A call with verb ${verb} and result ${rc} is not known here.`, "Update tritkit.");
+    throw new TritkitError(
+      "E_PROTOCOL",
+      `A call with verb ${verb} and result ${rc} is not known here.`,
+      "Update tritkit.",
+    );
   const named = tools[tool];
   return {
     tool: tool === TOOL_EVERY ? "all" : (named?.name ?? null),

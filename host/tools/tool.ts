@@ -43,6 +43,9 @@ export type Drive =
   /** pin null: nothing is driven when the time is over. */
   | { readonly type: "timer"; readonly pin: number | null };
 
+/** Of an assistant that has none. */
+export const NO_TOOLS: ToolTable = { dryRun: false, tools: [], words: [] };
+
 export interface ToolTable {
   /** Calls are checked and told, and nothing is driven. */
   readonly dryRun: boolean;

@@ -2,7 +2,14 @@ import type { Board } from "../../../boards/board.ts";
 import { TOOLS_MAX_BYTES } from "../../../spec/tools.ts";
 import { listBoards, loadBoard } from "../../assets.ts";
 import type { Device } from "../../device/device.ts";
-import { callTool, clearDeviceTools, deviceTools, setDeviceTools, setDryRun } from "../../device/tools.ts";
+import {
+  callTool,
+  clearDeviceTools,
+  currentTable,
+  deviceTools,
+  setDeviceTools,
+  setDryRun,
+} from "../../device/tools.ts";
 import { EXIT_FAILED, EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { readImage } from "../../image/reader.ts";
 import { checkPins, pinProblems } from "../../tools/board_pins.ts";
@@ -15,8 +22,8 @@ import type { ToolTable } from "../../tools/tool.ts";
 import { BAUD_OPTION, type Command, type Context, PORT_OPTION, usage } from "../command.ts";
 import { readModel } from "../model_file.ts";
 import { withDevice } from "../port.ts";
-import { callText, emitCalls, toolNames, toolRows } from "../tools_view.ts";
 import { readToolsText } from "../tools_file.ts";
+import { callText, emitCalls, toolNames, toolRows } from "../tools_view.ts";
 import { writeWhole } from "../whole_file.ts";
 
 const ACTIONS = ["show", "check", "set", "clear", "call", "dry-run"] as const;
@@ -91,7 +98,7 @@ async function check({ args, out }: Context, path: string): Promise<number> {
 
 /** The tools of a device, or of an image that is not flashed. */
 async function show(context: Context, model: string | undefined): Promise<number> {
-  const { args, out, signal } = context;
+  const { args, signal } = context;
   if (model !== undefined && args.given("port")) throw usage("tools show takes a MODEL or a --port, not both.");
   if (model !== undefined) {
     const { assistant } = readImage(await readModel(model));
@@ -170,9 +177,8 @@ async function call(context: Context, [tool, verbName, value]: string[]): Promis
   const seconds = args.text("for") === undefined ? undefined : args.number("for", 0);
   return withDevice(context, async (device) => {
     const made = await callTool(device, { tool, verb, value, seconds }, signal);
-    const { table } = await deviceTools(device, signal);
     emitCalls(out, [made]);
-    out.text(`${callText(made, table ?? { dryRun: false, tools: [], words: [] })}\n`);
+    out.text(`${callText(made, await currentTable(device, signal))}\n`);
     return made.result === "done" || made.result === "dry" ? 0 : EXIT_REFUSED;
   });
 }
