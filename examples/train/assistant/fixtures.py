@@ -20,7 +20,7 @@ import words
 HERE = pathlib.Path(__file__).parent
 EVAL = HERE / "../../assistant/eval"
 SEED, TRAINING = 20261127, 200_000
-COUNTS = {"heldout": 600, "negation": 100, "corrections": 110}  # made; the handwritten ones come on top
+COUNTS = {"heldout": 600, "negation": 110, "corrections": 110}  # made; the handwritten ones come on top
 FILES = {
     "heldout": ["commands", "questions", "wishes", "several", "followups", "talk", "refusals", "asks"],
     "negation": ["negation"],

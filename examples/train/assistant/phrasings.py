@@ -35,7 +35,7 @@ class Section:
         self.calls = [tuple(c.split()) for c in parts[1].split(";")]
         options = dict(o.partition("=")[::2] for o in re.split(r"\s+(?=[a-z]+(?:=|\s|$))", parts[2]) if o)
         kinds = options.get("kinds", "acting")
-        self.kinds = set(GROUPS.get(kinds, kinds.replace(",", " ")).split())
+        self.kinds = GROUPS.get(kinds, kinds.replace(",", " ")).split()
         self.form = options.get("form", "fixed")
         self.weight = float(options.get("weight", 1))
         self.implicit, self.unsure = "implicit" in options, "unsure" in options
