@@ -124,6 +124,13 @@ def counts(examples, key):
     return table
 
 
+def alike(sets):
+    """{test: how many of its texts read the same as one of training, once tools and values are tokens}"""
+    read = lambda x: words.shown(words.read(x["text"], labels.TABLE).items)  # noqa: E731
+    known = {read(x) for x in sets["train"]}
+    return {name: sum(read(x) in known for x in examples) for name, examples in sets["test"].items()}
+
+
 def show(sets, out):
     rows = [("train", sets["train"]), ("val", sets["val"]), *sets["test"].items()]
     print(f"{'':28}{'all':>7}" + "".join(f"{c:>9}" for c in COLUMNS))
@@ -135,6 +142,8 @@ def show(sets, out):
                 continue
             print(f"{name + ' ' + source if source != name else name:28}{sum(c.values()):7}" + "".join(f"{c[k]:9}" for k in COLUMNS))
     print(f"the same text again: {out.duplicates}")
+    for name, n in alike(sets).items():
+        print(f"{name}: {n} read the same as a text of training, once tools and values are tokens")
     for (split, why), n in sorted(out.dropped.items()):
         print(f"left out of {split}: {n} {why}")
 
