@@ -1,5 +1,5 @@
 /**
- * From a prompt to an answer (spec/WIRE.md, "Generation"): the only file that introduces tokenizer, forward pass and sampler to each other.
+ * From a prompt to an answer (spec/WIRE.md, "Generation"): the only file that introduces tokenizer, forward pass, sampler and assistant to each other.
  *
  *     history   u32[context + 1]      | ids whose keys and values are cached | ids to be computed |
  *                                      0                            computed                 count
@@ -7,8 +7,12 @@
  * A step computes one position; the step that computes the last one samples the next id, which joins the history. An id has no
  * keys yet when it is sampled, so the history can hold one id more than there are positions; the context slides when that
  * id is to be computed.
+ *
+ * An assistant that knows tools (spec/TOOLS.md) has a context of its own for each turn, made by assistant/turn.ts; its ids are chosen by assistant/grammar.ts. What is
+ * the same in each turn is the beginning of two contexts as any other, and not computed again.
  */
-import { IMAGE_OK, TAB_EXP2 } from "../spec/image.ts";
+import { IMAGE_BAD_CONFIG, IMAGE_BAD_TOOLS, IMAGE_OK, TAB_EXP2 } from "../spec/image.ts";
+import { CALLS_MAX, TOOL_TOKENS } from "../spec/tools.ts";
 import {
   GEN_DECODE,
   GEN_DONE,
@@ -24,11 +28,16 @@ import {
   WHY_MAX,
   WHY_STOPPED,
 } from "../spec/wire.ts";
+import { assistant_model, assistant_on, assistant_open, token_base, token_end } from "./assistant/assistant.ts";
+import { calls_begin } from "./assistant/calls.ts";
+import { answer_begins, answer_choose, answer_is_full, answer_is_text } from "./assistant/grammar.ts";
+import { words_normalise } from "./assistant/normalise.ts";
+import { assistant_turn } from "./assistant/turn.ts";
 import { copro_damage } from "./copro/unit.ts";
 import { BATCHED, batch_of } from "./kernels/engine.ts";
 import { PART_BPE, PART_HISTORY, PART_ORDER, part, part_of, run } from "./memory/run_state.ts";
 import { config, is_stop } from "./model/config.ts";
-import { forward, forward_batch, logits_of } from "./model/forward.ts";
+import { forward_batch, forward_one, logits_between, logits_of } from "./model/forward.ts";
 import { weights } from "./model/weights.ts";
 import { sample, sampler_begin, sampler_open } from "./sampler/sampler.ts";
 import { chat_open, encode_turn } from "./tokenizer/chat.ts";
@@ -56,7 +65,12 @@ class Generation {
   prompt_tokens: u32 = 0;
   prefill_done: u32 = 0;
   prefill_total: u32 = 0;
+  /** The answer is one of calls. */
+  tools: bool = false;
 }
+
+/** Positions that the longest list of calls takes. */
+const CALL_POSITIONS: u32 = 4 * CALLS_MAX;
 
 const gen = changetype<Generation>(memory.data(offsetof<Generation>(), 8));
 /** u32[NEXT_TOKENS_MAX]: token i of this answer is at i modulo its length. */
@@ -69,10 +83,12 @@ const answer: usize = memory.data(NEXT_TOKENS_MAX * 4, 4);
 export function gen_reset(): i32 {
   memory.fill(changetype<usize>(gen), 0, offsetof<Generation>());
   tokenizer_close();
+  assistant_model(0, 0, 0, 0);
   if (weights.image == 0 || run.context == 0) return IMAGE_OK;
   const vocab_size = <u32>config.vocab_size;
   let code = tokenizer_open(weights.tokenizer, weights.tokenizer_bytes, vocab_size);
   if (code == IMAGE_OK) code = chat_open(weights.chat, weights.chat_bytes, vocab_size);
+  if (code == IMAGE_OK) code = tools_open(vocab_size);
   if (code != IMAGE_OK) {
     tokenizer_close();
     return code;
@@ -83,10 +99,18 @@ export function gen_reset(): i32 {
   return IMAGE_OK;
 }
 
+/** The image's assistant and its table. Another table may be opened between answers: assistant_open(). */
+function tools_open(vocab_size: u32): i32 {
+  if (weights.assistant == 0) return IMAGE_OK;
+  if (!assistant_model(weights.assistant, weights.assistant_bytes, vocab_size, config.eos)) return IMAGE_BAD_CONFIG;
+  return assistant_open(weights.tools, weights.tools_bytes) ? IMAGE_OK : IMAGE_BAD_TOOLS;
+}
+
 /**
  * Takes a turn. The forward passes are made by gen_step().
- * @param keep the context stays and the turn is appended; false: a new context, of which the part that is cached is reused
- * @param text `len` bytes, any bytes; read before the function returns
+ * @param keep the context stays and the turn is appended; false: a new context, of which the part that is cached is reused. To an assistant's new context it adds
+ *   the calls of the answer before
+ * @param text `len` bytes, any bytes; read before the function returns, and by an assistant written over
  * @param max tokens of the answer, 0: until it ends by itself
  * @param temp,topp,rep in 1/1000 (temp 0: greedy; topp 1000, rep 1000: off)
  * @param topk 0: off
@@ -106,19 +130,21 @@ export function gen_begin(
 ): i32 {
   if (gen.context == 0) return TK_RC_NO_MODEL;
   if (gen.state == GEN_PREFILL || gen.state == GEN_DECODE) return TK_RC_BUSY;
-  const first = !keep || gen.count == 0;
+  const tools = assistant_on();
+  const first = !keep || gen.count == 0 || tools;
   const room = gen.context - 1;
   const bos = start_id();
 
+  if (tools) len = words_normalise(text, len);
   ids_begin(0, 0);
-  const fits = add_turn(first, bos, text, len);
+  const fits = add_turn(tools, keep, first, bos, text, len);
   const fresh = ids.n;
   gen.prompt_tokens = fresh;
-  if (!fits || fresh > room) return TK_RC_TOO_LONG;
+  if (!fits || fresh > room || (tools && fresh + CALL_POSITIONS > gen.context)) return TK_RC_TOO_LONG;
   if (first) {
     if (fresh == 0) return TK_RC_BAD_ARGUMENT;
     ids_begin(part(PART_HISTORY), gen.computed);
-    add_turn(first, bos, text, len);
+    add_turn(tools, keep, first, bos, text, len);
     gen.count = fresh;
     gen.computed = ids.same;
     gen.slides = 0;
@@ -128,12 +154,17 @@ export function gen_begin(
       slide(min(gen.context >> 1, room - fresh));
     }
     ids_begin(history_at(gen.count), 0);
-    add_turn(first, bos, text, len);
+    add_turn(tools, keep, first, bos, text, len);
     gen.count += fresh;
   }
   // Logits are not kept: the last position is computed again.
   gen.computed = min(gen.computed, gen.count - 1);
   sampler_begin(temp, topk, topp, rep, seed);
+  gen.tools = tools;
+  if (tools) {
+    calls_begin(keep);
+    answer_begins();
+  }
   gen.made = 0;
   gen.max = max;
   begin_prefill();
@@ -147,25 +178,24 @@ export function gen_begin(
 export function gen_step(): i32 {
   if (gen.state != GEN_PREFILL && gen.state != GEN_DECODE) return gen.state;
   if (gen.computed == gen.context) {
+    if (gen.tools) {
+      end_answer(WHY_MAX);
+      return gen.state;
+    }
     slide(gen.context >> 1);
     begin_prefill();
   }
   const position = gen.computed;
-  let logits: usize;
-  let is_last: bool;
+  let n: u32 = 1;
+  let done: bool;
   if (BATCHED) {
-    const n = min(min(gen.count, gen.context) - position, <u32>batch_of(run.engine));
-    gen.computed += n;
-    is_last = gen.computed == gen.count;
-    const done = forward_batch(history_at(position), <i32>n, <i32>position);
-    logits = done && is_last ? logits_of(n - 1) : 0;
-    if (gen.state == GEN_PREFILL) gen.prefill_done += n;
-  } else {
-    gen.computed++;
-    is_last = gen.computed == gen.count;
-    logits = forward(load<i32>(history_at(position)), <i32>position, is_last);
-    if (gen.state == GEN_PREFILL) gen.prefill_done++;
-  }
+    n = min(min(gen.count, gen.context) - position, <u32>batch_of(run.engine));
+    done = forward_batch(history_at(position), <i32>n, <i32>position);
+  } else done = forward_one(load<i32>(history_at(position)), <i32>position);
+  gen.computed += n;
+  const is_last = gen.computed == gen.count;
+  const logits = done && is_last ? logits_at(n - 1) : 0;
+  if (gen.state == GEN_PREFILL) gen.prefill_done += n;
   if (isDefined(ASC_COPRO)) {
     if (copro_damage() != 0) {
       // The weights are damaged: what was computed with them is no position of this context.
@@ -176,7 +206,11 @@ export function gen_step(): i32 {
   }
   if (is_last) {
     if (logits == 0) end_answer(WHY_ERROR);
-    else take(sample(logits, part(PART_HISTORY), gen.count));
+    else if (!gen.tools) take(sample(logits, part(PART_HISTORY), gen.count));
+    else {
+      take(answer_choose(logits, config.vocab_size));
+      if (gen.state == GEN_DECODE && answer_is_full()) end_answer(WHY_MAX);
+    }
   }
   return gen.state;
 }
@@ -251,9 +285,18 @@ function start_id(): u32 {
   return config.add_bos != 0 ? <u32>config.bos : NO_ID;
 }
 
-function add_turn(first: bool, bos: u32, text: usize, len: u32): bool {
+function add_turn(tools: bool, keep: bool, first: bool, bos: u32, text: usize, len: u32): bool {
   const scratch = part_of(run, PART_BPE);
+  if (tools) return assistant_turn(bos, keep, text, len, scratch.address, scratch.bytes);
   return encode_turn(first, bos, text, len, scratch.address, scratch.bytes);
+}
+
+/** Logits of position i of the batch. A grammar that allows no text reads few of them: on Cortex-M0+ the head is a good part of a small model's pass. */
+function logits_at(i: i32): usize {
+  if (!gen.tools || answer_is_text()) return logits_of(i);
+  const base = token_base();
+  const end = token_end();
+  return logits_between(i, min(base, end), max(base + TOOL_TOKENS, end + 1));
 }
 
 /** Forgets the oldest ids: [BOS] and the last ones, `size` in all, are to be computed anew. */

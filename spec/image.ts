@@ -46,6 +46,8 @@ export const KIND_TOKENIZER = 2;
 export const KIND_TABLES = 3;
 export const KIND_CHAT = 4;
 export const KIND_META = 5;
+export const KIND_ASSISTANT = 6;
+export const KIND_TOOLS = 7;
 export const KIND_EMBED = 16;
 export const KIND_HEAD = 17;
 export const KIND_FINAL_NORM = 18;
@@ -181,5 +183,6 @@ export const IMAGE_UNSUPPORTED = 8;
 export const IMAGE_WRONG_BOARD = 9;
 export const IMAGE_NO_MEMORY = 10;
 export const IMAGE_BAD_CODE = 11;
+export const IMAGE_BAD_TOOLS = 12;
 
 export const CONTEXT_MIN = 16;

@@ -1,11 +1,11 @@
 /** The coprocessor in the place of the table kernel: the same matrices, activations and sums, or `false`, and the CPU computes them. */
 import { ACT_MAX } from "../../spec/numerics.ts";
-import { PACK_TRITS_1, ROWS_PER_BLOCK, TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { PACK_TRITS_1, ROWS_PER_BLOCK } from "../../spec/packing.ts";
 import { COPRO_USED } from "../../spec/wire.ts";
 import { activation_stride } from "../memory/layout.ts";
 import { PART_ACTIVATIONS, part } from "../memory/run_state.ts";
 import { activations } from "../model/batch.ts";
-import { scale_logits } from "../model/head.ts";
+import { rows_bytes, scale_logits } from "../model/head.ts";
 import { Scale } from "../model/numeric.ts";
 import { cols_of, packing_of, rows_of, Tensor } from "../model/weights.ts";
 import { chain_add, chain_again, chain_begin, chain_run, chain_start, Y_STRIDE_MAX } from "./chain.ts";
@@ -42,35 +42,40 @@ const SHARE_MIN = 64;
 const SHARE_MAX = 1024;
 
 /**
- * Trit planes @ the activations in PART_ACTIVATIONS -> logits: the head, share by share. The CPU scales one while the unit computes the next: for a vocabulary
- * of 32,000 both take about as long.
+ * Rows from..to of trit planes @ the activations in PART_ACTIVATIONS -> logits: the head, share by share. The CPU scales one while the unit computes the next: for a
+ * vocabulary of 32,000 both take about as long.
+ * @param from,to as for head_logits()
  * @param act_max bounds the activations
- * @param scales Scale[rows]
+ * @param scales Scale[to - from]
+ * @param logits i32[to - from]
  */
-export function copro_logits(t: Tensor, act_max: i32, sq: Scale, scales: usize, logits: usize): bool {
+export function copro_logits(
+  t: Tensor,
+  from: i32,
+  to: i32,
+  act_max: i32,
+  sq: Scale,
+  scales: usize,
+  logits: usize,
+): bool {
   const cols = cols_of(t);
-  const rows = rows_of(t);
+  const rows = to - from;
   const wide = act_max > ACT_MAX;
   if (copro_vectors(cols, wide) == 0 || copro_state() != COPRO_USED) return false;
   const share = min(max(rows >> 3, SHARE_MIN), SHARE_MAX) & ~(ROWS_PER_BLOCK - 1);
   chain_begin(part(PART_ACTIVATIONS), cols, 0, 1, 0, wide);
-  let from = 0;
-  for (let to = 0; to < rows; ) {
-    const count = min(share, rows - to);
-    chain_add(t.data + planes_bytes(t, to), packing_of(t), count, logits + ((<usize>to) << 2));
+  let scaled = 0;
+  for (let done = 0; done < rows; ) {
+    const count = min(share, rows - done);
+    const w = t.data + rows_bytes(packing_of(t), from + done, cols);
+    chain_add(w, packing_of(t), count, logits + ((<usize>done) << 2));
     chain_start();
-    if (to > 0) scale_logits(logits + ((<usize>from) << 2), to - from, sq, scales + ((<usize>from) << 2));
+    if (done > 0) scale_logits(logits + ((<usize>scaled) << 2), done - scaled, sq, scales + ((<usize>scaled) << 2));
     if (!copro_finish()) return false;
-    from = to;
-    to += count;
+    scaled = done;
+    done += count;
     chain_again();
   }
-  scale_logits(logits + ((<usize>from) << 2), rows - from, sq, scales + ((<usize>from) << 2));
+  scale_logits(logits + ((<usize>scaled) << 2), rows - scaled, sq, scales + ((<usize>scaled) << 2));
   return true;
-}
-
-/** Bytes of the first `rows` rows, whole blocks of them. */
-@inline
-function planes_bytes(t: Tensor, rows: i32): usize {
-  return <usize>rows * <usize>(packing_of(t) * ((cols_of(t) + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE));
 }

@@ -32,7 +32,7 @@ export function experts(layer: i32, i: i32, sq: Scale): void {
   const end = chosen + <usize>config.n_experts_used * CHOICE_BYTES;
   memory.copy(end, activations(i), bytes); // q: every expert reads it, and each overwrites PART_ACTIVATIONS
   if (BATCHED) memory.copy(x, end, bytes);
-  head_logits(router(layer), sq, logits);
+  head_logits(router(layer), 0, config.n_experts, sq, logits);
   choose_experts(logits, config.n_experts, config.n_experts_used, weights.tables + TAB_EXP2, chosen);
   for (let choice = chosen; choice < end; choice += CHOICE_BYTES) {
     memory.copy(x, end, bytes);

@@ -120,9 +120,14 @@ function layers(n: i32, pos: i32): void {
  * @returns address of i32[vocab_size] logits with 16 fraction bits, valid until the next call
  */
 export function logits_of(i: i32): usize {
+  return logits_between(i, 0, config.vocab_size);
+}
+
+/** The same, of ids from..to and a few around them only. */
+export function logits_between(i: i32, from: i32, to: i32): usize {
   const logits = part(PART_LOGITS);
-  const q = part(PART_ACTIVATIONS);
-  head_logits(head, normed(residual(i), config.dim, residual_scale(), final_norm, config.head_act_max, q), logits);
+  const s = normed(residual(i), config.dim, residual_scale(), final_norm, config.head_act_max, part(PART_ACTIVATIONS));
+  head_logits(head, from & ~7, min((to + 7) & ~7, config.vocab_size), s, logits);
   return logits;
 }
 
@@ -132,10 +137,15 @@ export function logits_of(i: i32): usize {
  * @returns as logits_of; 0 without logits, without a model, or when token or pos is out of range (nothing is done then)
  */
 export function forward(token: i32, pos: i32, want_logits: bool): usize {
-  if (<u32>pos >= <u32>run.context || <u32>token >= <u32>config.vocab_size) return 0;
+  return forward_one(token, pos) && want_logits ? logits_of(0) : 0;
+}
+
+/** The same without the head; false: nothing is done. */
+export function forward_one(token: i32, pos: i32): bool {
+  if (<u32>pos >= <u32>run.context || <u32>token >= <u32>config.vocab_size) return false;
   begin(0, token, pos);
   layers(1, pos);
-  return want_logits ? logits_of(0) : 0;
+  return true;
 }
 
 /**

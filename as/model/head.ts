@@ -11,26 +11,33 @@ import { config } from "./config.ts";
 import { build_tables, on_tables, table_rows, tile } from "./lut_engine.ts";
 import { apply, Scale, scale_mul } from "./numeric.ts";
 import { simd_head } from "./simd_engine.ts";
-import { cols_of, packing_of, row_scales, rows_of, Tensor } from "./weights.ts";
+import { cols_of, packing_of, row_scales, Tensor } from "./weights.ts";
 
 /**
+ * Logits of rows from..to, of any or of all.
+ * @param from a multiple of 8
+ * @param to likewise, or the number of rows
  * @param sq scale of the activations in PART_ACTIVATIONS
- * @param logits i32[vocab_size rounded up to a multiple of 8]
+ * @param logits i32[vocab_size rounded up to a multiple of 8], the others stay
  */
-export function head_logits(t: Tensor, sq: Scale, logits: usize): void {
+export function head_logits(t: Tensor, from: i32, to: i32, sq: Scale, logits: usize): void {
+  const scales = row_scales(t) + ((<usize>from) << 2);
+  logits += (<usize>from) << 2;
   if (ASC_FEATURE_SIMD) {
     if (run.engine == ENGINE_SIMD) {
-      simd_head(t.data, rows_of(t), cols_of(t), sq, row_scales(t), logits); // whatever it was, it is int8 now
+      // Whatever it was, it is int8 now.
+      const cols = cols_of(t);
+      simd_head(t.data + <usize>from * <usize>cols, to - from, cols, sq, scales, logits);
       return;
     }
   }
   if (isDefined(ASC_COPRO)) {
     // Trit planes are what a coprocessor takes, too.
     const trits = packing_of(t) < PACK_INT8;
-    if (trits && is_copro(run.engine) && copro_logits(t, config.head_act_max, sq, row_scales(t), logits)) return;
+    if (trits && is_copro(run.engine) && copro_logits(t, from, to, config.head_act_max, sq, scales, logits)) return;
   }
-  head_products(t, logits);
-  scale_logits(logits, rows_of(t), sq, row_scales(t));
+  head_products(t, from, to - from, logits);
+  scale_logits(logits, to - from, sq, scales);
 }
 
 /**
@@ -45,23 +52,29 @@ export function scale_logits(logits: usize, rows: i32, sq: Scale, scales: usize)
   }
 }
 
-function head_products(t: Tensor, acc: usize): void {
+function head_products(t: Tensor, from: i32, rows: i32, acc: usize): void {
   const x = part(PART_ACTIVATIONS);
-  const rows = rows_of(t);
   const cols = cols_of(t);
   const packing = packing_of(t);
-  if (packing == PACK_INT8) rows_int8(t.data, rows, cols, x, acc);
-  else if (packing == PACK_INT4) rows_int4(t.data, rows, cols, x, acc);
-  else if (on_tables()) table_products(t, packing, acc);
-  else ternary_ref(t.data, packing, rows, cols, x, acc);
+  const w = t.data + rows_bytes(packing, from, cols);
+  if (packing == PACK_INT8) rows_int8(w, rows, cols, x, acc);
+  else if (packing == PACK_INT4) rows_int4(w, rows, cols, x, acc);
+  else if (on_tables()) table_products(w, packing, rows, cols, acc);
+  else ternary_ref(w, packing, rows, cols, x, acc);
 }
 
-function table_products(t: Tensor, trits: i32, acc: usize): void {
-  const cols = cols_of(t);
+/** Packed bytes of the first `rows` rows, a multiple of ROWS_PER_BLOCK (PACKING.md). */
+export function rows_bytes(packing: i32, rows: i32, cols: i32): usize {
+  if (packing == PACK_INT8) return <usize>rows * <usize>cols;
+  if (packing == PACK_INT4) return <usize>rows * <usize>((cols + 1) >> 1);
+  return <usize>rows * <usize>(packing * ((cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE));
+}
+
+function table_products(w: usize, trits: i32, rows: i32, cols: i32, acc: usize): void {
   const groups = (cols + TRITS_PER_BYTE - 1) / TRITS_PER_BYTE;
   for (let from = 0; from < groups; from += run.lut_groups) {
     const tables = tile(from, groups);
     build_tables(part(PART_ACTIVATIONS), cols, from, tables);
-    table_rows(t.data, trits, rows_of(t), groups, from, tables, acc, config.head_act_max);
+    table_rows(w, trits, rows, groups, from, tables, acc, config.head_act_max);
   }
 }

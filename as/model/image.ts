@@ -35,11 +35,13 @@ import {
   IMAGE_TRUNCATED,
   IMAGE_VERSION_MAJOR,
   IMAGE_WRONG_BOARD,
+  KIND_ASSISTANT,
   KIND_CHAT,
   KIND_CONFIG,
   KIND_ROUTER,
   KIND_TABLES,
   KIND_TOKENIZER,
+  KIND_TOOLS,
   SEC_BYTES,
   SEC_KIND,
   SEC_OFFSET,
@@ -146,6 +148,14 @@ function read_sections(image: usize): i32 {
       if (weights.chat != 0) return IMAGE_BAD_TENSOR;
       weights.chat = address;
       weights.chat_bytes = bytes;
+    } else if (kind == KIND_ASSISTANT) {
+      if (weights.assistant != 0) return IMAGE_BAD_TENSOR;
+      weights.assistant = address;
+      weights.assistant_bytes = bytes;
+    } else if (kind == KIND_TOOLS) {
+      if (weights.tools != 0) return IMAGE_BAD_TENSOR;
+      weights.tools = address;
+      weights.tools_bytes = bytes;
     } else if (kind == KIND_TABLES) {
       if (weights.tables != 0) return IMAGE_BAD_TENSOR;
       weights.tables = address;

@@ -41,6 +41,11 @@ export class Weights {
   /** Template of a turn; 0: none. */
   chat: usize;
   chat_bytes: u32;
+  /** Of an assistant, and its table of tools (spec/TOOLS.md); 0: none. */
+  assistant: usize;
+  assistant_bytes: u32;
+  tools: usize;
+  tools_bytes: u32;
   tables: usize;
   /** (n_layers, layer_tensors()) Tensors, in the arena. */
   layers: usize;

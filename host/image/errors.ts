@@ -6,6 +6,7 @@ import {
   IMAGE_BAD_MAGIC,
   IMAGE_BAD_TENSOR,
   IMAGE_BAD_TOKENIZER,
+  IMAGE_BAD_TOOLS,
   IMAGE_BAD_VERSION,
   IMAGE_NO_MEMORY,
   IMAGE_TRUNCATED,
@@ -25,6 +26,7 @@ const REASONS = {
   E_IMAGE_UNSUPPORTED: "Update tritkit, or choose another model.",
   E_IMAGE_BOARD: "Convert the model for this board, or without a board name.",
   E_IMAGE_CODE: "Convert the model again.",
+  E_IMAGE_TOOLS: "Convert the model again, with a tools.json that `tritkit tools check` accepts.",
 } as const;
 
 export type ImageErrorCode = keyof typeof REASONS;
@@ -46,6 +48,7 @@ const BY_NUMBER: Record<number, [ImageErrorCode | "E_NO_MEMORY", string]> = {
   [IMAGE_WRONG_BOARD]: ["E_IMAGE_BOARD", "The image was made for another board."],
   [IMAGE_NO_MEMORY]: ["E_NO_MEMORY", "The model does not fit into the memory there."],
   [IMAGE_BAD_CODE]: ["E_IMAGE_CODE", "The image has an illegal packed byte."],
+  [IMAGE_BAD_TOOLS]: ["E_IMAGE_TOOLS", "The image has a table of tools that makes no sense."],
 };
 
 /** @param exitStatus 3 when a device said so */

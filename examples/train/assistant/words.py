@@ -141,7 +141,7 @@ class Table:
         return head[:12] + struct.pack("<I", crc) + body
 
 
-DIGITS = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,3}))?(?![0-9.])|([0-9]{1,2})/([0-9]{1,2})(?![0-9/])")
+DIGITS = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,3}))?(?![0-9./])|([0-9]{1,2})/([0-9]{1,2})(?![0-9/])")
 
 
 def number(table, words, i):
@@ -317,7 +317,7 @@ def read(text, table):
             kind = KINDS[table.tools[a[3]]["kind"]]
             token = next((k for k in (kind, kind + "2") if r.tools.get(k, a[3]) == a[3]), None)
             if token is None:
-                r.items += a[1]
+                r.items += words[i : i + len(a[1])]
             else:
                 r.tools[token] = a[3]
                 r.items.append(("tok", token))

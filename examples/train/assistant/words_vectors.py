@@ -134,6 +134,7 @@ lamp_fan
 don't turn on the lamp
 growbox lamps and ceiling lights and the third light
 third light ceiling growbox
+ceiling growbox third lights
 the lamp
 pump seven on
 pump 7 on
