@@ -59,6 +59,11 @@ def spoken(n):
     return "one hundred" if n == 100 else WORDS[n] if n < 20 else TENS[n // 10] + (" " + WORDS[n % 10] if n % 10 else "")
 
 
+def door(text):
+    """About a door: the lock's. Windows, gates and garages have none here."""
+    return re.search(r"\bdoors?\b", text, re.I) and not FOREIGN.search(text)
+
+
 def seconds(slots):
     return slots.get("hours", 0) * 3600 + slots.get("minutes", 0) * 60 + slots.get("seconds", 0)
 
@@ -82,10 +87,12 @@ def state(domain, slots, text):
     if domain == "lock" or domain == "binary_sensor" and kind == "lock":
         return "decline door" if FOREIGN.search(text) else "get lock" if re.search(r"\b(doors?|locks?)\b", text, re.I) else "decline sensor"
     if domain == "cover":
-        return "get blind" if BLINDS.search(text) else "decline door"
+        return "get blind" if BLINDS.search(text) else "get lock" if door(text) else "decline door"
     if domain == "person":
         return "decline person"
     if domain == "binary_sensor":
+        if door(text) and re.search(r"\b(open|closed|shut)\b", text):
+            return "get lock"
         if kind == "light":
             return "decline sensor" if "light" not in text else "get light sensor" if text.startswith("is light") else "drop asks for several light sensors"
         return "decline sensor"
@@ -126,6 +133,8 @@ def label(intent, domain, slots, text):
         if domain == "lock":
             return "decline door" if FOREIGN.search(text) else f"{verb} lock"
         if domain == "cover":
+            if door(text):
+                return "off lock" if verb == "on" else "on lock"
             return f"{verb} blind" if BLINDS.search(text) else "decline door"
         if domain == "media_player" and re.search(r"\b(tv|television)\b", text, re.I):
             return "decline tv"

@@ -50,6 +50,8 @@ class Section:
         self.templates, self.train, self.heldout = [], [], []
 
     def add(self, text):
+        if text in self.templates:
+            raise ValueError(f"{self.file}.txt: twice in [{self.name}]: {text}")
         self.templates.append(text)
         tree = parse(text)
         out = zlib.crc32(f"{self.name}: {text}".encode()) % 100 < HELD_OUT
