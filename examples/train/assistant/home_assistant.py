@@ -7,11 +7,6 @@ import re
 
 import templates
 
-try:
-    import yaml
-except ImportError:
-    raise SystemExit("The sentences of Home Assistant are YAML: install python3-yaml")
-
 SEED, DRAWS, DRAWS_DECLINED = 6, 60, 6  # draws of a template
 MOST = 250  # texts of an intent that mean the same call, so that the many templates of lights do not outweigh the rest
 NAMES = {  # names that training draws, by domain; of the tests' own houses those that a tool answers to are in TOOLS
@@ -151,13 +146,22 @@ def label(intent, domain, slots, text):
     raise ValueError(f"no rule for {intent}: {text!r}")
 
 
+def load_yaml(path):
+    """The documents of a file. YAML is asked for when it is needed: the smoke run of the training does without."""
+    try:
+        import yaml
+    except ImportError:
+        raise SystemExit("The sentences of Home Assistant are YAML: install python3-yaml")
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
 def documents(folder):
     """(intent, domain by the file's name or None, document) of each YAML file, in order of its path."""
     for path in sorted(folder.rglob("*.yaml")):
         if path.name.startswith("_"):
             continue
         domain, intent = path.stem.split("_Hass") if path.parent == folder else (None, path.parent.name[len("Hass"):])
-        for doc in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        for doc in load_yaml(path):
             yield "Hass" + intent, None if domain == "homeassistant" else domain, doc
 
 
@@ -235,7 +239,7 @@ def blocks(folder):
 
 def drawn(folder, rng):
     """(intent, text, label), drawn from the templates."""
-    common = yaml.safe_load((folder / "_common.yaml").read_text(encoding="utf-8"))
+    common = load_yaml(folder / "_common.yaml")[0]
     domain = [None]
     grammar = templates.Grammar(common["expansion_rules"], lists(common, rng, domain), rng)
     grammar.rules.setdefault("percent", "([ ]%)| percent")
