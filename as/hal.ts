@@ -40,6 +40,10 @@ declare function hal_reset(): i32;
 declare function hal_entropy(ptr: usize, len: i32): i32;
 @external("hal", "gpio_write")
 declare function hal_gpio_write(pin: i32, level: i32): i32;
+@external("hal", "pwm_write")
+declare function hal_pwm_write(pin: i32, duty: i32, hz: i32): i32;
+@external("hal", "adc_read")
+declare function hal_adc_read(channel: i32): i32;
 @external("hal", "watchdog_feed")
 declare function hal_watchdog_feed(): i32;
 @external("hal", "gemv_tables")
@@ -161,6 +165,18 @@ export function entropy(ptr: usize, len: i32): i32 {
 export function gpio_write(pin: i32, level: i32): i32 {
   if (isDefined(ASC_WASI)) return wasi.gpio_write(pin, level);
   return hal_gpio_write(pin, level);
+}
+
+/** Pulses on a pin, high for duty / 65535 of the time; 0, HAL_EINVAL for a pin that cannot, HAL_ABSENT. */
+export function pwm_write(pin: i32, duty: i32, hz: i32): i32 {
+  if (isDefined(ASC_WASI)) return HAL_ABSENT;
+  return hal_pwm_write(pin, duty, hz);
+}
+
+/** Measures once: 0..65535, HAL_EINVAL for a channel that the board lacks, HAL_ABSENT. */
+export function adc_read(channel: i32): i32 {
+  if (isDefined(ASC_WASI)) return HAL_ABSENT;
+  return hal_adc_read(channel);
 }
 
 export function watchdog_feed(): void {

@@ -293,6 +293,7 @@ export function entropy(ptr: usize, len: i32): i32 {
   return random_get(ptr, len) == 0 ? len : 0;
 }
 
+/** It has no pins. */
 export function gpio_write(_pin: i32, _level: i32): i32 {
-  return HAL_EINVAL;
+  return HAL_ABSENT;
 }

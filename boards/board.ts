@@ -166,8 +166,21 @@ function readPsram(fields: Fields): Psram {
 function readGpio(fields: Fields): Board["gpio"] {
   const pins = fields.integer("pins", 0, 1024);
   const led = fields.orNull("led", () => fields.integer("led", 0, 1023));
+  const taken = fields.integers("taken", 0, 1023);
   fields.done();
-  return { pins, led };
+  return { pins, led, taken };
+}
+
+function readPwm(fields: Fields): Board["pwm"] {
+  const pwm = {
+    pins: fields.integers("pins", 0, 1023),
+    channels: fields.integers("channels", 0, 1023),
+    per_generator: fields.integer("per_generator", 1, 64),
+    min_hz: fields.integer("min_hz", 1, 65535),
+    max_hz: fields.integer("max_hz", 1, 65535),
+  };
+  fields.done();
+  return pwm;
 }
 
 function readAdc(fields: Fields): Board["adc"] {
@@ -175,6 +188,7 @@ function readAdc(fields: Fields): Board["adc"] {
     channels: fields.integer("channels", 1, 64),
     bits: fields.integer("bits", 1, 32),
     vref_mv: fields.integer("vref_mv", 1, 10_000),
+    pins: fields.orNull("pins", () => fields.integersOrNull("pins", 0, 1023)),
   };
   fields.done();
   return adc;
@@ -206,6 +220,7 @@ export function parseBoard(json: unknown, name: string, boards: BoardFiles = () 
       what: item.text("what"),
     })),
     gpio: readGpio(fields.child("gpio")),
+    pwm: fields.orNull("pwm", () => readPwm(fields.child("pwm"))),
     adc: fields.orNull("adc", () => readAdc(fields.child("adc"))),
     energy: fields.orNull("energy", () => fields.text("energy")),
     verified: fields.list("verified", 0, (item) => ({

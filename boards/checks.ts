@@ -193,11 +193,41 @@ function checkOthers(board: Board): void {
   );
   const { default_baud, max_baud } = board.uart;
   demand(max_baud >= default_baud, "uart.max_baud", `expected at least default_baud ${default_baud}, got ${max_baud}`);
-  const { pins, led } = board.gpio;
-  demand(led === null || led < pins, "gpio.led", `expected a pin below gpio.pins ${pins}, got ${led}`);
   const ids = board.usb.map((id) => `${id.vid}:${id.pid}`);
   ids.forEach((id, i) => {
     demand(ids.indexOf(id) === i, `usb.${i}`, `the same vid and pid stand at usb.${ids.indexOf(id)}`);
+  });
+}
+
+function checkPins({ gpio, pwm, adc }: Board): void {
+  const { pins, led, taken } = gpio;
+  const ascend = (list: readonly number[], path: string): void =>
+    list.forEach((pin, i) => {
+      demand(pin < pins, `${path}.${i}`, `expected a pin below gpio.pins ${pins}, got ${pin}`);
+      demand(i === 0 || pin > list[i - 1], `${path}.${i}`, `expected more than ${list[i - 1]}, got ${pin}`);
+    });
+  const free = (pin: number, path: string): void => {
+    demand(pin < pins, path, `expected a pin below gpio.pins ${pins}, got ${pin}`);
+    demand(!taken.includes(pin), path, `pin ${pin} is one of gpio.taken`);
+  };
+  ascend(taken, "gpio.taken");
+  if (led !== null) free(led, "gpio.led");
+  if (pwm !== null) {
+    ascend(pwm.pins, "pwm.pins");
+    pwm.pins.forEach((pin, i) => {
+      free(pin, `pwm.pins.${i}`);
+    });
+    const counts = `expected one for each of the ${pwm.pins.length} pins, got ${pwm.channels.length}`;
+    demand(pwm.pins.length > 0 && pwm.channels.length === pwm.pins.length, "pwm.channels", counts);
+    demand(pwm.max_hz >= pwm.min_hz, "pwm.max_hz", `expected at least min_hz ${pwm.min_hz}, got ${pwm.max_hz}`);
+  }
+  if (adc === null || adc.pins === null) return;
+  const counts = `expected one for each of the ${adc.channels} channels, got ${adc.pins.length}`;
+  demand(adc.pins.length === adc.channels, "adc.pins", counts);
+  adc.pins.forEach((pin, i) => {
+    if (pin === null) return;
+    free(pin, `adc.pins.${i}`);
+    demand(adc.pins?.indexOf(pin) === i, `adc.pins.${i}`, `pin ${pin} is another channel's`);
   });
 }
 
@@ -242,5 +272,6 @@ export function checkBoard(board: Board): void {
   checkFlash(board);
   checkCopro(board);
   checkOthers(board);
+  checkPins(board);
   checkSources(board);
 }

@@ -27,6 +27,12 @@ function refuse(path: string, expected: string, got: unknown): never {
   throw new BoardError(path, `expected ${expected}, got ${shown(got)}`);
 }
 
+function whole(path: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most)
+    refuse(path, `an integer from ${least} to ${most}`, value);
+  return value;
+}
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 function isObject(value: unknown): value is JsonObject {
@@ -64,11 +70,7 @@ export class Fields {
   }
 
   integer(key: string, least: number, most: number): number {
-    const value = this.take(key);
-    if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
-      refuse(this.at(key), `an integer from ${least} to ${most}`, value);
-    }
-    return value;
+    return whole(this.at(key), this.take(key), least, most);
   }
 
   powerOfTwo(key: string, most: number): number {
@@ -124,6 +126,23 @@ export class Fields {
       item.done();
       return result;
     });
+  }
+
+  /** A list of integers. */
+  integers(key: string, least: number, most: number): number[] {
+    return this.entries(key).map((entry, i) => whole(`${this.at(key)}.${i}`, entry, least, most));
+  }
+
+  /** A list of integers, some of which are null. */
+  integersOrNull(key: string, least: number, most: number): (number | null)[] {
+    return this.entries(key).map((entry, i) =>
+      entry === null ? null : whole(`${this.at(key)}.${i}`, entry, least, most),
+    );
+  }
+
+  private entries(key: string): unknown[] {
+    const value = this.take(key);
+    return Array.isArray(value) ? value : refuse(this.at(key), "a list", value);
   }
 
   /** All fields as texts, keyed by whatever names they have. */

@@ -177,6 +177,37 @@ export interface UsbId {
   readonly what: string;
 }
 
+export interface Gpio {
+  /** Pin numbers are 0..pins-1. */
+  readonly pins: number;
+  /** Pin of a plain LED, null without one. */
+  readonly led: number | null;
+  /** Of them, those that the HAL refuses: the firmware needs them itself (UART, flash), or the package lacks them. Ascending. */
+  readonly taken: readonly number[];
+}
+
+/**
+ * Pins that can carry a pulse width. A channel is a comparator: pins of one channel carry the same wave. A generator is a counter with
+ * `per_generator` channels, which have its frequency in common.
+ */
+export interface Pwm {
+  /** Ascending. */
+  readonly pins: readonly number[];
+  /** The channel of each of `pins`; its generator is channel / per_generator, rounded down. */
+  readonly channels: readonly number[];
+  readonly per_generator: number;
+  readonly min_hz: number;
+  readonly max_hz: number;
+}
+
+export interface Adc {
+  readonly channels: number;
+  readonly bits: number;
+  readonly vref_mv: number;
+  /** The pin of each channel, null for one inside the chip. Null in place of the list: the firmware reads no channel. */
+  readonly pins: readonly (number | null)[] | null;
+}
+
 export interface Verified {
   readonly how: (typeof VERIFIED_HOW)[number];
   readonly what: string;
@@ -203,14 +234,11 @@ export interface Board {
   readonly flash: Flash;
   readonly uart: Uart;
   readonly usb: readonly UsbId[];
-  /** Pin numbers are 0..pins-1, a few of which a package may lack. `led`: pin of a plain LED, null without one. */
-  readonly gpio: { readonly pins: number; readonly led: number | null };
+  readonly gpio: Gpio;
+  /** null: none, or none that the firmware drives. */
+  readonly pwm: Pwm | null;
   /** null: no ADC. */
-  readonly adc: {
-    readonly channels: number;
-    readonly bits: number;
-    readonly vref_mv: number;
-  } | null;
+  readonly adc: Adc | null;
   /** The energy profile of its chip (firmware-sim/energy/profiles). null: nobody has figures worth printing. */
   readonly energy: string | null;
   readonly verified: readonly Verified[];

@@ -34,6 +34,7 @@ export { type CostOrigin, type CostTable, cyclesOrigin } from "./meter/cost_tabl
 export type { FlashReads, FunctionTotals, Meter, Totals } from "./meter/meter.ts";
 export type { OpClass, OpCounts } from "./meter/op_class.ts";
 export type { PinChange } from "./peripherals/gpio.ts";
+export type { Pulse, PulseChange } from "./peripherals/pwm.ts";
 export type { UartCounters } from "./peripherals/uart.ts";
 export { type PtyPort, type PtyProvider, servePty } from "./ports/pty.ts";
 export { serveTcp, type TcpPort } from "./ports/tcp.ts";

@@ -4,7 +4,7 @@
  *
  *      host ══ cable ══ UART ──┐                      ┌── TIMER ── CLOCK
  *                              ├── HAL ── core (wasm) ┤
- *        file ── onChange ── FLASH ══ XIP ══╝         ├── GPIO
+ *        file ── onChange ── FLASH ══ XIP ══╝         ├── GPIO, PWM, ADC
  *                              ║                      ├── ENTROPY
  *                          FLASH BUS ══ BOOT ROM      └── TGEMV ══ XIP, PSRAM, SRAM (a board that has one: bus/copro.ts)
  *
@@ -40,6 +40,7 @@ import { Adc } from "./peripherals/adc.ts";
 import { Entropy } from "./peripherals/entropy.ts";
 import { Flash, type Supplied } from "./peripherals/flash.ts";
 import { Gpio } from "./peripherals/gpio.ts";
+import { Pwm } from "./peripherals/pwm.ts";
 import { Timer } from "./peripherals/timer.ts";
 import { Uart } from "./peripherals/uart.ts";
 import type { BootRom, FirmwareImage, ModemLines, RomOptions, Strap } from "./rom/rom.ts";
@@ -118,6 +119,7 @@ export class SimBoard {
   readonly uart: Uart;
   readonly timer: Timer;
   readonly gpio: Gpio;
+  readonly pwm: Pwm;
   /** What its sensors say. */
   readonly adc: Adc;
   readonly supply: Supply;
@@ -179,8 +181,9 @@ export class SimBoard {
     this.#complete = !(wasm instanceof WebAssembly.Module);
     this.uart = new Uart(board.uart, this.#clock);
     this.timer = new Timer(this.#clock);
-    this.gpio = new Gpio(board.gpio.pins, this.#clock);
-    this.adc = new Adc(board.adc?.channels ?? 0);
+    this.gpio = new Gpio(board.gpio.pins, board.gpio.taken, this.#clock);
+    this.pwm = new Pwm(board.pwm, this.#clock);
+    this.adc = new Adc(board.adc?.pins?.length ?? 0);
     this.entropy = new Entropy(seed);
     const sectors = splitSectors(board);
     const physics = { ...board.flash, worst_case: timing === "max", busy: (ns: number) => this.#flashBusy(ns) };
@@ -193,7 +196,7 @@ export class SimBoard {
     this.#rom = boot === undefined ? null : this.#makeRom(boot);
     this.#strap = boot?.from ?? "flash";
     this.#slots = slots;
-    const { uart, timer, gpio, adc, entropy } = this;
+    const { uart, timer, gpio, pwm, adc, entropy } = this;
     const firmwarePins = {
       board,
       flash: this.firmwareFlash,
@@ -215,6 +218,7 @@ export class SimBoard {
         flash: this.flash,
         timer,
         gpio,
+        pwm,
         adc,
         entropy,
         firmware,
@@ -311,6 +315,7 @@ export class SimBoard {
     this.#disconnect();
     this.uart.powerOff();
     this.gpio.reset();
+    this.pwm.reset();
   }
 
   /**
@@ -373,7 +378,7 @@ export class SimBoard {
 
   /** The whole state, between two calls; listeners and what was ordered by cutAt and failAt are not part of it. */
   snapshot(): Snapshot {
-    const { timer, gpio, uart, entropy } = this;
+    const { timer, gpio, pwm, uart, entropy } = this;
     const copro = this.copro?.state ?? null; // before SRAM is saved: what the unit wrote is in it
     return {
       board: this.board.name,
@@ -392,6 +397,7 @@ export class SimBoard {
       uart: uart.state,
       timer: structuredClone(timer.state),
       gpio: structuredClone(gpio.state),
+      pwm: structuredClone(pwm.state),
       adc: this.adc.state,
       entropy: entropy.state,
       copro,
@@ -423,6 +429,7 @@ export class SimBoard {
     this.uart.state = snapshot.uart;
     this.timer.state = structuredClone(snapshot.timer);
     this.gpio.state = structuredClone(snapshot.gpio);
+    this.pwm.state = structuredClone(snapshot.pwm);
     this.adc.state = snapshot.adc;
     this.entropy.state = snapshot.entropy;
     if (this.copro !== null && snapshot.copro !== null) this.copro.state = snapshot.copro;
@@ -517,6 +524,7 @@ export class SimBoard {
     this.#disconnect();
     this.uart.reset();
     this.gpio.reset();
+    this.pwm.reset();
     this.timer.reset();
   }
 

@@ -6,6 +6,7 @@ import type { CoproState } from "./bus/copro.ts";
 import type { MemoryMap } from "./bus/memory_map.ts";
 import type { FlashState } from "./peripherals/flash.ts";
 import type { GpioState } from "./peripherals/gpio.ts";
+import type { PwmState } from "./peripherals/pwm.ts";
 import type { TimerState } from "./peripherals/timer.ts";
 import type { UartState } from "./peripherals/uart.ts";
 import type { Strap } from "./rom/rom.ts";
@@ -36,6 +37,7 @@ export interface Snapshot {
   readonly uart: UartState;
   readonly timer: TimerState;
   readonly gpio: GpioState;
+  readonly pwm: PwmState;
   readonly adc: Uint16Array;
   readonly entropy: Uint32Array;
   /** null: the board has no coprocessor. */

@@ -3,6 +3,8 @@ import { MILLI } from "../spec/numerics.ts";
 import { WHY_EOS, WHY_MAX } from "../spec/wire.ts";
 import type { CoproReport } from "./device/copro.ts";
 import { EXIT_USAGE, TritkitError } from "./errors.ts";
+import type { ToolCall } from "./tools/call.ts";
+import type { Say } from "./tools/names.ts";
 import type { ChipEnergy } from "./transports/transport.ts";
 
 export interface GenerateOptions {
@@ -45,6 +47,9 @@ export interface Answer {
   firstTokenSeconds: number;
   firstTokens: number;
   seconds: number;
+  /** Of an assistant: how the answer begins (null: it did not), and what it called (spec/TOOLS.md). Left out by other models. */
+  say?: Say | null;
+  calls?: ToolCall[];
   /** Of a board whose coprocessor failed meanwhile: what was told about it. */
   copro?: CoproReport | null;
   /** Of a simulated board; left out by everybody else. */

@@ -21,3 +21,13 @@ export const REC_EMPTY = 7;
 export const SLOTS = 2;
 export const CHECKPOINTS_MAX = 8;
 export const MODE_SINGLE = 1;
+
+// A table of tools that was set: a cell at the start of its sector, the table behind it.
+export const TTBL_MAGIC = 0x4c425454;
+export const TTBL_SEQ = 4;
+export const TTBL_LEN = 8;
+export const TTBL_DIGEST = 12;
+export const TTBL_DIGEST_BYTES = 8;
+export const TTBL_CRC = 60;
+export const TTBL_TABLE = 64;
+export const TTBL_SECTORS = 2;

@@ -78,12 +78,15 @@ export const TK_MODELS = 4;
 export const TK_GEN = 5;
 export const TK_NEXT = 6;
 export const TK_STOP = 7;
+export const TK_TOOLS = 8;
 export const PROTOCOL_VERSION = 1;
 
 export const TK_RC_BAD_ARGUMENT = 3;
 export const TK_RC_NO_MODEL = 5;
 export const TK_RC_BAD_STATE = 6;
 export const TK_RC_TOO_LONG = 7;
+export const TK_RC_NO_ROOM = 7;
+export const TK_RC_CORRUPT = 9;
 export const TK_RC_BUSY = 10;
 
 export const LINK_REVERT_US = 1000000;
@@ -94,6 +97,12 @@ export const NEXT_POLL_US = 250000;
 export const NEXT_TOKENS_MAX = 64;
 export const HASHES_MAX = 128;
 export const IDS_MAX = 128;
+/** Bytes of a table of tools that one answer brings, and one request may. */
+export const TOOLS_PIECE = 512;
+/** `tools`, src: where the table comes from. */
+export const TOOLS_NONE = 0;
+export const TOOLS_IMAGE = 1;
+export const TOOLS_SET = 2;
 
 export const GEN_IDLE = 0;
 export const GEN_PREFILL = 1;

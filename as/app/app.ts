@@ -11,7 +11,6 @@ import {
   GROUP_TRITKIT,
   OP_READ,
   OP_WRITE,
-  PROMPT_MAX,
   RC_BAD_ARGUMENT,
   RC_NOT_SUPPORTED,
   SMP_HEADER_BYTES,
@@ -29,14 +28,16 @@ import { frame_buffers, rx_message } from "../wire/frame.ts";
 import { port_pump, port_receive, port_send, port_sending, RECEIVED_FRAME, RECEIVED_NOTHING } from "../wire/port.ts";
 import { smp_command, smp_group, smp_length, smp_op, smp_version } from "../wire/smp.ts";
 import { enum_request } from "./enum_group.ts";
-import { generation_init, generation_step, next_later, next_waits } from "./generation.ts";
+import { generation_step, next_later, next_waits } from "./generation.ts";
 import { image_request, upload_later, upload_waits } from "./image_group.ts";
+import { INTAKE_BYTES, intake_init } from "./intake.ts";
 import { link_heard, link_init, link_switch, link_watch } from "./link.ts";
 import { names_init } from "./names.ts";
 import { native_init } from "./native.ts";
 import { os_request, os_reset_wanted } from "./os_group.ts";
 import { LATER, reply_begin, reply_end, reply_rc } from "./reply.ts";
 import { running_close, running_open } from "./running.ts";
+import { tools_step, tools_wait } from "./tools.ts";
 import { tritkit_request } from "./tritkit_group.ts";
 import { copro_init } from "./copro.ts";
 
@@ -59,10 +60,10 @@ export function boot(): i32 {
   watchdog_feed();
   const base = (__heap_base + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
   const end = <usize>board_info(INFO_ARENA_END, 0);
-  if (end < base || !layout_arena(run, base, end, FRAME_BUFFER_BYTES + PROMPT_MAX, FRAME_BUFFER_BYTES))
+  if (end < base || !layout_arena(run, base, end, FRAME_BUFFER_BYTES + INTAKE_BYTES, FRAME_BUFFER_BYTES))
     return HAL_EINVAL;
   frame_buffers(part(PART_RX), part(PART_TX));
-  generation_init(part(PART_RX) + FRAME_BUFFER_BYTES);
+  intake_init(part(PART_RX) + FRAME_BUFFER_BYTES);
   names_init();
   native_init();
   if (isDefined(ASC_COPRO)) copro_init();
@@ -92,9 +93,11 @@ export function poll(): i32 {
   }
   if (upload_step()) worked = true;
   if (generation_step()) worked = true;
+  if (tools_step()) worked = true;
   if (worked) return 1;
   const next = next_waits();
   if (next != 0) nap = nap == 0 ? next : min(nap, next);
+  if (nap == 0 && tools_wait()) nap = NAP_US;
   if (nap == 0) return 0;
   wait(min(nap, NAP_US));
   return 1;

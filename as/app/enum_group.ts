@@ -40,7 +40,7 @@ function group(i: u32): u32 {
 
 /** Commands of a group. */
 function handlers(i: u32): u32 {
-  return i == 0 ? 4 : i == 1 ? 3 : i == 2 ? 4 : 8;
+  return i == 0 ? 4 : i == 1 ? 3 : i == 2 ? 4 : 9;
 }
 
 function count(): i32 {

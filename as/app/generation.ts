@@ -40,6 +40,7 @@ import {
   token_text,
   token_text_len,
 } from "../generate.ts";
+import { assistant_on, token_base } from "../assistant/assistant.ts";
 import { board_info, entropy, gpio_write, ticks } from "../hal.ts";
 import { run } from "../memory/run_state.ts";
 import { fields_wrong, has, want_bool, want_bytes, want_len, want_uint } from "../wire/cbor_read.ts";
@@ -79,6 +80,7 @@ import {
   K_POS,
   K_PT,
   K_RC,
+  K_SAY,
   K_SL,
   K_ST,
   K_T,
@@ -86,11 +88,14 @@ import {
   K_WHY,
 } from "../wire/keys.ts";
 import { ANSWERED, reply_error, reply_later, reply_resume, WAIT_NEXT } from "./reply.ts";
+import { intake_at, intake_is, intake_take, INTAKE_PROMPT } from "./intake.ts";
+import { tools_act } from "./tools.ts";
+import { put_calls } from "./calls_report.ts";
 import { copro_answer_begins, copro_damage } from "../copro/unit.ts";
 import { put_answer_copro } from "./copro_report.ts";
 
 /** What the keys of a `next` take beside ids, texts and their lengths, at most. */
-const NEXT_ROOM: u32 = isDefined(ASC_COPRO) ? 208 : 160;
+const NEXT_ROOM: u32 = isDefined(ASC_COPRO) ? 304 : 256;
 /** Text of one token that is passed on: no tokenizer has longer ones, an image may claim so. */
 const TOKEN_TEXT_MAX: u32 = 768;
 const MILLI: u32 = 1000;
@@ -120,22 +125,15 @@ class Turn {
   next_at: u32; // ticks at which it came
   heard: u32; // ticks at which its host asked for something last
   lit: u32; // the LED
-  prompt: usize; // PROMPT_MAX bytes
+  said: u32; // TOK_* that an assistant's answer began with, and 1; 0: none yet
 }
 
 const turn = changetype<Turn>(memory.data(offsetof<Turn>()));
 
-/** @param prompt PROMPT_MAX bytes */
-export function generation_init(prompt: usize): void {
-  turn.prompt = prompt;
-}
-
 /** Another model, or none: forgets turn and context. Returns 0 or why the model's texts cannot be read (IMAGE_*). */
 export function generation_reset(): i32 {
-  const prompt = turn.prompt;
   light(0);
   memory.fill(changetype<usize>(turn), 0, offsetof<Turn>());
-  turn.prompt = prompt;
   return gen_reset();
 }
 
@@ -152,6 +150,15 @@ function abandoned(): bool {
   return ticks() - turn.heard >= <u32>LINK_IDLE_US;
 }
 
+/** Whether no answer is under way, or one that is abandoned: that one ends now. */
+export function generation_free(): bool {
+  if (!busy()) return true;
+  if (!abandoned()) return false;
+  gen_stop();
+  light(0);
+  return true;
+}
+
 function light(level: u32): void {
   if (turn.lit == level) return;
   turn.lit = level;
@@ -164,11 +171,18 @@ export function generation_step(): bool {
   if (!busy() || gen_count() - turn.acked >= <u32>NEXT_TOKENS_MAX) return false;
   const before = gen_count();
   gen_step();
+  if (assistant_on()) act(before);
   const us = ticks() - turn.started;
   if (before == 0 && gen_count() == 1) turn.first_us = us;
   if (gen_count() != before || !busy()) turn.all_us = us;
   if (!busy()) light(0);
   return true;
+}
+
+/** What an assistant's step brought: a call that is complete is made at once. */
+function act(before: u32): void {
+  if (before == 0 && gen_count() != 0) turn.said = gen_token(0) - token_base() + 1;
+  tools_act();
 }
 
 /** A part of a prompt. */
@@ -182,10 +196,14 @@ export function gen_request(): i32 {
   if (fields_wrong() || id == 0) return reply_error(TK_RC_BAD_ARGUMENT);
   if (run.context == 0) return reply_error(TK_RC_NO_MODEL);
   if (id != turn.id) return reply_error(busy() ? TK_RC_BUSY : TK_RC_BAD_STATE);
+  if (turn.begun == 0 && !intake_is(INTAKE_PROMPT)) {
+    turn.id = 0; // a table took the place of what had come
+    return reply_error(TK_RC_BAD_STATE);
+  }
   turn.heard = ticks();
   if (turn.begun == 0 && off == turn.off) {
     if (n > turn.len - turn.off) return reply_error(TK_RC_BAD_ARGUMENT);
-    memory.copy(turn.prompt + turn.off, piece, n);
+    memory.copy(intake_at() + turn.off, piece, n);
     turn.off += n;
     if (turn.off == turn.len) begin_answer();
   }
@@ -214,15 +232,10 @@ function begin_turn(id: u32, len: u32): bool {
   const seed = want_uint(F_SEED, 0);
   if (fields_wrong() || id == 0) return refuse(TK_RC_BAD_ARGUMENT);
   if (run.context == 0) return refuse(TK_RC_NO_MODEL);
-  if (busy()) {
-    if (!abandoned()) return refuse(TK_RC_BUSY);
-    gen_stop();
-    light(0);
-  }
+  if (!generation_free()) return refuse(TK_RC_BUSY);
   if (len > <u32>PROMPT_MAX) return refuse(TK_RC_TOO_LONG);
-  const prompt = turn.prompt;
   memory.fill(changetype<usize>(turn), 0, offsetof<Turn>());
-  turn.prompt = prompt;
+  intake_take(INTAKE_PROMPT);
   turn.id = id;
   turn.len = len;
   turn.keep = u32(keep);
@@ -247,7 +260,7 @@ function begin_answer(): void {
   t.begun = 1;
   t.started = ticks();
   if (isDefined(ASC_COPRO)) copro_answer_begins();
-  t.rc = gen_begin(t.keep != 0, t.prompt, t.len, t.max, t.temp, t.topk, t.topp, t.rep, t.seed);
+  t.rc = gen_begin(t.keep != 0, intake_at(), t.len, t.max, t.temp, t.topk, t.topp, t.rep, t.seed);
   t.n = gen_prompt_tokens();
   t.pos = gen_pos();
   if (t.rc == 0) light(1);
@@ -362,6 +375,13 @@ function next_answer(): i32 {
       put_uint(error_rc());
     }
     if (isDefined(ASC_COPRO)) put_answer_copro();
+    if (assistant_on()) {
+      put_calls();
+      if (turn.said != 0) {
+        put_key(K_SAY);
+        put_uint(turn.said - 1);
+      }
+    }
   }
   put_key(K_US);
   put_map(2);

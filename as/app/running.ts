@@ -12,6 +12,8 @@ import { native_engine } from "./native.ts";
 import { copro_slots, copro_state } from "../copro/unit.ts";
 import { copro_engine } from "../kernels/engine.ts";
 import { in_psram } from "./copro.ts";
+import { tools_end } from "./tools.ts";
+import { tools_open } from "./tools_group.ts";
 
 @unmanaged
 class Running {
@@ -30,6 +32,7 @@ const running = changetype<Running>(memory.data(offsetof<Running>()));
  * @returns IMAGE_OK, or why not: then no model is open
  */
 export function running_open(slot: u32, context: u32): u32 {
+  tools_end();
   running.slot = slot;
   running.asked = context;
   const bytes = slot_len(slot);
@@ -43,6 +46,7 @@ export function running_open(slot: u32, context: u32): u32 {
     error = unread;
   }
   running.error = error;
+  if (error == IMAGE_OK) tools_open(slot);
   return error;
 }
 
@@ -63,6 +67,7 @@ function placed(image: usize, bytes: u32): usize {
 
 /** Nothing runs any more. */
 export function running_close(): void {
+  tools_end();
   running.slot = NO_SLOT;
   running.error = IMAGE_OK;
   run.context = 0;

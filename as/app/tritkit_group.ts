@@ -43,6 +43,7 @@ import {
   TK_NEXT,
   TK_RC_BAD_ARGUMENT,
   TK_STOP,
+  TK_TOOLS,
   WINDOW_MAX,
 } from "../../spec/wire.ts";
 import { board_info, flash_map } from "../hal.ts";
@@ -115,6 +116,7 @@ import {
   K_SLOT,
   K_SLOTS,
   K_STATE,
+  K_TOOLS,
   K_UNIT,
   K_UP,
   K_V,
@@ -127,6 +129,7 @@ import { NATIVE_ABSENT, NATIVE_USED, native_state } from "./native.ts";
 import { ANSWERED, reply_error, reply_rc } from "./reply.ts";
 import { running_context, running_error, running_slot } from "./running.ts";
 import { WORD_VERSION } from "./version.ts";
+import { tools_of_assistant, tools_request } from "./tools_group.ts";
 import { put_copro } from "./copro_report.ts";
 
 /** Bytes of a digest in the answer to hashes. */
@@ -134,6 +137,7 @@ const HASH_BYTES: u32 = 8;
 const digest: usize = memory.data(32);
 
 export function tritkit_request(command: u32, op: u32): i32 {
+  if (command == TK_TOOLS) return tools_request(op);
   if (op == OP_READ) {
     if (command == TK_HELLO) return hello();
     if (command == TK_HASHES) return hashes();
@@ -239,9 +243,13 @@ function put_model(): void {
   put_key(K_MODEL);
   const name = open ? model_name(running_slot()) : 0;
   put_text(name, open ? name_bytes(name) : 0);
+  // At most one of the two: a map has no room for more keys than these.
   if (running_error() != IMAGE_OK) {
     put_key(K_IMG);
     put_uint(running_error());
+  } else if (tools_of_assistant() >= 0) {
+    put_key(K_TOOLS);
+    put_uint(tools_of_assistant());
   }
 }
 

@@ -122,7 +122,7 @@ function imports(bytes: Uint8Array): string[] {
 
 test("the device imports exactly the pins of HAL.md and exports what the board calls", () => {
   const pins = documented("## Imports", "## Coprocessor");
-  assert.equal(pins.length, 21);
+  assert.equal(pins.length, 23);
   assert.deepEqual(imports(wasm).sort(), pins.sort());
   assert.deepEqual(
     WebAssembly.Module.exports(module)
@@ -136,7 +136,7 @@ test("with a coprocessor it imports three more", async () => {
   const flags = ["--target", "device-copro", "--initialMemory", "16", "--maximumMemory", "16"];
   const { wasm: copro } = await compile(["as/device.ts", ...flags]);
   const pins = documented("## Imports", "## Reserved names");
-  assert.equal(pins.length, 24);
+  assert.equal(pins.length, 26);
   assert.deepEqual(imports(copro).sort(), pins.sort());
 });
 

@@ -26,6 +26,7 @@ export class PowerCut extends Error {}
 export type Cut = "before" | "torn" | "after";
 
 const PAGE = 65536;
+const LED = 25;
 /** Where tests of single rooms may put bytes: behind the module's own data, before the arena's end. */
 export const SCRATCH = 0x8000;
 
@@ -52,6 +53,11 @@ export class FakeBoard {
   baud = 115200;
   resets = 0;
   led = 0;
+  /** What was done with pins, in order; the LED's apart. A pin or channel that is missing here the board lacks. */
+  pins: [what: "gpio" | "pwm", pin: number, value: number, hz?: number][] = [];
+  gpioPins: number[] = [];
+  pwmPins: number[] = [];
+  adc: Record<number, number> = {};
   fed = 0;
   waited = 0;
   flashFails = false;
@@ -145,10 +151,18 @@ export class FakeBoard {
         for (let i = 0; i < len; i++) this.memory[(ptr >>> 0) + i] = this.random();
         return len;
       },
-      gpio_write: (_pin, level) => {
-        this.led = level;
+      gpio_write: (pin, level) => {
+        if (pin === LED) this.led = level;
+        else if (!this.gpioPins.includes(pin)) return HAL.HAL_EINVAL;
+        else this.pins.push(["gpio", pin, level]);
         return 0;
       },
+      pwm_write: (pin, duty, hz) => {
+        if (!this.pwmPins.includes(pin)) return HAL.HAL_EINVAL;
+        this.pins.push(["pwm", pin, duty, hz]);
+        return 0;
+      },
+      adc_read: (channel) => this.adc[channel] ?? HAL.HAL_ABSENT,
       watchdog_feed: () => {
         this.fed++;
         return 0;
@@ -202,7 +216,7 @@ export class FakeBoard {
       case HAL.INFO_UART_RX_BYTES:
         return 4096;
       case HAL.INFO_LED_PIN:
-        return 25;
+        return LED;
       case HAL.INFO_CPU_HZ:
         return 125000000;
       default:

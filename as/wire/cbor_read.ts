@@ -15,8 +15,12 @@ export const BYTES: u32 = 2;
 export const TEXT: u32 = 3;
 /** value: 0 or 1 */
 export const BOOL: u32 = 4;
+/** value: address of its first item, len: items, ANY_NUMBER up to a break */
+export const ARRAY: u32 = 5;
 /** Anything else that is well-formed. */
-export const OTHER: u32 = 5;
+export const OTHER: u32 = 6;
+
+const ANY_NUMBER: u32 = 0xffffffff;
 
 const DEPTH_MAX: u32 = 8;
 
@@ -121,6 +125,10 @@ function keep(out: Field, p: usize, end: usize): void {
     out.kind = rd.major == MAJOR_BYTES ? BYTES : TEXT;
     out.value = u32(at);
     out.len = rd.info == INDEFINITE ? join(at, end) : rd.low;
+  } else if (rd.major == MAJOR_ARRAY) {
+    out.kind = ARRAY;
+    out.value = u32(at);
+    out.len = rd.info == INDEFINITE ? ANY_NUMBER : rd.low;
   } else if (rd.major > MAJOR_TAG && (rd.info == FALSE || rd.info == TRUE)) {
     out.kind = BOOL;
     out.value = u32(rd.info == TRUE);
@@ -251,6 +259,21 @@ export function want_text(f: i32): usize {
 /** Bytes of a string field, 0 when it is none. */
 export function want_len(f: i32): u32 {
   return field(f).len;
+}
+
+/** Item i of the field, an array, as a signed number; `absent` when it is null or the array ends before. Of another kind: `fields_wrong`. */
+export function want_item(f: i32, i: u32, absent: i32): i32 {
+  if (field(f).kind != ARRAY) rd.wrong = 1;
+  if (field(f).kind != ARRAY || i >= field(f).len) return absent;
+  let p = <usize>field(f).value;
+  for (; i > 0 && load<u8>(p) != BREAK; i--) p = skip(p, 1);
+  if (load<u8>(p) == BREAK) return absent; // no item begins so
+  head(p);
+  if (rd.major > MAJOR_TAG && rd.info == NULL) return absent;
+  if (rd.major <= MAJOR_NEGATIVE && rd.high == 0 && <i32>rd.low >= 0)
+    return rd.major == MAJOR_UINT ? rd.low : ~(<i32>rd.low);
+  rd.wrong = 1;
+  return absent;
 }
 
 /** Whether a handler asked for something that was not there as asked. */

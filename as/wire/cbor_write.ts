@@ -3,12 +3,14 @@
  * one-byte head is filled in at the end. Every write is checked against the end of the buffer.
  */
 const MAJOR_UINT: u32 = 0x00;
+const MAJOR_NEGATIVE: u32 = 0x20;
 const MAJOR_BYTES: u32 = 0x40;
 const MAJOR_TEXT: u32 = 0x60;
 const MAJOR_ARRAY: u32 = 0x80;
 const MAJOR_MAP: u32 = 0xa0;
 const FALSE: u32 = 0xf4;
 const TRUE: u32 = 0xf5;
+const NULL: u32 = 0xf6;
 
 @unmanaged
 class Writer {
@@ -114,6 +116,15 @@ export function put_word9(word: u64, last: u32): void {
 
 export function put_uint(value: u32): void {
   head(MAJOR_UINT, value);
+}
+
+export function put_int(value: i32): void {
+  if (value < 0) head(MAJOR_NEGATIVE, ~value);
+  else head(MAJOR_UINT, value);
+}
+
+export function put_null(): void {
+  put(NULL);
 }
 
 export function put_bool(value: bool): void {

@@ -30,7 +30,10 @@ export const F_TOPP = 22;
 export const F_REP = 23;
 export const F_SEED = 24;
 export const F_ACK = 25;
-export const FIELDS = 26;
+export const F_CLEAR = 26;
+export const F_DRY = 27;
+export const F_DO = 28;
+export const FIELDS = 29;
 
 export const K_D: u64 = 0x0000000000000064; // d
 export const K_OFF: u64 = 0x000000000066666f; // off
@@ -58,6 +61,9 @@ export const K_TOPP: u64 = 0x0000000070706f74; // topp
 export const K_REP: u64 = 0x0000000000706572; // rep
 export const K_SEED: u64 = 0x0000000064656573; // seed
 export const K_ACK: u64 = 0x00000000006b6361; // ack
+export const K_CLEAR: u64 = 0x0000007261656c63; // clear
+export const K_DRY: u64 = 0x0000000000797264; // dry
+export const K_DO: u64 = 0x0000000000006f64; // do
 export const K_R: u64 = 0x0000000000000072; // r
 export const K_OUTPUT: u64 = 0x000074757074756f; // output
 export const K_BUF_SIZE: u64 = 0x657a69735f667562; // buf_size
@@ -119,6 +125,11 @@ export const K_FIRST: u64 = 0x0000007473726966; // first
 export const K_ALL: u64 = 0x00000000006c6c61; // all
 export const K_IMG: u64 = 0x0000000000676d69; // img
 export const K_RESTBAUD: u64 = 0x6475616274736572; // restbaud
+export const K_TOOLS: u64 = 0x000000736c6f6f74; // tools
+export const K_SRC: u64 = 0x0000000000637273; // src
+export const K_OK: u64 = 0x0000000000006b6f; // ok
+export const K_CALLS: u64 = 0x000000736c6c6163; // calls
+export const K_SAY: u64 = 0x0000000000796173; // say
 
 /** The field number of a request's key, -1 for one that no request knows. */
 export function field_of(key: u64): i32 {
@@ -148,5 +159,8 @@ export function field_of(key: u64): i32 {
   if (key == K_REP) return F_REP;
   if (key == K_SEED) return F_SEED;
   if (key == K_ACK) return F_ACK;
+  if (key == K_CLEAR) return F_CLEAR;
+  if (key == K_DRY) return F_DRY;
+  if (key == K_DO) return F_DO;
   return -1;
 }

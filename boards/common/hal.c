@@ -263,9 +263,40 @@ u32 w2c_hal_entropy(struct w2c_hal *hal, u32 to, u32 bytes) {
   return bytes;
 }
 
+/* The board has the pin, and the firmware does not need it itself (gpio.taken of its JSON). */
+static bool pin_is_free(s32 pin) { return pin >= 0 && pin < BOARD_GPIO_PINS && !BOARD_GPIO_TAKEN(pin); }
+
 u32 w2c_hal_gpio_write(struct w2c_hal *hal, u32 pin, u32 level) {
   (void)hal;
-  return (u32)board_gpio_write((s32)pin, (s32)level);
+  if (pin_is_free((s32)pin)) return (u32)board_gpio_write((s32)pin, (s32)level);
+  return (u32)(BOARD_GPIO_PINS == 0 ? HAL_ABSENT : HAL_EINVAL);
+}
+
+#ifdef BOARD_PWM_MIN_HZ
+
+u32 w2c_hal_pwm_write(struct w2c_hal *hal, u32 pin, u32 duty, u32 hz) {
+  (void)hal;
+  if (!pin_is_free((s32)pin) || duty > 65535 || hz < BOARD_PWM_MIN_HZ || hz > BOARD_PWM_MAX_HZ) return (u32)HAL_EINVAL;
+  return (u32)board_pwm_write((s32)pin, duty, hz);
+}
+
+#else
+
+u32 w2c_hal_pwm_write(struct w2c_hal *hal, u32 pin, u32 duty, u32 hz) {
+  (void)hal, (void)pin, (void)duty, (void)hz;
+  return (u32)HAL_ABSENT;
+}
+
+#endif
+
+u32 w2c_hal_adc_read(struct w2c_hal *hal, u32 channel) {
+  (void)hal;
+#ifdef BOARD_ADC_CHANNELS
+  return channel < BOARD_ADC_CHANNELS ? (u32)board_adc_read(channel) : (u32)HAL_EINVAL;
+#else
+  (void)channel;
+  return (u32)HAL_ABSENT;
+#endif
 }
 
 u32 w2c_hal_watchdog_feed(struct w2c_hal *hal) {

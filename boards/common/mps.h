@@ -96,7 +96,6 @@ uint32_t board_entropy(void) {
 }
 
 int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS) return HAL_EINVAL;
   uint32_t bit = 1u << pin;
   REG32(FPGAIO_LEDS) = level != 0 ? REG32(FPGAIO_LEDS) | bit : REG32(FPGAIO_LEDS) & ~bit;
   return 0;

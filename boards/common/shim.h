@@ -49,8 +49,16 @@ int32_t board_flash_program(uint32_t offset, const uint8_t *from, uint32_t bytes
 
 /* 32 random bits, or as random as the chip can. */
 uint32_t board_entropy(void);
-/* Drives a pin; 0, or HAL_EINVAL for one the board lacks. */
+/* Drives a pin that the board has and does not need itself; 0, or HAL_EINVAL for one that cannot be an output. */
 int32_t board_gpio_write(int32_t pin, int32_t level);
+#ifdef BOARD_PWM_MIN_HZ
+/* A pulse on such a pin, duty of 65535, a frequency that the board's JSON allows; 0, or HAL_EINVAL when the pin or its generator cannot. */
+int32_t board_pwm_write(int32_t pin, uint32_t duty, uint32_t hz);
+#endif
+#ifdef BOARD_ADC_CHANNELS
+/* A channel that the board has: 0..65535 of full scale, or HAL_EIO. */
+int32_t board_adc_read(uint32_t channel);
+#endif
 void board_watchdog_feed(void);
 
 /*

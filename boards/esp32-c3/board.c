@@ -358,8 +358,6 @@ void board_watchdog_feed(void) {
 #define IO_MUX(pin) REG32(0x60009004 + 4 * (pin))
 #define IO_MUX_MCU_SEL_MASK (7u << 12)
 #define IO_MUX_MCU_SEL_GPIO (1u << 12)
-/* Flash and its supply (11 to 17), UART0 (20, 21). */
-#define PINS_TAKEN (0x7Fu << 11 | 3u << 20)
 
 void board_init(void) {
   watchdogs_start();
@@ -386,7 +384,6 @@ uint32_t board_entropy(void) {
 }
 
 int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS || (PINS_TAKEN >> pin & 1) != 0) return HAL_EINVAL;
   if (level != 0) GPIO_OUT_W1TS = 1u << pin;
   else GPIO_OUT_W1TC = 1u << pin;
   GPIO_FUNC_OUT_SEL(pin) = FUNC_OUT_IS_GPIO;

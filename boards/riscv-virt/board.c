@@ -237,7 +237,7 @@ uint32_t board_entropy(void) {
 int32_t board_gpio_write(int32_t pin, int32_t level) {
   (void)pin;
   (void)level;
-  return HAL_EINVAL; /* the machine has no pins */
+  return HAL_EINVAL; /* never asked: the machine has no pins */
 }
 
 void board_watchdog_feed(void) {}

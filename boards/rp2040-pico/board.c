@@ -1,8 +1,8 @@
 /*
- * Raspberry Pi Pico: RP2040 at 125 MHz, UART0 on GPIO0 (out) and GPIO1 (in), pins. Flash is flash.c's, clocks and watchdog are clocks.c's. Source: RP2040 Datasheet; the
- * sections stand in rp2040.h.
+ * Raspberry Pi Pico: RP2040 at 125 MHz, UART0 on GPIO0 (out) and GPIO1 (in). Flash is flash.c's, clocks and watchdog are clocks.c's, pins are pins.c's. Source: RP2040
+ * Datasheet; the sections stand in rp2040.h.
  *
- * NOT IMPLEMENTED: the second core, ADC, PWM, I2C, USB.
+ * NOT IMPLEMENTED: the second core, I2C, USB.
  */
 #include "cortex_m.h"
 #include "rp2040.h"
@@ -87,15 +87,6 @@ uint32_t board_entropy(void) {
     word *= 0x9E3779B1;
   }
   return word;
-}
-
-int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS || pin == TX_PIN || pin == RX_PIN) return HAL_EINVAL;
-  if (level != 0) GPIO_OUT_SET = 1u << pin;
-  else GPIO_OUT_CLR = 1u << pin;
-  GPIO_OE_SET = 1u << pin;
-  IO_GPIO_CTRL(pin) = FUNCTION_SIO;
-  return 0;
 }
 
 void board_watchdog_feed(void) { WATCHDOG_LOAD = WATCHDOG_LONGEST; }

@@ -49,9 +49,11 @@ _Static_assert(offsetof(struct ssi, DR0) == 0x60 && offsetof(struct ssi, SPI_CTR
 /* 2.14 resets */
 #define RESETS_RESET REG(0x4000C000)
 #define RESETS_DONE REG(0x4000C008)
+#define RESET_ADC (1u << 0)
 #define RESET_IO_BANK0 (1u << 5)
 #define RESET_PADS_BANK0 (1u << 8)
 #define RESET_PLL_SYS (1u << 12)
+#define RESET_PWM (1u << 14)
 #define RESET_UART0 (1u << 22)
 
 /* 2.13 power-on state machine: what the watchdog resets */
@@ -66,6 +68,9 @@ _Static_assert(offsetof(struct ssi, DR0) == 0x60 && offsetof(struct ssi, SPI_CTR
 #define CLK_SYS_DIV REG(0x40008040)
 #define CLK_SYS_SELECTED REG(0x40008044)
 #define CLK_PERI_CTRL REG(0x40008048)
+#define CLK_ADC_CTRL REG(0x40008060)
+#define CLK_ADC_DIV REG(0x40008064)
+#define CLK_ADC_DIVIDER (3u << 8) /* 125 MHz to 41.7 MHz; whole numbers up to 3 only */
 #define REF_FROM_XOSC 2u
 #define SYS_FROM_AUX 1u
 #define PERI_ENABLE (1u << 11)
@@ -95,6 +100,10 @@ _Static_assert(offsetof(struct ssi, DR0) == 0x60 && offsetof(struct ssi, SPI_CTR
 #define GPIO_OUT_SET REG(0xD0000014)
 #define GPIO_OUT_CLR REG(0xD0000018)
 #define GPIO_OE_SET REG(0xD0000024)
+
+/* 4.5.3 PWM, 4.9.6 ADC */
+#define PWM_BASE 0x40050000
+#define ADC_BASE 0x4004C000
 
 /* 4.2.8 UART0, a PL011 */
 #define UART_DR REG(0x40034000)

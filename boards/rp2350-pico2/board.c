@@ -15,17 +15,12 @@
 #include <string.h>
 
 #include "cortex_m.h"
+#include "rp2350.h"
 #include "shim.h"
 
 #define HAL_EINVAL (-2)
 #define HAL_EIO (-3)
 
-/* Every register has aliases that set or clear the bits written (2.1.3). */
-#define SET(reg) REG32((uintptr_t)&(reg) + 0x2000)
-#define CLEAR(reg) REG32((uintptr_t)&(reg) + 0x3000)
-
-#define RESETS_RESET REG32(0x40020000)
-#define RESETS_DONE REG32(0x40020008)
 #define RESET_IO_BANK0 (1u << 6)
 #define RESET_PADS_BANK0 (1u << 9)
 #define RESET_PLL_SYS (1u << 14)
@@ -66,15 +61,9 @@
 #define WATCHDOG_TRIGGER (1u << 31)
 #define WATCHDOG_US 8000000u /* 24 bits: 16.7 s at most. An erase takes 0.4 s, a token less */
 
-#define GPIO_CTRL(pin) REG32(0x40028004 + 8 * (pin))
 #define FUNCTION_UART 2
-#define FUNCTION_SIO 5
-#define PAD(pin) REG32(0x40038004 + 4 * (pin)) /* | isolated 8 | input on 6 | drive 5:4, 1: 4 mA | pull up 3 | pull down 2 | Schmitt 1 | */
 #define PAD_OUTPUT 0x52u
 #define PAD_INPUT_UP 0x5Au
-#define SIO_OUT_SET REG32(0xD0000018)
-#define SIO_OUT_CLEAR REG32(0xD0000020)
-#define SIO_OE_SET REG32(0xD0000038)
 #define PIN_TX 0
 #define PIN_RX 1
 
@@ -167,10 +156,10 @@ static void peripherals_start(void) {
 static void uart_init(void) {
   board_uart_baud(BOARD_UART_BAUD);
   UART_IMSC = IRQ_RUN;
-  PAD(PIN_TX) = PAD_OUTPUT;
-  PAD(PIN_RX) = PAD_INPUT_UP;
-  GPIO_CTRL(PIN_TX) = FUNCTION_UART;
-  GPIO_CTRL(PIN_RX) = FUNCTION_UART;
+  PADS_GPIO(PIN_TX) = PAD_OUTPUT;
+  PADS_GPIO(PIN_RX) = PAD_INPUT_UP;
+  IO_GPIO_CTRL(PIN_TX) = FUNCTION_UART;
+  IO_GPIO_CTRL(PIN_RX) = FUNCTION_UART;
   irq_enable(UART_IRQ);
 }
 
@@ -347,19 +336,4 @@ uint32_t board_entropy(void) {
   state ^= state << 5;
   if (left > 0) state ^= words[--left];
   return state;
-}
-
-/* GPIO0 to GPIO29; the UART's two are taken. */
-int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS || pin == PIN_TX || pin == PIN_RX) return HAL_EINVAL;
-  uint32_t bit = 1u << pin;
-  if (level != 0) {
-    SIO_OUT_SET = bit;
-  } else {
-    SIO_OUT_CLEAR = bit;
-  }
-  SIO_OE_SET = bit;
-  GPIO_CTRL(pin) = FUNCTION_SIO;
-  PAD(pin) = PAD_OUTPUT;
-  return 0;
 }

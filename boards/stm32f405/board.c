@@ -68,8 +68,6 @@
 #define PA 0
 #define PIN_TX 9
 #define PIN_RX 10
-#define PIN_PD0 48
-#define PIN_PD1 49
 
 #define USART 0x40011000
 #define USART_IRQ 37
@@ -297,10 +295,8 @@ uint32_t board_entropy(void) {
   return state ^= state << 5;
 }
 
-/* Pin 16 * port + number; the UART's two are taken. */
+/* Pin 16 * port + number. */
 int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS || pin == PIN_PD0 || pin == PIN_PD1) return HAL_EINVAL;
-  if (pin == PIN_TX || pin == PIN_RX) return HAL_EINVAL;
   uint32_t port = (uint32_t)pin / 16, bit = (uint32_t)pin % 16;
   port_enable(port);
   GPIO_BSRR(port) = level != 0 ? 1u << bit : 1u << (bit + 16);

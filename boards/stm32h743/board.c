@@ -390,9 +390,8 @@ uint32_t board_entropy(void) {
   return state ^= state << 5;
 }
 
-/* Pin 16 * port + number; the UART's two are taken. */
+/* Pin 16 * port + number. */
 int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS || pin == 16 * PD + PIN_TX || pin == 16 * PD + PIN_RX) return HAL_EINVAL;
   uint32_t port = (uint32_t)pin / 16, bit = (uint32_t)pin % 16;
   port_enable(port);
   GPIO_BSRR(port) = level != 0 ? 1u << bit : 1u << (bit + 16);

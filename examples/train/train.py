@@ -8,7 +8,6 @@ lr2 to 0 in stage 2; weight decay is on in stage 1 only. At stage 2 the embeddin
 changes. --minutes ties the schedule to the clock, --steps to the step count (repeatable).
 """
 import argparse
-import ctypes
 import json
 import math
 import os
@@ -25,21 +24,11 @@ except ModuleNotFoundError:
 
 import check_export  # noqa: E402
 import data  # noqa: E402
+import recipe  # noqa: E402
 import tokenizer  # noqa: E402
 from model import Model  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
-
-
-def setup(seed):
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    torch.manual_seed(seed)
-    if sys.platform == "linux":
-        # keep freed memory: glibc otherwise gives each 16 MB tensor back, and faulting it in again took 20 % of a step (measured)
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-4, 0)  # M_MMAP_MAX
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 def windows(tok, ids, seq_len):
@@ -90,17 +79,6 @@ class Batches:
         while len(self.queue) < self.batch:
             self.refill()
         return torch.stack([self.queue.pop() for _ in range(self.batch)])
-
-
-def schedule(p, step, t):
-    """Progress p in 0..1 -> (learning rate, weight decay, stage)."""
-    half = t.get("stage2_at", 0.6)
-    lr, lr2 = t["lr"], t["lr2"]
-    if p < half:
-        rate, wd, stage = lr + (lr2 * 1.1 - lr) * p / half, t["wd"], 0
-    else:
-        rate, wd, stage = lr2 * max(0.0, 1 - (p - half) / (1 - half)), 0.0, 1
-    return rate * min(1.0, (step + 1) / t["warmup"]), wd, stage
 
 
 def run(config, sets, tok, args, log):
@@ -156,7 +134,7 @@ def run(config, sets, tok, args, log):
         p = progress()
         if p >= 1:
             break
-        lr, wd, stage = schedule(p, step, t)
+        lr, wd, stage = recipe.schedule(p, step, t)
         if stage != stage_now:
             stage_now = stage
             model.embed_quant = t["embed_quant"][stage]
@@ -241,7 +219,7 @@ def main():
     ap.add_argument("--smoke", action="store_true")
     ap.add_argument("--step-shift", type=int, default=0, help=argparse.SUPPRESS)
     args = ap.parse_args()
-    setup(args.seed)
+    recipe.setup(args.seed)
 
     def log(line):
         print(line, flush=True)

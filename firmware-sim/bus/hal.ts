@@ -2,7 +2,7 @@
  * HAL: the module `hal` of spec/HAL.md, each import wired to its chip. Arguments arrive as i32; addresses are made unsigned
  * here, and a pointer to where the board has no memory is what a bus fault is on a chip: the call does not return.
  *
- * The reserved names answer HAL_ABSENT, but for gpio_read and adc_read: NOT IMPLEMENTED are pwm_write, i2c_transfer, mmio_*, parallel, and the kernels gemv_* and attend_*.
+ * The reserved names answer HAL_ABSENT, but for gpio_read: NOT IMPLEMENTED are i2c_transfer, parallel, and the kernels gemv_* and attend_*.
  */
 import type { Board } from "../../boards/board.ts";
 import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
@@ -11,6 +11,7 @@ import type { Adc } from "../peripherals/adc.ts";
 import type { Entropy } from "../peripherals/entropy.ts";
 import type { Flash } from "../peripherals/flash.ts";
 import type { Gpio } from "../peripherals/gpio.ts";
+import type { Pwm } from "../peripherals/pwm.ts";
 import type { Timer } from "../peripherals/timer.ts";
 import type { Uart } from "../peripherals/uart.ts";
 import { SimError } from "../sim_error.ts";
@@ -20,7 +21,7 @@ import type { CoproBus } from "./copro.ts";
 import type { FirmwareHal } from "./firmware_hal.ts";
 import { inSram, type LinearMemory, type MemoryMap, readable } from "./memory_map.ts";
 
-const RESERVED = ["pwm_write", "i2c_transfer", "parallel", "gemv_tables", "gemv_rows", "attend_keys", "attend_values"];
+const RESERVED = ["i2c_transfer", "parallel", "gemv_tables", "gemv_rows", "attend_keys", "attend_values"];
 
 export interface HalChips {
   readonly board: Board;
@@ -32,6 +33,7 @@ export interface HalChips {
   readonly flash: Flash;
   readonly timer: Timer;
   readonly gpio: Gpio;
+  readonly pwm: Pwm;
   readonly adc: Adc;
   readonly entropy: Entropy;
   /** null: the board's firmware cannot replace itself. */
@@ -47,7 +49,7 @@ export interface HalChips {
 }
 
 export function halImports(chips: HalChips): HalImports {
-  const { clock, cost, map, memory, uart, flash, timer, gpio, adc, entropy, firmware, copro } = chips;
+  const { clock, cost, map, memory, uart, flash, timer, gpio, pwm, adc, entropy, firmware, copro } = chips;
   const facts = boardInfo(chips.board);
   const view = (ptr: number, len: number): Uint8Array => memory.bytes().subarray(ptr >>> 0, (ptr >>> 0) + len);
   const source = (name: string, ptr: number, len: number): Uint8Array => {
@@ -110,9 +112,27 @@ export function halImports(chips: HalChips): HalImports {
       cost.bytes(len);
       return len;
     },
-    gpio_write: (pin, level) => gpio.write(pin, level),
-    gpio_read: (pin) => gpio.read(pin),
-    adc_read: (channel) => adc.read(channel),
+    gpio_write(pin, level) {
+      pwm.release(pin);
+      return gpio.write(pin, level);
+    },
+    gpio_read(pin) {
+      pwm.release(pin);
+      return gpio.read(pin);
+    },
+    pwm_write(pin, duty, hz) {
+      const answer = pwm.write(pin, duty, hz);
+      if (answer === 0) gpio.pulse(pin);
+      return answer;
+    },
+    adc_read(channel) {
+      const pin = chips.board.adc?.pins?.[channel] ?? null;
+      if (pin !== null) {
+        pwm.release(pin);
+        gpio.read(pin);
+      }
+      return adc.read(channel);
+    },
     mmio_read32(address) {
       if (copro === null) return HAL_ABSENT;
       const value = copro.read(address >>> 0);

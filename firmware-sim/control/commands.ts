@@ -16,6 +16,7 @@
  *
  * A command is answered with one line. An empty line repeats the last command.
  */
+import { channelTrouble } from "../../boards/pins.ts";
 import { parseFault } from "../faults/kinds.ts";
 import type { FaultPanel } from "../faults/panel.ts";
 import type { LiveBoard } from "../live.ts";
@@ -111,9 +112,11 @@ export class Commands {
   }
 
   #sensor([channel, value]: readonly string[]): void {
-    const { adc } = this.#live.board;
-    if (adc.channels === 0) throw bad(`${this.#live.board.board.name} has no ADC`);
-    adc.set(whole("sensor", channel, adc.channels - 1), whole("sensor", value, 65535));
+    const { adc, board } = this.#live.board;
+    const number = whole("sensor", channel, 255);
+    const trouble = channelTrouble(board, number);
+    if (trouble !== null) throw bad(trouble);
+    adc.set(number, whole("sensor", value, 65535));
   }
 
   #fault([text]: readonly string[]): string {

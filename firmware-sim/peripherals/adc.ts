@@ -14,7 +14,7 @@ import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
 export class Adc {
   readonly #values: Uint16Array;
 
-  /** @param channels 0: the board has no ADC */
+  /** @param channels 0: the board has no ADC, or its firmware reads none */
   constructor(channels: number) {
     this.#values = new Uint16Array(channels);
   }

@@ -11,12 +11,13 @@
  *     0    -     0, 1     as driven           as driven
  *     1    0     any      low                 0
  *     1    1     any      high                1
+ *     carries a pulse     pwm.ts says which   as driven
  *
  * gpio_read makes the pin an input (HAL.md): OE 0 from then on. Who drives a pin from outside goes on through a reset.
  *
- * NOT IMPLEMENTED: pull-downs, drive strength (two that drive against each other: the chip wins), PWM, pins that a package lacks.
+ * NOT IMPLEMENTED: pull-downs, drive strength (two that drive against each other: the chip wins).
  */
-import { HAL_EINVAL } from "../../spec/hal.ts";
+import { HAL_ABSENT, HAL_EINVAL } from "../../spec/hal.ts";
 import type { Clock } from "../clock.ts";
 
 export interface PinChange {
@@ -29,7 +30,7 @@ export interface PinChange {
 
 export interface GpioState {
   /** One entry for each pin. */
-  levels: (0 | 1 | null)[];
+  levels: (0 | 1 | "pulse" | null)[];
   /** What stands outside at each pin; null: nothing. */
   driven: (0 | 1 | null)[];
   /** The latest changes, oldest first, at most CHANGES_KEPT. */
@@ -42,10 +43,13 @@ const CHANGES_KEPT = 4096;
 export class Gpio {
   state: GpioState;
   readonly #clock: Clock;
+  readonly #taken: readonly number[];
   readonly #listeners = new Set<(change: PinChange) => void>();
 
-  constructor(pins: number, clock: Clock) {
+  /** @param taken pins that the HAL refuses */
+  constructor(pins: number, taken: readonly number[], clock: Clock) {
     this.#clock = clock;
+    this.#taken = taken;
     this.state = { levels: new Array(pins).fill(null), driven: new Array(pins).fill(null), changes: [] };
   }
 
@@ -56,16 +60,17 @@ export class Gpio {
     });
   }
 
-  /** @returns 0, or HAL_EINVAL for a pin the board lacks */
+  /** @returns 0; HAL_EINVAL for a pin the board lacks or needs itself, HAL_ABSENT without pins */
   write(pin: number, level: number): number {
-    if (pin < 0 || pin >= this.state.levels.length) return HAL_EINVAL;
+    if (this.state.levels.length === 0) return HAL_ABSENT;
+    if (!this.#has(pin)) return HAL_EINVAL;
     this.#set(pin, level === 0 ? 0 : 1);
     return 0;
   }
 
-  /** @returns the level of the pin, which becomes an input, or HAL_EINVAL for one the board lacks */
+  /** @returns the level of the pin, which becomes an input, or HAL_EINVAL for one the board lacks or needs itself */
   read(pin: number): number {
-    if (pin < 0 || pin >= this.state.levels.length) return HAL_EINVAL;
+    if (!this.#has(pin)) return HAL_EINVAL;
     this.#set(pin, null);
     return this.state.driven[pin] ?? 1;
   }
@@ -75,9 +80,15 @@ export class Gpio {
     if (pin >= 0 && pin < this.state.driven.length) this.state.driven[pin] = level;
   }
 
-  /** As the chip drives it; null: floats. */
+  /** The pin carries a pulse from now on, until it is written or read. */
+  pulse(pin: number): void {
+    this.state.levels[pin] = "pulse";
+  }
+
+  /** As the chip drives it; null: floats, or carries a pulse. */
   level(pin: number): 0 | 1 | null {
-    return this.state.levels[pin] ?? null;
+    const level = this.state.levels[pin] ?? null;
+    return level === "pulse" ? null : level;
   }
 
   /** The latest 4096 changes, oldest first. */
@@ -89,6 +100,10 @@ export class Gpio {
   onChange(listener: (change: PinChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #has(pin: number): boolean {
+    return pin >= 0 && pin < this.state.levels.length && !this.#taken.includes(pin);
   }
 
   #set(pin: number, level: 0 | 1 | null): void {

@@ -37,7 +37,7 @@ export function reportFiles(recorder: Recorder): { report: Report; files: Map<st
   }
   const about = { board: board.name, model: image?.name ?? "", time: "simulated" };
   files.set("trace.json", recorder.trace.text(about));
-  const waves = recorder.window.text(board.name, recorder.lines, recorder.pins);
+  const waves = recorder.window.text(board.name, recorder.lines, recorder);
   if (waves !== null) files.set("window.vcd", waves);
   files.set("index.html", page(report, files));
   return { report, files };

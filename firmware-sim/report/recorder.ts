@@ -11,6 +11,7 @@
 import { TGEMV_PHASE_LOAD, TGEMV_PHASE_PRIME, TGEMV_PHASE_RUN } from "../../spec/tgemv.ts";
 import type { FlashOperation } from "../peripherals/flash.ts";
 import type { PinChange } from "../peripherals/gpio.ts";
+import type { PulseChange } from "../peripherals/pwm.ts";
 import type { LineBytes } from "../peripherals/uart.ts";
 import type { SimBoard } from "../sim_board.ts";
 import { SimError } from "../sim_error.ts";
@@ -42,6 +43,7 @@ export class Recorder implements Watcher {
   readonly window: Window;
   readonly lines = new Lines();
   readonly pins: PinChange[] = [];
+  readonly pulses: PulseChange[] = [];
   /** Time that flash was erased and programmed, ns. */
   flashBusyNs = 0;
   readonly #traceLimit: number | undefined;
@@ -75,6 +77,7 @@ export class Recorder implements Watcher {
     });
     board.uart.onLine((bytes) => this.#onLine(bytes));
     board.gpio.onChange((change) => this.#onPin(change));
+    board.pwm.onChange((change) => this.#onPulse(change));
     const { copro } = board;
     if (copro !== null && board.board.copro !== null) {
       const ns = nsOfCycles(board.board.copro.hz);
@@ -237,6 +240,13 @@ export class Recorder implements Watcher {
     const { pin, level, at } = change;
     const what = level === null ? "floats" : level === 1 ? "high" : "low";
     this.trace.instant({ track: TRACKS.pins, name: `pin ${pin} ${what}`, at });
+  }
+
+  #onPulse(change: PulseChange): void {
+    this.pulses.push(change);
+    const { pin, duty, hz, at } = change;
+    const percent = ((100 * duty) / 65535).toFixed(1);
+    this.trace.instant({ track: TRACKS.pins, name: `pin ${pin} ${percent} % at ${hz} Hz`, at });
   }
 
   /** Nothing more comes: what is open is closed. */

@@ -4,6 +4,7 @@
  *     from left out   the window opens with the coprocessor's first job for a model, on a board without one with the first position
  */
 import type { PinChange } from "../peripherals/gpio.ts";
+import type { PulseChange } from "../peripherals/pwm.ts";
 import type { Tgemv } from "../peripherals/tgemv/tgemv.ts";
 import { CoproWaves } from "./copro_waves.ts";
 import type { Lines } from "./lines.ts";
@@ -15,6 +16,12 @@ export interface WindowOptions {
   readonly from?: number;
   /** ns; default 200 us. */
   readonly length?: number;
+}
+
+/** What changed at the pins, oldest first. */
+export interface Pins {
+  readonly pins: readonly PinChange[];
+  readonly pulses: readonly PulseChange[];
 }
 
 interface Stretch {
@@ -82,7 +89,7 @@ export class Window {
   }
 
   /** null: the window never opened. */
-  text(name: string, lines: Lines, pins: readonly PinChange[]): string | null {
+  text(name: string, lines: Lines, { pins, pulses }: Pins): string | null {
     if (this.#from === null) return null;
     const [from, until] = [this.#from, this.#from + this.#length];
     const vcd = new Vcd(`${name}, simulated; times are those of its clock since it was made`);
@@ -93,9 +100,15 @@ export class Window {
     }
     line(vcd, lines, "board", "rx", from, until);
     line(vcd, lines, "host", "tx", from, until);
-    for (const pin of [...new Set(pins.map((change) => change.pin))].sort((a, b) => a - b)) {
+    for (const pin of pinsOf(pins)) {
       const signal = vcd.signal("pins", `gpio${pin}`, 1, null);
-      for (const change of pins) if (change.pin === pin) vcd.change(change.at * PS, signal, change.level);
+      for (const { at, level } of of(pin, pins)) vcd.change(at * PS, signal, level);
+    }
+    for (const pin of pinsOf(pulses)) {
+      const duty = vcd.signal("pins", `duty${pin}`, 16, null);
+      for (const change of of(pin, pulses)) vcd.change(change.at * PS, duty, change.duty);
+      // A level, or a reset, ends the pulse.
+      for (const { at } of of(pin, pins)) vcd.change(at * PS, duty, null);
     }
     return vcd.text(from * PS, until * PS);
   }
@@ -125,6 +138,15 @@ export class Window {
       high = part;
     }
   }
+}
+
+/** Ascending. */
+function pinsOf(changes: readonly { readonly pin: number }[]): number[] {
+  return [...new Set(changes.map(({ pin }) => pin))].sort((a, b) => a - b);
+}
+
+function of<T extends { readonly pin: number }>(pin: number, changes: readonly T[]): T[] {
+  return changes.filter((change) => change.pin === pin);
 }
 
 /** A direction of the line: its level, and the byte that is under way. */

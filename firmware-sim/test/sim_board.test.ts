@@ -95,7 +95,9 @@ describe("HAL", () => {
   });
 
   it("answers HAL_ABSENT for reserved names and unknown facts", async () => {
-    const { sim, ear } = await start(says("say(pwm_write(1, 0, 0)); say(board_info(999, 0)); say(board_info(5, 99))"));
+    const { sim, ear } = await start(
+      says("say(i2c_transfer(0, 0, 0, 0, 0)); say(board_info(999, 0)); say(board_info(5, 99))"),
+    );
     sim.run(IDLE);
     assert.deepEqual(ear.words(), [HAL_ABSENT, HAL_ABSENT, HAL_ABSENT]);
   });
@@ -177,7 +179,7 @@ describe("HAL", () => {
   });
 
   it("changes speed when the transmitter is empty", async () => {
-    const { sim, ear } = await start(says("say(5); say(uart_baud(99)); uart_baud(500000); gpio_write(1, 1); say(6)"));
+    const { sim, ear } = await start(says("say(5); say(uart_baud(99)); uart_baud(500000); gpio_write(2, 1); say(6)"));
     sim.uart.setHostBaud(115200);
     sim.run(IDLE);
     assert.deepEqual(ear.words().slice(0, 2), [5, HAL_EINVAL]);

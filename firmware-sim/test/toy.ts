@@ -61,6 +61,7 @@ const HAL = `
 @external("hal", "gpio_read") declare function gpio_read(pin: i32): i32;
 @external("hal", "adc_read") declare function adc_read(channel: i32): i32;
 @external("hal", "pwm_write") declare function pwm_write(pin: i32, duty: i32, hz: i32): i32;
+@external("hal", "i2c_transfer") declare function i2c_transfer(a: i32, w: i32, n: i32, r: i32, m: i32): i32;
 @external("hal", "mmio_read32") declare function mmio_read32(address: usize): u32;
 @external("hal", "mmio_write32") declare function mmio_write32(address: usize, value: u32): i32;
 @external("hal", "copro_wait") declare function copro_wait(us: u32): i32;

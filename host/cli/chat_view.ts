@@ -3,14 +3,18 @@ import { createInterface } from "node:readline";
 import { coproText } from "../device/copro.ts";
 import { EXIT_INTERRUPTED, EXIT_LINK_LOST, EXIT_USAGE, TritkitError } from "../errors.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
+import { NO_TOOLS, type ToolTable } from "../tools/tool.ts";
 import { boardJson, energyText, originText, timesText } from "./board_figures.ts";
 import { type Context, type OptionSpec, usage } from "./command.ts";
 import type { Output } from "./output.ts";
+import { answerText, emitCalls } from "./tools_view.ts";
 
 export interface Talker {
   /** What stands before its words, e.g. "board". */
   label: string;
   generate(prompt: string | Uint8Array, options: GenerateOptions): Promise<Answer>;
+  /** Of an assistant: what it can call. */
+  tools?(): Promise<ToolTable>;
 }
 
 export const SAMPLING_OPTIONS: Record<string, OptionSpec> = {
@@ -107,6 +111,8 @@ async function speak(
     },
   });
   out.clearStatus();
+  if (!begun && out.live) process.stderr.write(label);
+  if (answer.say !== undefined) await showCalls(out, talker, answer);
   const { text, tokenIds, stop, position, context, slides } = answer;
   const { copro } = answer;
   if (copro) {
@@ -127,9 +133,18 @@ async function speak(
     context,
     slides,
     seed,
+    ...(answer.say === undefined ? {} : { say: answer.say, calls: answer.calls }),
     ...(answer.board === undefined ? {} : { board: boardJson(answer.board) }),
   });
   return answer;
+}
+
+/** What an assistant did, and what it says where its model has no words. */
+async function showCalls(out: Output, talker: Talker, answer: Answer): Promise<void> {
+  emitCalls(out, answer.calls ?? []);
+  const words = answerText(answer, (await talker.tools?.()) ?? NO_TOOLS);
+  // On a terminal lines stand below each other, behind the label.
+  out.text(words.replaceAll("\n", out.live ? "\n       " : "\n"));
 }
 
 /** @param explain say how the speed of a simulated board is known; once in a conversation is enough */

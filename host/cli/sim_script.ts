@@ -26,7 +26,7 @@ export const SCRIPT_OPTIONS: Record<string, OptionSpec> = {
 };
 
 /** What a simulator that serves a port has, and a scenario says itself or has no use for. */
-const NOT_WITH_SCRIPT = ["port", "flash", "boot", "firmware", "protect"];
+const NOT_WITH_SCRIPT = ["port", "flash", "boot", "firmware", "protect", "sensor"];
 
 export async function runScripts(context: Context): Promise<number> {
   const { args, out, signal } = context;

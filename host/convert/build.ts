@@ -7,6 +7,7 @@ import { hex } from "../image/digest.ts";
 import { sectionName, tensorSlots } from "../image/layout.ts";
 import { readImage } from "../image/reader.ts";
 import { packingName } from "../image/sizes.ts";
+import { planAssistant } from "./assistant.ts";
 import { chooseHeadActMax, choosePacking, chooseResidualFrac, type EmbedPacking, largestValue } from "./choices.ts";
 import {
   checkNames,
@@ -33,6 +34,8 @@ export interface BuildOptions {
   readonly headActMax?: number;
   /** 0..24; default 16, more for tiny embeddings (choices.ts says the rule). */
   readonly residualFrac?: number;
+  /** Path of a tools.json for an assistant; default: that beside the source, if there is one. */
+  readonly tools?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: WriteProgress) => void;
 }
@@ -102,7 +105,8 @@ async function prepare(model: ModelSource, options: BuildOptions): Promise<Work>
   refuseFloatOnly(config);
   const headActMax = options.headActMax ?? chooseHeadActMax(config.dim);
   imageConfig(config, { context: options.context ?? 0, headActMax, residualFrac: RESIDUAL_FRAC_DEFAULT });
-  const notes = [...model.notes];
+  const assistant = await planAssistant(model, options.tools, write.board);
+  const notes = [...model.notes, ...(assistant?.notes ?? [])];
   const quantised: Quantised[] = [];
   const packings = new Map<number, number>();
   const onRead = readingProgress(config, options.onProgress);
@@ -124,6 +128,7 @@ async function prepare(model: ModelSource, options: BuildOptions): Promise<Work>
     context: options.context ?? 0,
     headActMax,
     residualFrac,
+    assistant,
     packing: (kind) => packings.get(kind) ?? 0,
     signal,
     onQuantised: (kind, relativeError) => quantised.push({ tensor: sectionName(kind, 0), relativeError }),

@@ -76,11 +76,25 @@ export interface Dropped {
   readonly why: string;
 }
 
+/** What a source says of itself when it is an assistant (spec/TOOLS.md). */
+export interface AssistantSource {
+  /** Id of the first of the special tokens. */
+  readonly base: number;
+  /** Margin in logits below which a call is not made. */
+  readonly gate: number;
+  /** Most tokens of text in an answer. */
+  readonly textMax: number;
+  /** Path of the tools.json that lies beside the source. */
+  readonly beside: string | null;
+}
+
 export interface ModelSource {
   readonly name: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly chat: Chat | null;
+  /** Left out, or null: the model is none. */
+  readonly assistant?: AssistantSource | null;
   /** For people: licence, source. Becomes the META section. */
   readonly meta: Readonly<Record<string, unknown>>;
   /** What the source has and the image will not. */

@@ -2,12 +2,14 @@
 import {
   ACTIVATION_RELU2,
   ACTIVATION_SILU,
+  KIND_ASSISTANT,
   KIND_CHAT,
   KIND_CONFIG,
   KIND_META,
   KIND_ROUTER,
   KIND_TABLES,
   KIND_TOKENIZER,
+  KIND_TOOLS,
   SCALE_NONE,
   SCALE_ROWS,
   SCALE_TENSOR,
@@ -15,12 +17,14 @@ import {
 import { ACT_MAX, RESIDUAL_FRAC_DEFAULT, SCALE_ONE } from "../../spec/numerics.ts";
 import { PACK_GAIN, PACK_INT8, PACK_TRITS_1 } from "../../spec/packing.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
+import { encodeAssistant } from "../image/assistant.ts";
 import { encodeChat } from "../image/chat.ts";
 import { checkConfig, encodeConfig, type ImageConfig } from "../image/config.ts";
 import { sectionName, type TensorSlot, tensorSlots } from "../image/layout.ts";
 import { exponentOf, type Scale, scaleOf } from "../image/scale.ts";
 import { levelsOf, packedBytes } from "../image/sizes.ts";
 import { encodeTokenizer } from "../image/tokenizer.ts";
+import type { AssistantPlan } from "./assistant.ts";
 import type { SectionPlan } from "./image_writer.ts";
 import { isTernary, type LinearSource, type MatrixSource, type ModelConfig, type ModelSource } from "./model.ts";
 import { packGains, packRows } from "./packing.ts";
@@ -33,6 +37,8 @@ export interface PlanOptions {
   readonly context: number;
   readonly headActMax: number;
   readonly residualFrac: number;
+  /** null: the model is none. */
+  readonly assistant: AssistantPlan | null;
   /** Packing code of EMBED and HEAD by kind. */
   readonly packing: (kind: number) => number;
   readonly signal?: AbortSignal;
@@ -98,12 +104,15 @@ export function refuseFloatOnly(config: ModelConfig): void {
 /** The sections in file order. Weights are read and packed when the writer asks for them; latent ones are read here once for their scales. */
 export async function planSections(model: ModelSource, options: PlanOptions): Promise<SectionPlan[]> {
   const { config } = model;
+  const { assistant } = options;
   const meta = Object.keys(model.meta).length > 0 ? new TextEncoder().encode(JSON.stringify(model.meta)) : null;
   const plans = [
     plainSection(KIND_CONFIG, encodeConfig(imageConfig(config, options))),
     plainSection(KIND_TOKENIZER, encodeTokenizer(model.tokenizer)),
     ...(model.chat ? [plainSection(KIND_CHAT, encodeChat(model.chat))] : []),
     ...(meta ? [plainSection(KIND_META, meta)] : []),
+    ...(assistant ? [plainSection(KIND_ASSISTANT, encodeAssistant(assistant.head))] : []),
+    ...(assistant?.table ? [plainSection(KIND_TOOLS, assistant.table)] : []),
     plainSection(
       KIND_TABLES,
       tablesSection(config.ropeFrequencies ?? ropeFrequencies(config.ropeTheta, config.headDim)),

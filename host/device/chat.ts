@@ -12,11 +12,14 @@ import {
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError, throwIfAborted } from "../errors.ts";
 import { type Answer, type GenerateOptions, samplerIntegers, stopReason, TextJoiner } from "../generation.ts";
+import { namedCall, sayName } from "../tools/call.ts";
+import { NO_TOOLS } from "../tools/tool.ts";
 import { pause, REAL_WORLD, type World } from "../transports/world.ts";
 import type { CborMap } from "../wire/smp.ts";
 import { parseCopro } from "./copro.ts";
 import type { Device } from "./device.ts";
 import { Stopwatch } from "./stopwatch.ts";
+import { currentTable, rawCalls } from "./tools.ts";
 
 /** Prompt bytes of one gen request beside its header and options. */
 const PROMPT_PIECE = 768;
@@ -79,6 +82,7 @@ export async function generateOnDevice(
       if (reply.rc === RC_CORRUPT) throw damagedWeights(reply);
       throw new TritkitError("E_GENERATE", `The board gave up (rc ${reply.rc}).`, "Reset it.", EXIT_REFUSED);
     }
+    const figures = { seconds: stopwatch.seconds(), ...stopwatch.board(joiner.tokenIds.length) };
     return {
       text: joiner.text,
       tokenIds: joiner.tokenIds,
@@ -89,11 +93,20 @@ export async function generateOnDevice(
       slides: Number(reply.sl ?? 0),
       firstTokenSeconds,
       firstTokens,
-      seconds: stopwatch.seconds(),
-      ...stopwatch.board(joiner.tokenIds.length),
+      ...figures,
+      // Asked for after the answer: what it took is not the tools' matter.
+      ...(reply.calls === undefined ? {} : await assistantPart(device, reply)),
       copro: parseCopro(reply.copro),
     };
   }
+}
+
+/** What an assistant did, in words; names are the device's. */
+async function assistantPart(device: Device, reply: CborMap): Promise<Pick<Answer, "say" | "calls">> {
+  const raw = rawCalls(reply);
+  const table = raw.length === 0 ? NO_TOOLS : await currentTable(device);
+  const say = typeof reply.say === "number" ? sayName(reply.say) : null;
+  return { say, calls: raw.map((call) => namedCall(call, table)) };
 }
 
 /** The device knows nothing of this answer. */

@@ -33,6 +33,8 @@ export interface Hello {
   context: number;
   arena: { need: number; have: number };
   model: string;
+  /** Tools in the table of the assistant that runs; null: the model is none. */
+  tools: number | null;
   /** An unfinished upload. */
   upload: { slot: number; bytes: number; offset: number; sha: Uint8Array } | null;
   /** The slot that a new firmware goes to over this line; null where the board takes none so. */
@@ -112,6 +114,7 @@ export function parseHello(body: CborMap): Hello {
     context: uint(body, "ctx"),
     arena: { need: uint(arena, "need"), have: uint(arena, "have") },
     model: text(body, "model"),
+    tools: body.tools === undefined ? null : uint(body, "tools"),
     upload:
       up === null
         ? null

@@ -12,8 +12,11 @@ import {
   RC_NOT_SUPPORTED,
   TK_RC_BAD_STATE,
   TK_RC_BUSY,
+  TK_RC_CORRUPT,
   TK_RC_NO_MODEL,
+  TK_RC_NO_ROOM,
   TK_RC_TOO_LONG,
+  TK_TOOLS,
 } from "../../spec/wire.ts";
 import { EXIT_REFUSED, TritkitError } from "../errors.ts";
 import { imageErrorOf } from "../image/errors.ts";
@@ -45,6 +48,21 @@ const TRITKIT_WORDS: Record<number, Words> = {
   [TK_RC_BUSY]: ["E_BUSY", "The device answers somebody else.", "Wait, or reset it."],
 };
 
+/** Of the command `tools`, where they mean something else. */
+const TOOLS_WORDS: Record<number, Words> = {
+  [TK_RC_BAD_STATE]: [
+    "E_NOT_ASSISTANT",
+    "The device runs no assistant, which is what tools are for.",
+    "`tritkit flash assistant` puts one there.",
+  ],
+  [TK_RC_NO_ROOM]: [
+    "E_TOOLS_NO_ROOM",
+    "There is no room for a table behind the model in its slot.",
+    "`tritkit convert --tools` makes the image anew with this table.",
+  ],
+  [TK_RC_CORRUPT]: ["E_TOOLS_TABLE", "The device refuses the table.", "Update its firmware, or this tritkit."],
+};
+
 /** The body of a good reply. @throws TritkitError (exit status 3) with what the device refused */
 export function check(reply: SmpMessage): CborMap {
   const error = replyError(reply);
@@ -58,7 +76,8 @@ export function check(reply: SmpMessage): CborMap {
 
 function words(rc: number, reply: SmpMessage): Words {
   const table = reply.group === GROUP_IMAGE ? IMAGE_GROUP_WORDS : reply.group === GROUP_TRITKIT ? TRITKIT_WORDS : {};
-  const known = table[rc];
+  const isTools = reply.group === GROUP_TRITKIT && reply.command === TK_TOOLS;
+  const known = (isTools ? TOOLS_WORDS[rc] : undefined) ?? table[rc];
   if (known !== undefined) {
     const [code, , hint] = known;
     const { n, ctx } = reply.body;

@@ -17,6 +17,8 @@ import {
   TRL_SIGNATURE_KIND,
 } from "../../spec/image.ts";
 import { PACK_GAIN, PACK_TRITS_1 } from "../../spec/packing.ts";
+import { toolsJson } from "../tools/json.ts";
+import type { Assistant } from "./assistant.ts";
 import type { Chat } from "./chat.ts";
 import { hex, uploadSha } from "./digest.ts";
 import { sectionName } from "./layout.ts";
@@ -97,6 +99,17 @@ export interface ImageDescription {
     readonly bytes: number;
   };
   readonly chat: Chat | null;
+  /** null: the model is none. */
+  readonly assistant: {
+    /** Id of the first of its special tokens. */
+    readonly base: number;
+    /** In logits. */
+    readonly gate: number;
+    readonly text_max: number;
+    /** As a tools.json; null without any. */
+    readonly tools: Readonly<Record<string, unknown>> | null;
+    readonly tools_bytes: number;
+  } | null;
   /** The META section as JSON, or as text when it is none. */
   readonly meta: unknown;
   readonly digests: {
@@ -165,6 +178,7 @@ export function describeImage(image: Image, sha?: Uint8Array): ImageDescription 
     tensors: image.tensors.map(describeTensor),
     tokenizer: describeTokenizer(image),
     chat: image.chat,
+    assistant: image.assistant && describeAssistant(image.assistant),
     meta: parseMeta(image.meta),
     digests: describeDigests(image, sha ?? uploadSha(image.source)),
     parts: describeParts(image, ternary),
@@ -194,6 +208,10 @@ function describeTokenizer({ tokenizer, sections }: Image): ImageDescription["to
     byte_fallback: (tokenizer.flags & TOK_BYTE_FALLBACK) !== 0,
     bytes: sections.find((section) => section.kind === KIND_TOKENIZER)?.bytes ?? 0,
   };
+}
+
+function describeAssistant({ base, gate, textMax, tools, table }: Assistant): ImageDescription["assistant"] {
+  return { base, gate, text_max: textMax, tools: tools && toolsJson(tools), tools_bytes: table.length };
 }
 
 function describeDigests({ source, header }: Image, sha: Uint8Array): ImageDescription["digests"] {

@@ -1,5 +1,6 @@
 /** Which tensors a model has, in the order in which a forward pass reads them: one list for reader, writer and description. */
 import {
+  KIND_ASSISTANT,
   KIND_ATTN_K,
   KIND_ATTN_NORM,
   KIND_ATTN_O,
@@ -20,6 +21,7 @@ import {
   KIND_ROUTER,
   KIND_TABLES,
   KIND_TOKENIZER,
+  KIND_TOOLS,
 } from "../../spec/image.ts";
 
 /** linear: a ternary BitLinear. rows: embedding or head, one scale a row. router: int8 rows, one scale a row. gain: an int16 vector. */
@@ -55,6 +57,8 @@ const NAMES = new Map([
   [KIND_TABLES, "tables"],
   [KIND_CHAT, "chat"],
   [KIND_META, "meta"],
+  [KIND_ASSISTANT, "assistant"],
+  [KIND_TOOLS, "tools"],
   [KIND_EMBED, "embed"],
   [KIND_HEAD, "head"],
   [KIND_FINAL_NORM, "final_norm"],

@@ -22,12 +22,14 @@ import {
   IMAGE_MAGIC,
   IMAGE_NAME_BYTES,
   IMAGE_VERSION_MAJOR,
+  KIND_ASSISTANT,
   KIND_CHAT,
   KIND_CONFIG,
   KIND_EMBED,
   KIND_META,
   KIND_TABLES,
   KIND_TOKENIZER,
+  KIND_TOOLS,
   ROW_SCALE_BYTES,
   SEC_BYTES,
   SEC_COLS,
@@ -46,6 +48,7 @@ import {
   TRAILER_BYTES,
   TRAILER_MAGIC,
 } from "../../spec/image.ts";
+import { type Assistant, parseAssistant } from "./assistant.ts";
 import { type Chat, parseChat } from "./chat.ts";
 import { type ImageConfig, parseConfig } from "./config.ts";
 import { checkDigests } from "./digest.ts";
@@ -56,6 +59,7 @@ import type { Section, Tensor } from "./section.ts";
 import { checkTensor } from "./tensor.ts";
 import { parseTokenizer, type Tokenizer } from "./tokenizer.ts";
 
+export type { Assistant } from "./assistant.ts";
 export type { Chat } from "./chat.ts";
 
 export interface ImageHeader {
@@ -83,6 +87,8 @@ export interface Image {
   /** The TABLES section. */
   readonly tables: Uint8Array;
   readonly chat: Chat | null;
+  /** null: the model is none. */
+  readonly assistant: Assistant | null;
   /** The META section as text, null without. */
   readonly meta: string | null;
   /** In the order of a forward pass. */
@@ -127,6 +133,7 @@ export function readImage(source: Uint8Array | Positions, options: ReadOptions =
     );
   const chat = optional(image, sections, KIND_CHAT);
   const meta = optional(image, sections, KIND_META);
+  const assistant = optional(image, sections, KIND_ASSISTANT);
 
   const tensors = new Map(collectTensors(image, sections, config).map((tensor) => [key(tensor), tensor]));
   return {
@@ -140,6 +147,7 @@ export function readImage(source: Uint8Array | Positions, options: ReadOptions =
     tokenizer,
     tables,
     chat: chat && parseChat(chat, config.vocabSize),
+    assistant: assistant && parseAssistant(assistant, optional(image, sections, KIND_TOOLS), config, tokenizer),
     meta: meta && new TextDecoder().decode(meta),
     tensors: [...tensors.values()],
     tensor(kind, layer = 0, expert = 0) {

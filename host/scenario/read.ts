@@ -88,7 +88,9 @@ function parseStep(step: unknown, number: number): Step {
 /** Keys that need or exclude one another. */
 function checkTogether(what: string, kind: string, value: unknown, options: Record<string, unknown>): void {
   const given = (...keys: string[]) => keys.filter((key) => options[key] !== undefined);
-  if (kind === "pin" || kind === "assert_pin") need(what, options, "level");
+  if (["pin", "assert_pin", "expect_pin"].includes(kind)) need(what, options, "level");
+  if (kind === "assert_pwm" || kind === "expect_pwm") need(what, options, "duty");
+  if (options.duty === null && given("hz").length > 0) throw bad(`${what}: hz goes with a pulse, not with null.`);
   if (kind === "sensor") need(what, options, "value");
   if (kind === "power" && given("in_us", "in_ms", "flash_op").length > 1)
     throw bad(`${what}: in_us, in_ms and flash_op exclude one another.`);
@@ -151,6 +153,8 @@ function unwelcome(value: unknown, { type, low = 0, high = 0, words = [] }: KeyR
       return typeof value === "string" ? faultTrouble(value) : "a fault";
     case "level":
       return value === 0 || value === 1 || value === null ? null : "0, 1 or null (nobody drives it)";
+    case "duty":
+      return value === null || isDuty(value) ? null : "[least, most] from 0 to 65535, or null (no pulse)";
     case "integer":
       return isNumber && Number.isInteger(value) && value >= low && value <= high
         ? null
@@ -158,6 +162,12 @@ function unwelcome(value: unknown, { type, low = 0, high = 0, words = [] }: KeyR
     case "number":
       return isNumber && value >= low && value <= high ? null : `a number ${range(low, high)}`;
   }
+}
+
+function isDuty(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const [least, most] = value;
+  return [least, most].every((duty) => Number.isInteger(duty) && duty >= 0 && duty <= 65535) && least <= most;
 }
 
 function isRegex(text: string): boolean {

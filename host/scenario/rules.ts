@@ -11,6 +11,7 @@ export interface KeyRule {
     | "ids"
     | "word"
     | "level"
+    | "duty"
     | "regex"
     | "hex"
     | "sha256"
@@ -57,6 +58,8 @@ const CHAT_OPTIONS = {
   seed: count(0, U32),
   keep: FLAG,
 };
+/** [least, most] of 65535; null: no pulse. */
+const PULSE = { duty: { type: "duty" }, hz: count(1, 65535) } satisfies Record<string, KeyRule>;
 const GOALS = {
   is: real(-Number.MAX_VALUE, Number.MAX_VALUE),
   at_least: real(-Number.MAX_VALUE, Number.MAX_VALUE),
@@ -115,11 +118,14 @@ export const STEPS: Readonly<Record<string, StepRule>> = {
   expect: { value: TEXT, options: MATCH },
   expect_regex: { value: REGEX, options: MATCH },
   expect_ids: { value: { type: "ids" }, options: MATCH },
+  expect_pin: { value: PIN, options: { level: { type: "level" }, ...TIMEOUT } },
+  expect_pwm: { value: PIN, options: { ...PULSE, ...TIMEOUT } },
   verify: { value: TEXT, options: { ...TIMEOUT, ...FAILS } },
   // What must hold
   mark: { value: TRUE, options: {} },
   assert: { value: word(...METRICS), options: GOALS },
   assert_pin: { value: PIN, options: { level: { type: "level" } } },
+  assert_pwm: { value: PIN, options: PULSE },
   assert_flash: { value: { type: "sha256" }, options: { from: count(0, U32), bytes: count(1, U32) } },
   assert_model: { value: TEXT, options: TIMEOUT },
   assert_state: { value: word("on", "off"), options: {} },

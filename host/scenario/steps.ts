@@ -5,6 +5,7 @@ import { ASSERT_STEPS } from "./steps/asserts.ts";
 import { BOARD_STEPS } from "./steps/board.ts";
 import { DEVICE_STEPS } from "./steps/device.ts";
 import { LINE_STEPS } from "./steps/line.ts";
+import { PIN_STEPS } from "./steps/pins.ts";
 import type { Action, Given, StepContext } from "./steps/step.ts";
 import { TIME_STEPS } from "./steps/time.ts";
 
@@ -16,6 +17,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   ...TIME_STEPS,
   ...LINE_STEPS,
   ...DEVICE_STEPS,
+  ...PIN_STEPS,
   ...ASSERT_STEPS,
 };
 

@@ -1,6 +1,7 @@
 // sim:BOARD: a simulated board in this process, behind serialport's own stream. The only file of the host that knows the simulator.
 import { SerialPortStream } from "@serialport/stream";
 import type { Board } from "../../boards/board.ts";
+import { channelTrouble } from "../../boards/pins.ts";
 import {
   type Activity,
   activityBetween,
@@ -40,7 +41,7 @@ import type { FirmwareSegment } from "../device/firmware/segments.ts";
 import { EXIT_USAGE, TritkitError } from "../errors.ts";
 import { lineBinding } from "./line_binding.ts";
 import { DEFAULT_BAUD, streamTransport } from "./serial.ts";
-import type { CpuReading, CyclesOrigin, Told, Transport } from "./transport.ts";
+import type { CpuReading, CyclesOrigin, PinEvent, Told, Transport } from "./transport.ts";
 
 const PJ_PER_MJ = 1e9;
 const NS = 1e9;
@@ -51,6 +52,8 @@ export interface SimOptions {
   /** 1: real time; "max": as fast as this machine can (default). */
   speed?: 1 | "max";
   seed?: number;
+  /** What ADC channels read, 0..65535; 0 where nothing is said. */
+  sensors?: readonly (readonly [channel: number, raw: number])[];
   /** Listens to the board. */
   recorder?: Recorder;
   /** The board went off by itself. */
@@ -124,6 +127,10 @@ export async function makeSim(
   options: SimOptions,
 ): Promise<{ board: Board; sim: SimBoard; close(): void }> {
   const board = await loadBoard(boardName);
+  for (const [channel] of options.sensors ?? []) {
+    const trouble = channelTrouble(board, channel);
+    if (trouble !== null) throw new TritkitError("E_SIM_SENSOR", `${trouble}.`, "", EXIT_USAGE);
+  }
   return translated(async () => {
     const hasSlots = board.flash.update !== null && options.boot === "flash";
     const boot = hasSlots ? undefined : await bootOptions(board, options);
@@ -137,6 +144,7 @@ export async function makeSim(
     const sim = SimBoard.create({ board, wasm, flash: partition, seed, cpu: "metered", watcher, boot, slots });
     recorder?.attach(sim);
     file?.attach(sim);
+    for (const [channel, raw] of options.sensors ?? []) sim.adc.set(channel, raw);
     if (hasSlots) await deliver(sim, board, options);
     return { board, sim, close: () => file?.close() };
   });
@@ -203,6 +211,7 @@ export async function openSimLine(
       silentSeconds: () => live.silent / 1e9,
       cpu: () => readingOf(live.board),
       told,
+      onPins: (listener) => onPins(live.board, listener),
       close: async () => {
         await transport.close();
         onClose();
@@ -244,6 +253,20 @@ export function toldBy(sim: SimBoard, silent: () => number = () => 0): () => Tol
   return () => told;
 }
 
+/** As Transport.onPins, of a board. */
+export function onPins({ board, gpio, pwm }: SimBoard, listener: (event: PinEvent) => void): () => void {
+  const common = (at: number, pin: number) => ({
+    seconds: at / NS,
+    ...(pin === board.gpio.led ? { led: true as const } : {}),
+  });
+  const levels = gpio.onChange(({ at, pin, level }) => listener({ event: "pin", pin, level, ...common(at, pin) }));
+  const pulses = pwm.onChange(({ at, pin, duty, hz }) => listener({ event: "pwm", pin, duty, hz, ...common(at, pin) }));
+  return () => {
+    levels();
+    pulses();
+  };
+}
+
 /** A simulated board of its own for one transport: it lives as long as the line. */
 export async function openSim(boardName: string, options: SimOptions = {}): Promise<Transport> {
   const running = await startSim(boardName, options);
@@ -278,14 +301,18 @@ const HINTS: Record<string, string> = {
   E_SIM_PORT_MISSING: "Install the optional package @lydell/node-pty, or use --port tcp:PORT.",
 };
 
+function sentence(words: string): string {
+  const text = `${words.replace(/\.$/, "")}.`;
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 export async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof SimError)) throw error;
-    const message = `${error.message.replace(/\.$/, "")}.`;
     const status = ["E_SIM_FLASH", "E_SIM_ROM"].includes(error.code) ? EXIT_USAGE : 1;
-    throw new TritkitError(error.code, message[0].toUpperCase() + message.slice(1), HINTS[error.code] ?? "", status, {
+    throw new TritkitError(error.code, sentence(error.message), HINTS[error.code] ?? "", status, {
       cause: error,
     });
   }

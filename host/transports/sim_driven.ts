@@ -3,7 +3,7 @@
 import type { Board } from "../../boards/board.ts";
 import { EXIT_LINK_LOST, TritkitError } from "../errors.ts";
 import { DEFAULT_BAUD } from "./serial.ts";
-import { Drive, makeSim, readingOf, type SimOptions, toldBy, translated } from "./sim.ts";
+import { Drive, makeSim, onPins, readingOf, type SimOptions, toldBy, translated } from "./sim.ts";
 import type { Transport } from "./transport.ts";
 
 /** A board and a host in simulated time. */
@@ -47,6 +47,7 @@ export function openDriven(drive: Drive, baud: number): Transport {
     world: drive,
     seconds: () => drive.board.now / 1e9,
     ...(drive.board.meter === null ? {} : { cpu: () => readingOf(drive.board), told: toldBy(drive.board) }),
+    onPins: (listener) => onPins(drive.board, listener),
     async write(bytes) {
       if (!open) throw new TritkitError("E_LINK_LOST", `${name} is closed.`, "", EXIT_LINK_LOST);
       // A board without power hears nothing, and its adapter does not know.

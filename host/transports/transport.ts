@@ -19,6 +19,8 @@ export interface Transport {
    * host hears of a token when the next one is computed already. null: it was silent so far. Absent elsewhere.
    */
   told?(): Told | null;
+  /** What a simulated board does at its pins, as it does it. Absent elsewhere. @returns ends it */
+  onPins?(listener: (event: PinEvent) => void): () => void;
   /** Hands bytes to the line; resolves when they were taken. Rejects with E_LINK_LOST once the line is gone. */
   write(bytes: Uint8Array): Promise<void>;
   /** Bytes as they come, in pieces of any size. One listener. */
@@ -33,6 +35,15 @@ export interface Transport {
   setSignals?(signals: ModemSignals): Promise<void>;
   close(): Promise<void>;
 }
+
+/**
+ * A pin changed, at so many simulated seconds; `led`: it is the board's own LED, which is on while a model works. level null: nobody drives it any
+ * more. A duty is of 65535; a pulse ends with the pin's next level.
+ */
+export type PinEvent = { readonly pin: number; readonly seconds: number; readonly led?: true } & (
+  | { readonly event: "pin"; readonly level: 0 | 1 | null }
+  | { readonly event: "pwm"; readonly duty: number; readonly hz: number }
+);
 
 /** Of the same clocks as seconds(), silentSeconds() and cpu(). */
 export interface Told {

@@ -12,7 +12,7 @@
  * @param {number} sector bytes of a sector of flash.update; 0 for a board without one
  */
 export function boardConfig(board, runs, version, sector = 0) {
-  const { memory, flash, uart, gpio, cpu } = board;
+  const { memory, flash, uart, gpio, pwm, adc, cpu } = board;
   const numbers = {
     CPU_HZ: cpu.hz,
     MEMORY_BASE: memory.base,
@@ -31,15 +31,20 @@ export function boardConfig(board, runs, version, sector = 0) {
     UART_RX_BUFFER: uart.rx_buffer,
     GPIO_PINS: gpio.pins,
     LED_PIN: gpio.led ?? -1,
+    // Left out where the firmware drives no pulses, or reads no ADC: the HAL answers HAL_ABSENT then.
+    ...(pwm === null ? {} : { PWM_MIN_HZ: pwm.min_hz, PWM_MAX_HZ: pwm.max_hz }),
+    ...(adc === null || adc.pins === null ? {} : { ADC_CHANNELS: adc.channels }),
     ...(flash.update === null ? {} : updateNumbers(flash.update, sector)),
   };
   const lines = Object.entries(numbers).map(([name, value]) => `#define BOARD_${name} ${literal(value)}`);
+  const taken = gpio.taken.map((pin) => `(pin) == ${pin}`).join(" || ");
   const list = runs.map(({ count, bytes }) => `{ ${count}, ${bytes} }`).join(", ");
   return [
     `/* Made from boards/${board.name}.json by scripts/firmware/config.mjs. */`,
     "#ifndef TRITKIT_BOARD_CONFIG_H",
     "#define TRITKIT_BOARD_CONFIG_H",
     ...lines,
+    `#define BOARD_GPIO_TAKEN(pin) (${taken === "" ? "(void)(pin), 0" : taken})`,
     `#define BOARD_SECTOR_RUNS { ${list} }`,
     `#define BOARD_NAME "${board.name}"`,
     `#define TRITKIT_VERSION "${version}"`,

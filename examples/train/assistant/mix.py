@@ -38,17 +38,24 @@ def single(example):
     return example["expect"]["say"] == "call" and len(example["expect"]["calls"]) == 1 and not example.get("prev")
 
 
-class Human:
-    """Endless (example, table) from human examples: every one once an epoch, in random order; commands `command_share` times as often as
-    their number says."""
+# How often an epoch sees an example: people rarely command in the public data, and often in front of a lamp. Home Assistant's sentences are
+# expanded from templates, thousands of them: an epoch takes a part.
+COPIES = {"call": 6, "none": 2, "ask": 4, "say": 1, "decline": 1}
+TEMPLATES, TEMPLATES_AN_EPOCH = "home_assistant", 6000
 
-    def __init__(self, examples, home, rng, command_share=2):
+
+class Human:
+    """Endless (example, table) from human examples, epoch by epoch in random order."""
+
+    def __init__(self, examples, home, rng):
         self.home, self.rng = home, rng
-        self.examples = [x for x in examples for _ in range(command_share if x["expect"]["say"] != "decline" else 1)]
+        self.expanded = [x for x in examples if x["source"].startswith(TEMPLATES)]
+        self.said = [x for x in examples if not x["source"].startswith(TEMPLATES) for _ in range(COPIES[x["expect"]["say"]])]
         self.commands = [x for x in examples if single(x)]
         self.by_tool = {}
         for x in self.commands:
-            self.by_tool.setdefault(x["expect"]["calls"][0]["tool"], []).append(x)
+            first = x["expect"]["calls"][0]
+            self.by_tool.setdefault((first["tool"], first["verb"]), []).append(x)
         self.queue = []
         self.full = words.Table(home)
         self.tables = [self.subset() for _ in range(400)]
@@ -59,13 +66,13 @@ class Human:
         return words.Table({**self.home, "tools": tools})
 
     def command(self):
-        """Tools are equally likely: most human commands are about the lamp."""
+        """Tools and verbs are equally likely: most human commands are about the lamp."""
         return self.rng.choice(self.by_tool[self.rng.choice(list(self.by_tool))])
 
     def draw(self):
         rng = self.rng
         if not self.queue:
-            self.queue = list(self.examples)
+            self.queue = self.said + rng.sample(self.expanded, min(TEMPLATES_AN_EPOCH, len(self.expanded)))
             rng.shuffle(self.queue)
         x = self.queue.pop()
         r = rng.random()

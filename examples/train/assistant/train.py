@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import pickle
 import random
 import sys
 import time
@@ -25,8 +26,8 @@ import torch.nn.functional as F  # noqa: E402
 import datasets  # noqa: E402
 import dialogues  # noqa: E402
 import mix  # noqa: E402
+import recipe  # noqa: E402
 import tokenizer  # noqa: E402
-import train as recipe  # noqa: E402
 import turns  # noqa: E402
 import words  # noqa: E402
 from model import Model  # noqa: E402
@@ -87,7 +88,7 @@ def run(config, examples, checks, encoder, args, log):
     t = config["train"]
     model = Model(config)
     groups = [[p for p in model.parameters() if p.dim() > 1], [p for p in model.parameters() if p.dim() == 1]]
-    opt = torch.optim.Adam([dict(params=groups[0], weight_decay=t["wd"]), dict(params=groups[1], weight_decay=0.0)], lr=t["lr"], betas=(0.9, 0.95))
+    opt = torch.optim.AdamW([dict(params=groups[0], weight_decay=t["wd"]), dict(params=groups[1], weight_decay=0.0)], lr=t["lr"], betas=(0.9, 0.95))
     log(f"{model.ternary_weights():,} weights, vocabulary {config['vocab_size']}")
     step, stage_now, start, tick, tokens, total, history = 0, None, time.time(), time.time(), 0, 0.0, []
     seen = 0
@@ -140,7 +141,7 @@ def run(config, examples, checks, encoder, args, log):
     return model, history
 
 
-def vocabulary(human, seed, size):
+def vocabulary(human, seed, size, count=20000):
     """The tokenizer: what users say, to a board and otherwise, and what the board replies. The words as rule 1 leaves them."""
     rng = random.Random(seed)
     home = words.Table(HOME)
@@ -148,13 +149,13 @@ def vocabulary(human, seed, size):
     for x in human:
         said += [w for w in words.read(x["text"], home).items if isinstance(w, str)]
         replies.append(x.get("reply") or "")
-    n = 0
     tables = {}
-    for x, spec in dialogues.generate(seed, 30000):
-        table = tables.setdefault(id(spec), words.Table(spec)) if spec is HOME else words.Table(spec)
+    for x, spec in dialogues.generate(seed, count):
+        if id(spec) not in tables:
+            tables[id(spec)] = (spec, words.Table(spec))
+        table = tables[id(spec)][1]
         said += [w for w in words.read(x["text"], table).items if isinstance(w, str)]
         replies.append(x.get("reply") or "")
-        n += 1
     rng.shuffle(replies)
     parts = [((" " + " ".join(said)).encode(), 1), ("\n".join(r for r in replies if r).encode(), 0.3)]
     return tokenizer.train(parts, size, [f"<|{s}|>" for s in words.SPECIALS])
@@ -167,6 +168,7 @@ def main():
     ap.add_argument("--tokenizer", default=str(HERE / "tokenizer.json"))
     ap.add_argument("--write-tokenizer", action="store_true", help="make the tokenizer from the data and end")
     ap.add_argument("--float", action="store_true", help="no rounding anywhere: the float model of the same shape")
+    ap.add_argument("--cache", help="folder that keeps the generated dialogues for the next run")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--minutes", type=float)
     ap.add_argument("--steps", type=int)
@@ -202,7 +204,7 @@ def main():
     rng = random.Random(args.seed)
     encoder = turns.Encoder(tok)
     text = base_text(args.data)
-    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), forever(args.seed), text, config["train"], rng)
+    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), forever(args.seed, config["train"]["dialogues"], args.cache, log), text, config["train"], rng)
     held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 600, heldout=True)]
     checks = {"val": [(x, None) for x in human["val"]], "heldout": held}
     run(config, examples, checks, encoder, args, log)
@@ -215,7 +217,7 @@ def base_text(data_dir):
 
 SMOKE = dict(name="smoke", variant="relu2_subln", dim=64, n_layers=2, n_heads=2, n_kv_heads=1, head_dim=32, hidden_dim=128, vocab_size=640, seq_len=128,
              dropout=0.0, train=dict(batch_tokens=2048, lr=5e-3, lr2=2.5e-3, wd=0.1, warmup=20, embed_quant=["float", "t3"], resplit=[0.0, 0.0], text=0.0,
-                                     word_weight=0.25, reply_weight=0.5, human=0.0))
+                                     word_weight=0.25, reply_weight=0.5, human=0.0, dialogues=12000))
 SMOKE_STEPS, SMOKE_EXACT = 260, 0.5
 
 
@@ -223,10 +225,10 @@ def smoke(args, log):
     """A tiny model on generated dialogues alone: held-out phrasings have to be understood better than any table of answers could."""
     args.steps, args.minutes, args.check_every, args.log_every = SMOKE_STEPS, None, 10**9, 20
     args.out = args.out or "/tmp/tritkit-smoke-assistant"
-    tok = vocabulary([], 1, SMOKE["vocab_size"])
+    tok = vocabulary([], 1, SMOKE["vocab_size"], 3000)
     encoder = turns.Encoder(tok)
     rng = random.Random(args.seed)
-    examples = mix.Examples(encoder, None, forever(args.seed), [], SMOKE["train"], rng)
+    examples = mix.Examples(encoder, None, forever(args.seed, SMOKE["train"]["dialogues"], None, log), [], SMOKE["train"], rng)
     held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 300, heldout=True)]
     _, history = run(SMOKE, examples, {"heldout": held}, encoder, args, log)
     right, n = (sum(v[i] for k, v in history[-1]["heldout"].items() if k in SAYS) for i in (0, 1))
@@ -238,11 +240,24 @@ def smoke(args, log):
 SAYS = ("call", "none", "decline", "ask", "say", "confirm")
 
 
-def forever(seed):
-    """Dialogues without end."""
+def forever(seed, count, cache, log):
+    """`count` dialogues, in another order each time, without end. They take a millisecond each: `cache` (a folder) keeps them."""
+    path = pathlib.Path(cache or ".") / f"dialogues-{seed}-{count}.pickle"
+    if cache and path.is_file():
+        pool = pickle.loads(path.read_bytes())
+    else:
+        pool, start = [], time.time()
+        for x in dialogues.generate(seed, count):
+            pool.append(x)
+            if len(pool) % 20000 == 0:
+                log(f"{len(pool)} of {count} dialogues, {len(pool) / (time.time() - start):.0f} a second")
+        if cache:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pickle.dumps(pool))
+    rng = random.Random(seed)
     while True:
-        yield from dialogues.generate(seed, 100000)
-        seed += 1000
+        rng.shuffle(pool)
+        yield from pool
 
 
 if __name__ == "__main__":

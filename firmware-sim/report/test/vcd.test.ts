@@ -4,7 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { Lines } from "../lines.ts";
 import { Vcd } from "../vcd.ts";
+import { Window } from "../window.ts";
 import { readVcd } from "./vcd_reader.ts";
 
 function sample(): Vcd {
@@ -104,4 +106,24 @@ describe("VCD", () => {
       rmSync(folder, { recursive: true });
     }
   });
+});
+
+it("a pin's pulses are a duty of 16 bits, unknown before and behind", () => {
+  const window = new Window({ from: 0, length: 1000 });
+  const pulses = [
+    { at: 100, pin: 15, duty: 26214, hz: 1000 },
+    { at: 200, pin: 15, duty: 65535, hz: 1000 },
+  ];
+  const text = window.text("pico", new Lines(), { pins: [{ at: 300, pin: 15, level: 0 }], pulses });
+  const { widths, values, changes } = readVcd(text ?? "");
+  assert.equal(widths.get("pins.duty15"), 16);
+  assert.equal(values.get("pins.duty15"), "x");
+  assert.deepEqual(
+    changes.filter(({ name }) => name === "pins.duty15").map(({ at, value }) => [at, value]),
+    [
+      [100_000, (26214).toString(2)],
+      [200_000, (65535).toString(2)],
+      [300_000, "x"],
+    ],
+  );
 });

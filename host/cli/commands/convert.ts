@@ -1,5 +1,11 @@
 import { listBoards, loadBoard } from "../../assets.ts";
-import { convert as convertModel, EMBED_PACKINGS, type EmbedPacking, type WriteProgress } from "../../convert/index.ts";
+import {
+  type ConvertReport,
+  convert as convertModel,
+  EMBED_PACKINGS,
+  type EmbedPacking,
+  type WriteProgress,
+} from "../../convert/index.ts";
 import { adviceText, fitText } from "../../fits/fit.ts";
 import { fitsFile } from "../../fits/fits.ts";
 import { type Command, usage } from "../command.ts";
@@ -26,6 +32,11 @@ export const convert: Command = {
       type: "string",
       value: "PACKING",
       help: `how embedding and output head are stored: ${Object.keys(EMBED_PACKINGS).join(", ")} (default auto: by their weights)`,
+    },
+    tools: {
+      type: "string",
+      value: "FILE",
+      help: "tools.json of an assistant (default: the one beside the source; docs/tools.md)",
     },
     text: {
       type: "string",
@@ -58,6 +69,7 @@ export const convert: Command = {
       board: boardName,
       context,
       ...source,
+      tools: args.text("tools"),
       embedPacking: embed as EmbedPacking | undefined,
       signal,
       onProgress: (progress) => lines.update(progress),
@@ -68,6 +80,7 @@ export const convert: Command = {
     out.info(`model  ${image.name}  ${image.architecture}`);
     const bits = `${image.ternary_bits_per_weight.toFixed(2)} bits, ${image.bits_per_weight.toFixed(2)} over all`;
     out.info(`weights  ${image.ternary_weights.toLocaleString("en")} ternary at ${bits}`);
+    if (image.assistant !== null) out.info(`assistant  ${assistantText(image.assistant)}`);
     for (const { tensor, relativeError } of report.quantised) {
       out.info(`quantised  ${tensor}: ${(100 * relativeError).toFixed(2)} % root mean square error`);
     }
@@ -88,6 +101,13 @@ export const convert: Command = {
     return 0;
   },
 };
+
+/** "13 tools, 3156 bytes; asks below a margin of 1.5" */
+function assistantText({ tools, tools_bytes, gate }: NonNullable<ConvertReport["image"]["assistant"]>): string {
+  const list = tools?.tools;
+  const what = Array.isArray(list) ? `${list.length} tools, ${tools_bytes} bytes` : "no tools";
+  return `${what}; asks below a margin of ${gate.toFixed(2)}`;
+}
 
 /** A line for each phase, one after the other: redrawn while it lasts, then what it came to. */
 class PhaseLines {

@@ -7,6 +7,7 @@ import { SAMPLING_OPTIONS, samplingFrom, talk } from "../chat_view.ts";
 import type { Command } from "../command.ts";
 import { flashWithProgress } from "../flash_view.ts";
 import { readModel } from "../model_file.ts";
+import { SENSOR_OPTION, sensorsFrom, showPins } from "../pins_view.ts";
 import { bytesText } from "../progress.ts";
 import { openBench, recordable, type SimBench } from "../sim_bench.ts";
 import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
@@ -22,6 +23,7 @@ export const demo: Command = {
   options: {
     board: { type: "string", short: "b", value: "NAME", help: "default rp2040-pico; `tritkit boards` lists them" },
     model: { type: "string", short: "m", value: "NAME", help: `a bundled model or a .trit file (default ${MODEL})` },
+    sensor: SENSOR_OPTION,
     ...SAMPLING_OPTIONS,
     ...REPORT_OPTIONS,
   },
@@ -34,6 +36,7 @@ export const demo: Command = {
     const scripted = stdin.isTTY !== true || out.json ? SCRIPT : undefined;
     const typed = (args.text("prompt") ?? scripted) === undefined;
     const sampling = recordable(samplingFrom(context), recorder !== undefined && !typed);
+    const sensors = sensorsFrom(args);
     const board = await loadBoard(args.text("board") ?? "rp2040-pico");
     const name = args.text("model") ?? MODEL;
     const bytes = await readModel(name);
@@ -47,6 +50,7 @@ export const demo: Command = {
     );
     const talkWith = async ({ transport }: SimBench): Promise<number> => {
       const device = await Device.connect(transport, { signal });
+      const blind = showPins(out, transport);
       try {
         await flashWithProgress(out, device, bytes, { signal });
         const { arena, context: positions, model } = device.hello;
@@ -66,10 +70,11 @@ export const demo: Command = {
           scripted,
         );
       } finally {
+        blind();
         await device.close();
       }
     };
-    const bench = await openBench(board.name, { seed: 1, recorder }, typed);
+    const bench = await openBench(board.name, { seed: 1, sensors, recorder }, typed);
     try {
       return await bench.run(() => talkWith(bench));
     } finally {

@@ -17,9 +17,10 @@ import { report } from "./report.ts";
 import { reset } from "./reset.ts";
 import { run } from "./run.ts";
 import { sim } from "./sim.ts";
+import { tools } from "./tools.ts";
 
 export const COMMANDS: readonly Command[] = [
   ...[demo, boards, devices, doctor],
-  ...[convert, inspect, fits, flash, chat, run, evaluateCommand],
+  ...[convert, inspect, fits, flash, chat, run, evaluateCommand, tools],
   ...[sim, models, reset, monitor, bench, report],
 ];

@@ -6,6 +6,7 @@ import {
   FAULT_KINDS,
   type Fault,
   FaultPanel,
+  onPins,
   parseFault,
   type Running,
   serveSim,
@@ -13,6 +14,7 @@ import {
   translated,
 } from "../../transports/sim.ts";
 import { type Arguments, type Command, usage } from "../command.ts";
+import { SENSOR_OPTION, sensorsFrom, showPins } from "../pins_view.ts";
 import { bytesText } from "../progress.ts";
 import { controlBoard } from "../sim_control.ts";
 import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
@@ -44,6 +46,7 @@ export const sim: Command = {
     protect: { type: "boolean", help: "with --boot: the chip is protected against reading" },
     speed: { type: "string", value: "1|max", help: "1: real time; max: as fast as this machine can (default)" },
     seed: { type: "string", value: "N", help: "of the board's random numbers (default 0)" },
+    sensor: SENSOR_OPTION,
     fault: {
       type: "string",
       value: "KIND",
@@ -56,6 +59,7 @@ export const sim: Command = {
   examples: [
     "tritkit sim --board rp2040-pico --port pty --flash board.bin",
     "tritkit sim --port tcp:7000",
+    "tritkit sim --port tcp:7000 --sensor 0=24000 --json",
     "tritkit sim --board stm32f405 --boot rom --flash chip.bin",
     "tritkit sim --script examples/scenarios/first-chat.json --junit report.xml",
     "tritkit sim --port tcp:7000 --flash board.bin --fault uart-noise:per=300",
@@ -67,6 +71,7 @@ export const sim: Command = {
     const speed = args.text("speed") ?? "max";
     if (speed !== "1" && speed !== "max") throw usage(`--speed is 1 or max, not "${speed}".`);
     const faults = args.all("fault").map(faultFrom);
+    const sensors = sensorsFrom(args);
     if (args.given("script")) return runScripts(context);
     for (const option of ["junit", "baseline", "update"])
       if (args.given(option)) throw usage(`--${option} is for --script, which is missing.`);
@@ -102,6 +107,7 @@ export const sim: Command = {
       },
       speed: speed === "1" ? 1 : "max",
       seed: args.integer("seed", 0),
+      sensors,
       onOff: (error) => wentOff(error),
     });
     const panel = new FaultPanel(running.sim);
@@ -123,9 +129,15 @@ export const sim: Command = {
       out.event({ event: "fault", board: board.name, fault });
       out.info(`fault  ${fault}`);
     }
+    for (const [channel, raw] of sensors) {
+      out.event({ event: "sensor", board: board.name, channel, raw });
+      out.info(`sensor ${channel} reads ${raw}`);
+    }
+    const blind = showPins(out, { onPins: (listener) => onPins(running.sim, listener) }, false);
     const letGo = controlBoard(context, running, panel);
     const end = await ended;
     letGo();
+    blind();
     await served.close();
     running.close();
     // Behind the ^C that the terminal shows.

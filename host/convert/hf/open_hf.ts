@@ -12,6 +12,7 @@ import { checkModelConfig } from "../plan.ts";
 import { readTextIfThere } from "../source_files.ts";
 import { directoryModelName } from "../source_name.ts";
 import { readTokenizer } from "../tokenizer/read_tokenizer.ts";
+import { readAssistant } from "./assistant.ts";
 import { readChat } from "./chat.ts";
 import { readSpecials } from "./config.ts";
 import { valuesOf } from "./experts.ts";
@@ -53,6 +54,7 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
       notes.push("A context starts with bos: the tokenizer's files do not say otherwise.");
     const addBos = specials.bos >= 0 && (typeof saysBos === "boolean" ? saysBos : true);
     const chat = await readChat(directory, tokenizerConfig, imported);
+    const assistant = await readAssistant(directory, json, imported);
     const stop = withStops(specials, chat.stop);
     const config: ModelConfig = { ...shape, ...specials, stop, addBos };
     const dropped = listDropped(tensors, family, shape);
@@ -63,6 +65,7 @@ export async function openHf(source: string, options: OpenOptions = {}): Promise
       config,
       tokenizer: imported.tokenizer,
       chat: chat.chat,
+      assistant,
       meta: { source: "Hugging Face", model_type: json.text("model_type") },
       dropped,
       notes: [...notes, ...chat.notes],

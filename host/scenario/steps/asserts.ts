@@ -9,6 +9,7 @@ import { modelBytes, recordBytes } from "../model.ts";
 import type { Scenario } from "../read.ts";
 import type { Metric } from "../rules.ts";
 import { pinOf } from "./board.ts";
+import { hasLevel, hasPulse, stateText, wantedPulse, wantedText } from "./pins.ts";
 import type { Action } from "./step.ts";
 
 export const ASSERT_STEPS: Readonly<Record<string, Action>> = {
@@ -35,10 +36,16 @@ export const ASSERT_STEPS: Readonly<Record<string, Action>> = {
     return shown;
   },
   async assert_pin({ bench }, { number, option }) {
-    const level = bench.sim.gpio.level(pinOf(bench, number));
-    const wanted = option<0 | 1 | null>("level") ?? null;
-    if (level !== wanted) throw missed(`Pin ${number} is ${levelText(level)}, not ${levelText(wanted)}`);
+    const wanted = { level: option<0 | 1 | null>("level") ?? null };
+    if (!hasLevel(bench, pinOf(bench, number), wanted))
+      throw missed(`Pin ${number} is ${stateText(bench, number)}, not ${wantedText(wanted)}`);
     return "";
+  },
+  async assert_pwm({ bench }, { number, option }) {
+    const wanted = wantedPulse(option);
+    if (!hasPulse(bench, pinOf(bench, number), wanted))
+      throw missed(`Pin ${number} is ${stateText(bench, number)}, not ${wantedText(wanted)}`);
+    return stateText(bench, number);
   },
   async assert_flash({ bench }, { text, option }) {
     const { flash } = bench.sim;
@@ -92,10 +99,6 @@ function baselineGoal(baseline: Baseline | null, { name }: Scenario, key: string
 
 function figure(value: number): string {
   return String(Math.round(value * 1000) / 1000);
-}
-
-function levelText(level: 0 | 1 | null): string {
-  return level === null ? "floating" : level === 1 ? "high" : "low";
 }
 
 function missed(what: string): TritkitError {

@@ -1,4 +1,5 @@
 // Steps on the board: power, buttons, pins, sensors, faults; and time.
+import { channelTrouble } from "../../../boards/pins.ts";
 import { TritkitError } from "../../errors.ts";
 import { parseFault } from "../../transports/sim.ts";
 import type { Bench } from "../bench.ts";
@@ -42,10 +43,9 @@ export const BOARD_STEPS: Readonly<Record<string, Action>> = {
     return "";
   },
   async sensor({ bench }, { number, option }) {
-    const { adc, board } = bench.sim;
-    if (number >= adc.channels)
-      throw new TritkitError("E_STEP_NO_PIN", `${board.name} has ${adc.channels} ADC channels, from 0 on.`);
-    adc.set(number, option<number>("value") ?? 0);
+    const trouble = channelTrouble(bench.board, number);
+    if (trouble !== null) throw new TritkitError("E_STEP_NO_PIN", `${trouble}.`);
+    bench.sim.adc.set(number, option<number>("value") ?? 0);
     return "";
   },
   async fault({ bench }, { text }) {

@@ -111,6 +111,7 @@ export async function writeSyntheticImage(
     context: 0,
     headActMax: chooseHeadActMax(shape.dim),
     residualFrac: chooseResidualFrac(1),
+    assistant: null,
     packing: () => PACK_INT8,
     signal,
   });

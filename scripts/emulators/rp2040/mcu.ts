@@ -114,7 +114,8 @@ export class Mcu extends RP2040 {
     this.time = time;
     this.clkSys = ROSC_HZ;
     time.connect(this.core);
-    // Of PWM and SysTick, which are not used: they come due at once, again and again.
+    this.pwm.reset(); // its pins are outputs from here on
+    // Of PWM and SysTick, which nothing has started: they come due at once, again and again.
     time.clear();
     this.addClockListener((hz) => time.setHz(hz));
     this.#flash = flash;

@@ -153,11 +153,8 @@ int32_t board_flash_program(uint32_t offset, const uint8_t *from, uint32_t bytes
 
 /* ---- The rest ---- */
 
-/* Flash and PSRAM (26 to 37), UART0 (43, 44), USB (19, 20): datasheet of the ESP32-S3-WROOM-1, from memory. */
-static bool pin_taken(int32_t pin) { return (pin >= 26 && pin <= 37) || pin == 43 || pin == 44 || pin == 19 || pin == 20; }
-
 int32_t board_gpio_write(int32_t pin, int32_t level) {
-  if (pin < 0 || pin >= BOARD_GPIO_PINS || !GPIO_IS_VALID_OUTPUT_GPIO(pin) || pin_taken(pin)) return HAL_EINVAL;
+  if (pin < 0 || pin >= BOARD_GPIO_PINS || !GPIO_IS_VALID_OUTPUT_GPIO(pin)) return HAL_EINVAL;
   const gpio_config_t output = {.pin_bit_mask = 1ull << pin, .mode = GPIO_MODE_OUTPUT};
   gpio_set_level((gpio_num_t)pin, level != 0);
   return gpio_config(&output) == ESP_OK ? 0 : HAL_EINVAL;
