@@ -34,7 +34,7 @@ export function assistantImage(image: Buffer, { table, base, gate = 0, textMax =
   if (table !== null) more.push([I.KIND_TOOLS, table]);
 
   const old = image.readUInt32LE(I.HDR_DIGESTS);
-  const places = more.map(([, bytes], i) =>
+  const places = more.map((_, i) =>
     more.slice(0, i).reduce((at, [, { length }]) => align(at + length, I.IMAGE_ALIGN), align(old, I.IMAGE_ALIGN)),
   );
   const end = places[places.length - 1] + more[more.length - 1][1].length;

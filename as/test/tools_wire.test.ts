@@ -265,8 +265,8 @@ describe("do", () => {
     assert.deepEqual(make(client, TEMPERATURE, T.VERB_GET), [TEMPERATURE, T.VERB_GET, T.CALL_DONE, 26000, 0, 0]);
     client.board.adc[0] = 0;
     assert.deepEqual(make(client, TEMPERATURE, T.VERB_GET).slice(2, 4), [T.CALL_DONE, -40000]);
-    assert.deepEqual(make(client, LAMP, T.VERB_SET, 100001).slice(2, 4), [T.CALL_RANGE, null]);
-    assert.deepEqual(make(client, LAMP, T.VERB_SET, -1).slice(2, 4), [T.CALL_RANGE, null]);
+    assert.deepEqual(make(client, LAMP, T.VERB_SET, 100001).slice(2, 4), [T.CALL_RANGE, 100001]);
+    assert.deepEqual(make(client, LAMP, T.VERB_SET, -1).slice(2, 4), [T.CALL_RANGE, -1]);
     assert.deepEqual(make(client, PUMP, T.VERB_SET, 0).slice(2, 4), [T.CALL_CANNOT, null]);
     assert.deepEqual(make(client, 99, T.VERB_ON).slice(2, 4), [T.CALL_NO_TOOL, null]);
     assert.deepEqual(make(client, T.TOOL_EVERY, T.VERB_OFF), [T.TOOL_EVERY, T.VERB_OFF, T.CALL_DONE, null, 0, 0]);
