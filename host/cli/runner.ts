@@ -13,6 +13,7 @@ import { CONTEXT_OPTION, contextFrom, existing, explained, holdsSource } from ".
 import type { Output } from "./output.ts";
 import { ProgressLine } from "./progress.ts";
 import { SOURCE_OPTIONS, sourceOptions } from "./source_options.ts";
+import { readToolsFile } from "./tools_file.ts";
 
 const ENGINE_OPTION: OptionSpec = {
   type: "string",
@@ -80,12 +81,15 @@ function refuse(args: Arguments, options: Record<string, OptionSpec>, engine: st
 }
 
 async function openInteger(file: string, kind: EngineKind, { args, out, signal }: Context): Promise<Runner> {
+  const path = args.text("tools");
+  const tools = path === undefined ? undefined : (await readToolsFile(path)).file;
   const progress = slowly(new ProgressLine(out, "load"));
   const engine = await Engine.openFile(file, {
     context: ({ seqLen }) => contextFrom(args, seqLen),
     engine: kind,
     threads: args.given("threads") ? args.integer("threads", 1, 1, THREADS_MAX) : undefined,
     cache: args.flag("cache"),
+    tools,
     signal,
     onProgress: (done, total) => progress.update(done, total),
     onNote: (note) => out.info(note),

@@ -1,4 +1,6 @@
 // How tools and their calls look: a table for people, one line for each call, events for programs.
+import type { Device } from "../device/device.ts";
+import { deviceTools } from "../device/tools.ts";
 import type { Answer } from "../generation.ts";
 import { type ToolCall, valueText } from "../tools/call.ts";
 import { hasArgument, toolsJson } from "../tools/json.ts";
@@ -9,6 +11,14 @@ import { table } from "./table.ts";
 /** "lamp, fan, heater" */
 export function toolNames({ tools }: ToolTable): string {
   return tools.map(({ name }) => name).join(", ");
+}
+
+/** What an assistant's user can talk about; nothing of another model. */
+export async function tellTools(out: Output, device: Device): Promise<void> {
+  if (device.hello.tools === null) return;
+  const { table, dryRun } = await deviceTools(device);
+  const names = table === null ? "none: `tritkit tools set` gives it some" : toolNames(table);
+  out.info(`tools  ${names}${dryRun ? "   dry run: no pin is driven" : ""}`);
 }
 
 /** A row for each tool. */
