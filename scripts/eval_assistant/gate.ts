@@ -4,9 +4,8 @@
  * call back, and opened on the board by clearing the word's bits in flash, as any program operation does.
  */
 import type { SimBoard } from "../../firmware-sim/sim_board.ts";
-import { blockDigest } from "../../host/image/digest.ts";
+import { blockDigest, sha256 } from "../../host/image/digest.ts";
 import { readImage } from "../../host/image/reader.ts";
-import { sha256 } from "../../host/image/digest.ts";
 import {
   DIGEST_BYTES,
   HDR_BYTES,
@@ -15,7 +14,7 @@ import {
   TRAILER_BYTES,
   TRL_SHA256,
 } from "../../spec/image.ts";
-import { ASSISTANT_BASE, ASSISTANT_GATE } from "../../spec/tools.ts";
+import { ASSISTANT_BASE, ASSISTANT_GATE, ASSISTANT_TEXT_MAX } from "../../spec/tools.ts";
 
 /** No margin reaches it. */
 export const GATE_CLOSED = 0xffffffff;
@@ -42,11 +41,19 @@ export function baseOf(image: Uint8Array): number {
   return view(image).getUint32(assistantAt(image) + ASSISTANT_BASE, true);
 }
 
-/** A copy with another gate, whose digests are right. */
-export function withGate(image: Uint8Array, gate: number): Uint8Array<ArrayBuffer> {
+/**
+ * A copy with another gate, whose digests are right.
+ * @param gate 1/65536
+ * @param textMax most tokens of text in an answer; left out: as it is
+ */
+export function withAssistant(
+  image: Uint8Array,
+  { gate, textMax }: { gate: number; textMax?: number },
+): Uint8Array<ArrayBuffer> {
   const copy = Uint8Array.from(image);
-  const at = assistantAt(image) + ASSISTANT_GATE;
-  view(copy).setUint32(at, gate, true);
+  const at = assistantAt(image);
+  view(copy).setUint32(at + ASSISTANT_GATE, gate, true);
+  if (textMax !== undefined) view(copy).setUint32(at + ASSISTANT_TEXT_MAX, textMax, true);
   const { digestOffset } = readImage(image, { verify: false }).header;
   const block = Math.floor(at / IMAGE_BLOCK_BYTES);
   copy.set(blockDigest(copy, block), digestOffset + block * DIGEST_BYTES);

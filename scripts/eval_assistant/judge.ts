@@ -82,7 +82,7 @@ function isWanted(want: WantedCall, told: ToldCall, said: SaidCall, tools: reado
   const tool = tools[index];
   if (want.verb === "set") {
     const inside = want.value !== null && want.value >= tool.min && want.value <= tool.max;
-    return inside ? isMade(told) && told.value === want.value : told.rc === CALL_RANGE;
+    return told.value === want.value && (inside ? isMade(told) : told.rc === CALL_RANGE);
   }
   if ((want.value !== null) !== (said.slot !== null)) return false;
   const by = (want.value ?? tool.step) * (want.verb === "up" ? 1 : -1);

@@ -15,7 +15,7 @@ import { VERB_SET } from "../../spec/tools.ts";
 import { saidCalls } from "./answer.ts";
 import { AssistantBoard, type Turn } from "./assistant_board.ts";
 import type { Example } from "./examples.ts";
-import { baseOf, GATE_CLOSED, openGate, withGate } from "./gate.ts";
+import { baseOf, GATE_CLOSED, openGate, withAssistant } from "./gate.ts";
 import { previousKey, sentencesFor, slotOf } from "./previous.ts";
 
 /** Where examples begin. */
@@ -51,9 +51,9 @@ export class Stage {
     this.#flashed = board.snapshot();
   }
 
-  /** @param image of an assistant, with any gate */
+  /** @param image of an assistant, with any gate; what it says in words is cut off */
   static async open(image: Uint8Array): Promise<Stage> {
-    const closed = withGate(image, GATE_CLOSED);
+    const closed = withAssistant(image, { gate: GATE_CLOSED, textMax: 1 });
     return new Stage(await AssistantBoard.open(closed), closed);
   }
 
