@@ -1,14 +1,7 @@
 /** An answer's ids, told apart: which special tokens stand in it (spec/TOOLS.md, "Decoding"). */
-import {
-  TOK_ALL,
-  TOK_CALL,
-  TOK_KIND,
-  TOK_SLOT,
-  TOK_VERB,
-  TOOL_TOKENS,
-  VERBS,
-} from "../../spec/tools.ts";
+
 import { TOKEN_NAMES } from "../../host/tools/names.ts";
+import { TOK_ALL, TOK_CALL, TOK_KIND, TOK_SLOT, TOK_VERB, TOOL_TOKENS, VERBS } from "../../spec/tools.ts";
 
 /** A call as the model said it. */
 export interface SaidCall {

@@ -1,14 +1,11 @@
 /**
- * The device build with an assistant, on a simulated board whose computing takes no time: flashed once, then asked as often as one likes. State is put back
+ * The device build with an assistant, on a simulated board whose computing takes no time: its flash holds the image, it is asked as often as one likes. State is put back
  * by snapshots, so that no prompt knows of the one before.
  */
 import { SimBoard, type SimBoardOptions } from "../../firmware-sim/sim_board.ts";
 import type { Snapshot } from "../../firmware-sim/snapshot.ts";
 import { loadBoard, loadDeviceWasm } from "../../host/assets.ts";
-import { Device } from "../../host/device/device.ts";
-import { flashModel } from "../../host/device/flasher.ts";
-import { Drive } from "../../host/transports/sim.ts";
-import { openDriven } from "../../host/transports/sim_driven.ts";
+import { partitionWith } from "../../host/fits/speed.ts";
 import { GEN_DONE, TK_GEN, TK_HELLO, TK_NEXT, TK_TOOLS, TOOLS_PIECE, WHY_ERROR } from "../../spec/wire.ts";
 import { BoardLine } from "./wire.ts";
 
@@ -42,8 +39,6 @@ export interface TurnOptions {
 const PROMPT_PIECE = 768;
 /** Four calls of four tokens and the end. */
 const CALLS_TOKENS = 17;
-/** Simulated ns in which flashing is done. */
-const FLASHING = 3600e9;
 
 export class AssistantBoard {
   readonly sim: SimBoard;
@@ -64,18 +59,12 @@ export class AssistantBoard {
     { board: name = "rp2040-pico", wasm }: { board?: string; wasm?: SimBoardOptions["wasm"] } = {},
   ): Promise<AssistantBoard> {
     const board = await loadBoard(name);
-    const sim = SimBoard.create({ board, wasm: wasm ?? (await loadDeviceWasm(board)) });
+    const sim = SimBoard.create({
+      board,
+      wasm: wasm ?? (await loadDeviceWasm(board)),
+      flash: partitionWith(image, board),
+    });
     sim.powerOn();
-    const drive = new Drive(sim);
-    const late = () => new Error(`${name} could not be flashed`);
-    const flashed = async () => {
-      const device = await Device.connect(openDriven(drive, board.uart.default_baud));
-      await flashModel(device, image);
-      await device.close();
-    };
-    await drive.settle(flashed(), FLASHING, late);
-    // As after power-on: whatever the link was.
-    sim.reset();
     const opened = new AssistantBoard(sim);
     if (opened.#line.read(TK_HELLO).tools === undefined) throw new Error("the image is no assistant");
     return opened;

@@ -1,5 +1,5 @@
 /** What the model card promises, each a share of examples of the test sets that nobody trained on. */
-import { type Row, rowOf, type Judged } from "./tally.ts";
+import { type Judged, type Row, rowOf } from "./tally.ts";
 
 export interface Claim {
   readonly what: string;

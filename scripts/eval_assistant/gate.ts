@@ -67,6 +67,7 @@ export function openGate(sim: SimBoard, image: Uint8Array): void {
   const { base, partition } = sim.board.flash;
   const start = base + partition.offset;
   const found = Buffer.from(sim.flashBus.read(start, partition.bytes)).indexOf(image.subarray(0, HDR_BYTES));
-  const code = found < 0 ? -1 : sim.flashBus.program(start + found + assistantAt(image) + ASSISTANT_GATE, new Uint8Array(4));
+  const code =
+    found < 0 ? -1 : sim.flashBus.program(start + found + assistantAt(image) + ASSISTANT_GATE, new Uint8Array(4));
   if (code !== 0) throw new Error(`the board's gate could not be opened (${code})`);
 }

@@ -65,7 +65,9 @@ export async function askAll(examples: readonly Example[], work: Work): Promise<
         else resolve();
       });
     });
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(work.threads, pieces.length)) }, (_, i) => run(i % 2 === 1)));
+  await Promise.all(
+    Array.from({ length: Math.max(1, Math.min(work.threads, pieces.length)) }, (_, i) => run(i % 2 === 1)),
+  );
   return answers;
 }
 

@@ -2,15 +2,18 @@
  * The turn before: sentences that lead to given calls. The model is asked with them until its answer is those calls, token for token, because only what it said
  * itself is *previous* to it (spec/TOOLS.md).
  */
+import type { Unit } from "../../host/tools/names.ts";
 import type { Tool } from "../../host/tools/tool.ts";
 import type { Example, PreviousCall } from "./examples.ts";
+
+const CLASS_OF: Record<Unit, string> = { percent: "p1", celsius: "d1", seconds: "t1" };
 
 /** The token's name of the slot that a call is to have; null: none. */
 export function slotOf(call: PreviousCall, tools: readonly Tool[]): string | null {
   if (call.slot !== null) return call.slot;
   if (call.tool === "all") return null;
   const tool = tools.find(({ name }) => name === call.tool);
-  if (call.value !== null) return { percent: "p1", celsius: "d1", seconds: "t1" }[tool?.unit ?? ""] ?? "n1";
+  if (call.value !== null) return tool?.unit == null ? "n1" : CLASS_OF[tool.unit];
   return call.seconds > 0 ? "t1" : null;
 }
 
@@ -34,22 +37,16 @@ function waysOf(call: PreviousCall, tools: readonly Tool[]): string[] {
   const names = tool === undefined ? ["everything", "all devices"] : tool.aliases.slice(0, 4);
   const value = valueText(call, tool);
   const time = call.seconds > 0 ? ` for ${timeText(call.seconds)}` : "";
-  return names.flatMap((name) => {
-    switch (call.verb) {
-      case "on":
-        return [`turn on the ${name}${time}`, `switch the ${name} on${time}`, `please turn the ${name} on${time}`];
-      case "off":
-        return [`turn off the ${name}${time}`, `switch the ${name} off${time}`, `cancel the ${name}`];
-      case "set":
-        return [`set the ${name} to ${value}`, `set the ${name} for ${value}`, `put the ${name} at ${value}`];
-      case "up":
-        return ["turn up", "increase", "raise"].map((verb) => `${verb} the ${name}${value === "" ? "" : ` by ${value}`}`);
-      case "down":
-        return ["turn down", "decrease", "lower"].map((verb) => `${verb} the ${name}${value === "" ? "" : ` by ${value}`}`);
-      case "get":
-        return [`what is the ${name}`, `what is the ${name} now`, `read the ${name}`, `is the ${name} on`];
-    }
-  });
+  const by = value === "" ? "" : ` by ${value}`;
+  const forms: Record<PreviousCall["verb"], (name: string) => string[]> = {
+    on: (name) => [`turn on the ${name}${time}`, `switch the ${name} on${time}`, `please turn the ${name} on${time}`],
+    off: (name) => [`turn off the ${name}${time}`, `switch the ${name} off${time}`, `cancel the ${name}`],
+    set: (name) => [`set the ${name} to ${value}`, `set the ${name} for ${value}`, `put the ${name} at ${value}`],
+    up: (name) => ["turn up", "increase", "raise"].map((verb) => `${verb} the ${name}${by}`),
+    down: (name) => ["turn down", "decrease", "lower"].map((verb) => `${verb} the ${name}${by}`),
+    get: (name) => [`what is the ${name}`, `what is the ${name} now`, `read the ${name}`, `is the ${name} on`],
+  };
+  return names.flatMap(forms[call.verb]);
 }
 
 /** The value as one says it when its slot is to be of that class. */

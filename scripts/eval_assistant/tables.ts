@@ -1,7 +1,7 @@
 /** An evaluation as Markdown: for the model card, and, as it is, for people at a terminal. */
 import type { Evaluation } from "./evaluation.ts";
-import type { Latency } from "./latency.ts";
 import { OUTCOMES } from "./judge.ts";
+import type { Latency } from "./latency.ts";
 import { type Matrix, type Row, shares } from "./tally.ts";
 
 const percent = (part: number, whole: number): string => (whole === 0 ? "-" : `${((100 * part) / whole).toFixed(1)} %`);
@@ -10,7 +10,8 @@ const percent = (part: number, whole: number): string => (whole === 0 ? "-" : `$
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i].length)));
-  const line = (row: readonly string[]): string => `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
   const rule = `|${widths.map((width, i) => (i === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
   return [line(cells[0]), rule, ...cells.slice(1).map(line)].join("\n");
 }
@@ -48,14 +49,18 @@ export function rowsTable(what: string, rows: readonly Row[]): string {
 export function matrixTable({ names, counts }: Matrix): string {
   return table(
     ["wanted, and said", ...names],
-    counts.map((row, i) => [names[i], ...row.map((count) => (count === 0 ? "" : String(count)))]).filter((row) => row.slice(1).some(Boolean)),
+    counts
+      .map((row, i) => [names[i], ...row.map((count) => (count === 0 ? "" : String(count)))])
+      .filter((row) => row.slice(1).some(Boolean)),
   );
 }
 
 export function confusionsTable({ confusions }: Evaluation, most: number): string {
   return table(
     ["wanted", "said", "times", "for example"],
-    confusions.slice(0, most).map(({ wanted, got, times, texts }) => [wanted, got, String(times), texts[0].slice(0, 80)]),
+    confusions
+      .slice(0, most)
+      .map(({ wanted, got, times, texts }) => [wanted, got, String(times), texts[0].slice(0, 80)]),
   );
 }
 
@@ -65,7 +70,9 @@ export function gatesTable({ gates, model }: Evaluation): string {
     gates.map((row) => {
       const share = shares(row);
       const mark = row.gate === model.gate ? " (the image's)" : "";
-      return [`${row.gate}${mark}`, ...OUTCOMES.map((name) => `${row[name]}, ${(100 * share[name]).toFixed(1)} %`)].map(String);
+      return [`${row.gate}${mark}`, ...OUTCOMES.map((name) => `${row[name]}, ${(100 * share[name]).toFixed(1)} %`)].map(
+        String,
+      );
     }),
   );
 }

@@ -48,8 +48,7 @@ export function rowOf(name: string, judged: readonly Judged[], gate: number): Ro
 /** A row for each name, in the order of the names. */
 export function rowsBy(judged: readonly Judged[], gate: number, namesOf: (one: Judged) => readonly string[]): Row[] {
   const groups = new Map<string, Judged[]>();
-  for (const one of judged)
-    for (const name of namesOf(one)) groups.set(name, [...(groups.get(name) ?? []), one]);
+  for (const one of judged) for (const name of namesOf(one)) groups.set(name, [...(groups.get(name) ?? []), one]);
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, group]) => rowOf(name, group, gate));
 }
 
@@ -83,7 +82,9 @@ const CLASSES = ["on", "off", "set", "up", "down", "get", "two", "more", "confir
 export function matrixOf(judged: readonly Judged[]): Matrix {
   const pairs = judged.map((one) => [wantedClass(one.example), gotClass(one)] as const);
   const seen = new Set(pairs.flat());
-  const names = [...CLASSES, ...[...seen].filter((name) => !CLASSES.includes(name)).sort()].filter((name) => seen.has(name));
+  const names = [...CLASSES, ...[...seen].filter((name) => !CLASSES.includes(name)).sort()].filter((name) =>
+    seen.has(name),
+  );
   const counts = names.map(() => names.map(() => 0));
   for (const [wanted, got] of pairs) counts[names.indexOf(wanted)][names.indexOf(got)]++;
   return { names, counts };
@@ -95,7 +96,8 @@ export function confusionsOf(judged: readonly Judged[]): Confusion[] {
   for (const { example, verdict } of judged) {
     if (verdict?.exact) continue;
     const wanted = verdict?.wanted ?? "";
-    const got = verdict === null ? "(the turn before failed)" : verdict.got === wanted ? `${wanted}, otherwise` : verdict.got;
+    const got =
+      verdict === null ? "(the turn before failed)" : verdict.got === wanted ? `${wanted}, otherwise` : verdict.got;
     const key = `${wanted} > ${got}`;
     const entry = found.get(key) ?? { wanted, got, texts: [] };
     entry.texts.push(example.text);
