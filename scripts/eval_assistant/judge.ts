@@ -45,7 +45,8 @@ export function judge(example: Example, turn: Turn, base: number, values: readon
   const now = [...values];
   const say = turn.say === null ? "nothing" : SAYS[turn.say];
   const isCall = example.say === "call";
-  // A confirmation makes calls that an answer before said.
+  // A confirmation makes calls that an answer before said: no gate holds them back.
+  const confirmed = say === "confirm" ? turn.calls : [];
   const told = say === "call" ? turn.calls : [];
   const open = new Set(example.calls.keys());
   let inOrder = told.length === example.calls.length;
@@ -60,10 +61,20 @@ export function judge(example: Example, turn: Turn, base: number, values: readon
   const exact = say === example.say && (!isCall || inOrder);
   return {
     exact,
-    wanted: isCall ? example.calls.map((call) => wantedLabel(call, tools)).join(" + ") : example.say,
+    wanted: wantedLabel(example),
     got: say === "call" ? told.map((call, i) => toldLabel(call, said[i], tools)).join(" + ") : say,
-    calls,
+    calls: [
+      ...calls,
+      ...confirmed.map((call) => ({ wanted: exact, possible: isMade(call), margin: Number.POSITIVE_INFINITY })),
+    ],
   };
+}
+
+/** "on light + off fan", "none". */
+export function wantedLabel({ say, calls, tools }: Example): string {
+  if (say !== "call") return say;
+  const kindOf = (tool: string): string => tools.tools.find(({ name }) => name === tool)?.kind ?? tool;
+  return calls.map(({ verb, tool }) => `${verb} ${kindOf(tool)}`).join(" + ");
 }
 
 /** What becomes of the user's words with a gate, in 1/65536. */
@@ -91,10 +102,6 @@ function isWanted(want: WantedCall, told: ToldCall, said: SaidCall, tools: reado
 
 function isMade({ rc }: ToldCall): boolean {
   return rc === CALL_DONE || rc === CALL_DRY;
-}
-
-function wantedLabel({ verb, tool }: WantedCall, tools: readonly Tool[]): string {
-  return `${verb} ${tools.find(({ name }) => name === tool)?.kind ?? tool}`;
 }
 
 function toldLabel({ verb, tool }: ToldCall, said: SaidCall, tools: readonly Tool[]): string {

@@ -1,6 +1,6 @@
 /** Verdicts counted: by set, by tag, by what was wanted; what was taken for what; what other gates would do. */
 import type { Example } from "./examples.ts";
-import { OUTCOMES, type Outcome, outcome, type Verdict } from "./judge.ts";
+import { OUTCOMES, type Outcome, outcome, type Verdict, wantedLabel } from "./judge.ts";
 
 /** An example and what became of it; verdict null: the turn before could not be brought about, which counts as wrong understanding. */
 export interface Judged {
@@ -95,7 +95,7 @@ export function confusionsOf(judged: readonly Judged[]): Confusion[] {
   const found = new Map<string, { wanted: string; got: string; texts: string[] }>();
   for (const { example, verdict } of judged) {
     if (verdict?.exact) continue;
-    const wanted = verdict?.wanted ?? "";
+    const wanted = verdict?.wanted ?? wantedLabel(example);
     const got =
       verdict === null ? "(the turn before failed)" : verdict.got === wanted ? `${wanted}, otherwise` : verdict.got;
     const key = `${wanted} > ${got}`;
