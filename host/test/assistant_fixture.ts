@@ -6,14 +6,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TOKEN_NAMES } from "../tools/names.ts";
 import {
+  f32,
   gainTensor,
   gridTensor,
   llamaConfig,
   llamaTensors,
   packedTensor,
-  f32,
-  SHAPE,
   type RawTensor,
+  SHAPE,
   writeDirectory,
 } from "./family_fixture.ts";
 import { byteTokenizer } from "./hf_fixture.ts";
@@ -53,7 +53,11 @@ export async function writeAssistant(directory: string, chain: Chain, options: A
     weight: nothing(rows, cols),
     weight_scale: { dtype: "F32", shape: [1], bytes: f32([1]) },
   });
-  const tensors = { ...llamaTensors(linear), ...chained(chain, vocab), "model.norm.weight": gainTensor(SHAPE.dim, () => 1) };
+  const tensors = {
+    ...llamaTensors(linear),
+    ...chained(chain, vocab),
+    "model.norm.weight": gainTensor(SHAPE.dim, () => 1),
+  };
   await writeDirectory(directory, config, tensors);
   const tokenizer = byteTokenizer() as { added_tokens: unknown[] };
   tokenizer.added_tokens.push(...tokens.map((content, i) => ({ id: FIRST + i, content, special: true })));
@@ -79,7 +83,7 @@ export function idOf(name: string): number {
   if (name === "eos") return EOS;
   const special = TOKEN_NAMES.indexOf(`<|${name}|>`);
   if (special >= 0) return FIRST + special;
-  if (name.length === 1 && name.charCodeAt(0) < 0x7f) return name.charCodeAt(0) - 33;
+  if (name.length === 1 && name.charCodeAt(0) < 0x7f) return name.charCodeAt(0);
   throw new RangeError(`there is no token ${name}`);
 }
 
