@@ -89,7 +89,7 @@ import { join_heads } from "./model/attention.ts";
 import { attend_head } from "./model/attention_head.ts";
 import { choose_experts } from "./model/experts.ts";
 import { gated, sigmoid15 } from "./model/ffn.ts";
-import { forward, forward_batch, logits_of } from "./model/forward.ts";
+import { forward, forward_batch, logits_between, logits_of } from "./model/forward.ts";
 import { kv_scale } from "./model/kv.ts";
 import { apply, isqrt, mul_round_shift, round_shift64, scale_mul, scale_of } from "./model/numeric.ts";
 import { norm_quantise, normalise } from "./model/quantise.ts";
@@ -163,6 +163,7 @@ export {
   item_word,
   join_heads,
   kv_scale,
+  logits_between,
   logits_of,
   lut_build,
   lut_rows,

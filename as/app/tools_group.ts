@@ -62,7 +62,8 @@ class Source {
   // a table that comes in pieces
   len: u32;
   off: u32;
-  done: u32;
+  done: u32; // 1: it is in use
+  rc: u32; // why it is not
 }
 
 const source = changetype<Source>(memory.data(offsetof<Source>()));
@@ -166,16 +167,17 @@ function write_piece(): i32 {
   const n = want_len(F_D);
   const at = intake_at();
   if (!intake_is(INTAKE_TABLE)) s.len = 0;
-  const len = want_uint(F_LEN, s.len);
+  const len = want_uint(F_LEN, 0);
   if (fields_wrong() || len == 0 || n > <u32>TOOLS_PIECE || off > len || n > len - off)
     return reply_error(TK_RC_BAD_ARGUMENT);
-  if (off == 0 && (len != s.len || n > s.off || memory.compare(at, piece, n) != 0)) {
+  if (off == 0 && (len != s.len || n > s.off || s.rc != 0 || memory.compare(at, piece, n) != 0)) {
     if (len > <u32>TOOLS_MAX_BYTES || !tools_room(s.slot)) return reply_error(TK_RC_NO_ROOM);
     if (!generation_free()) return reply_error(TK_RC_BUSY);
     intake_take(INTAKE_TABLE);
     s.len = len;
     s.off = 0;
     s.done = 0;
+    s.rc = 0;
   }
   if (s.len == 0) s.off = 0;
   else if (len != s.len) return reply_error(TK_RC_BAD_ARGUMENT);
@@ -183,12 +185,11 @@ function write_piece(): i32 {
     memory.copy(at + off, piece, n);
     s.off += n;
     if (s.off == len) {
-      const rc = set(at, len);
-      if (rc != 0) s.len = 0;
-      if (rc != 0) return reply_error(rc);
+      s.rc = set(at, len);
       s.done = 1;
     }
   }
+  if (s.len != 0 && s.rc != 0) return reply_error(s.rc);
   put_key(K_OFF);
   put_uint(s.off);
   if (s.len != 0 && s.done != 0) {

@@ -108,3 +108,22 @@ test("a token or position out of range computes nothing", async () => {
     assert.equal(model.forward(id, position, 1), 0);
   assert.notEqual(model.forward(TINY.vocab - 1, 15, 1), 0);
 });
+
+for (const [name, changes] of SHAPES)
+  test(`logits of a few ids are those of all: ${name}`, async () => {
+    const random = new Random(SHAPES.findIndex(([other]) => other === name) + 300);
+    const shape = { ...TINY, ...changes };
+    const image = tinyImage(shape, random);
+    for (const engine of ENGINES.keys()) {
+      const model = await openTiny(image, engine);
+      const wanted = logits(model, 5, 0, shape.vocab);
+      const ranges = Array.from({ length: 6 }, () => [random.between(0, shape.vocab), random.between(0, shape.vocab)]);
+      for (const [a, b] of [[0, 1], [shape.vocab - 1, shape.vocab], [shape.vocab - 65, shape.vocab], ...ranges]) {
+        const [from, to] = [Math.min(a, b), Math.max(a, b)];
+        const at = model.logits_between(0, from, to) >>> 0;
+        const found = new Int32Array(model.memory.buffer, at, shape.vocab);
+        assert.deepEqual([...found.subarray(from, to)], wanted.slice(from, to), `${ENGINES[engine]}: ${from}..${to}`);
+        found.fill(-1);
+      }
+    }
+  });

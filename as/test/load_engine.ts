@@ -14,6 +14,7 @@ export interface EngineExports {
   forward(token: number, pos: number, wantLogits: number): number;
   forward_batch(tokens: number, n: number, pos: number): number;
   logits_of(i: number): number;
+  logits_between(i: number, from: number, to: number): number;
   team_open(size: number): number;
   team_size(): number;
   team_dismiss(): void;

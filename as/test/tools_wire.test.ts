@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { encode } from "cborg";
 import { ROOT } from "../../scripts/lib/root.mjs";
+import { assistantImage } from "../../spec/test/assistant_image.ts";
 import * as T from "../../spec/tools.ts";
 import * as W from "../../spec/wire.ts";
-import { assistantImage } from "./assistant_image.ts";
 import { type Body, Client } from "./client.ts";
 import { deviceWasm, FakeBoard, type FlashGeometry } from "./fake_board.ts";
 import { ALL_VERBS, DESK, type ToolEntry, toolsTable } from "./tools_table.ts";
@@ -202,6 +202,17 @@ test("what is no table is refused, and nothing changes", () => {
     "nothing of such a table came yet",
   );
   assert.equal(client.board.operations, operations);
+});
+
+test("a refusal that got lost is told again, and the table may be begun anew", () => {
+  const client = ready();
+  const damaged = Buffer.from(OTHER);
+  damaged[600] ^= 1;
+  assert.equal(rc(set(client, damaged)), W.TK_RC_CORRUPT);
+  const off = 512 * Math.floor((OTHER.length - 1) / 512);
+  const last = { off, len: OTHER.length, d: damaged.subarray(off) };
+  assert.equal(rc(tools(client, last)), W.TK_RC_CORRUPT);
+  assert.deepEqual(set(client, OTHER), { off: OTHER.length, ok: true });
 });
 
 test("an image that leaves no two sectors behind it keeps none, and says so", () => {

@@ -1,11 +1,17 @@
 /**
  * Random shapes on boards with a coprocessor: odd dimensions, heads with keys of their own and shared ones, experts, every packing of the head, matrices wider
- * than the unit's buffer, a unit of one vector and of eight, contexts of all lengths. The tokens are those of the engine in Node, which has no coprocessor.
+ * than the unit's buffer, a unit of one vector and of eight, contexts of all lengths, assistants (spec/TOOLS.md) that need some rows of the head only. The tokens are those of the engine in Node, which has no coprocessor.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Board } from "../../boards/board.ts";
+import { ROOT } from "../../scripts/lib/root.mjs";
+import { KIND_ASSISTANT, KIND_TOOLS } from "../../spec/image.ts";
 import { TRITS_PER_BYTE } from "../../spec/packing.ts";
+import { withSections } from "../../spec/test/with_sections.ts";
+import { ASSISTANT_V1 } from "../../spec/tools.ts";
 import { loadBoard } from "../assets.ts";
 import { buildImage, EMBED_PACKINGS, type EmbedPacking, type RandomOptions, randomModel } from "../convert/index.ts";
 import { generateOnDevice } from "../device/chat.ts";
@@ -19,6 +25,8 @@ const SEED = Number(process.env.TRITKIT_COPRO_SEED ?? 1);
 const PACKINGS = (Object.keys(EMBED_PACKINGS) as EmbedPacking[]).filter((packing) => packing !== "auto");
 const BOARD = await loadBoard("rp2040-pico+tgemv");
 const WASM = deviceWasm(BOARD);
+const [{ binary }] = JSON.parse(readFileSync(join(ROOT, "spec/vectors/tools.json"), "utf8"));
+const TABLE = new Uint8Array(Buffer.from(binary, "hex"));
 
 type Pick = <T>(...values: readonly T[]) => T;
 
@@ -41,22 +49,32 @@ function boardOf(pick: Pick): Board {
   return { ...BOARD, copro: { ...copro, ...unit } };
 }
 
+/** The model as an assistant: any of its tokens are the special ones. */
+function asAssistant(image: Uint8Array, base: number): Uint8Array {
+  return withSections(image, [
+    [KIND_ASSISTANT, new Uint8Array(Uint32Array.of(ASSISTANT_V1, base, 0, 5).buffer)],
+    [KIND_TOOLS, TABLE],
+  ]);
+}
+
 describe(`${CASES} random models on boards with a coprocessor`, () => {
   const random = seeded(SEED);
   const pick: Pick = (...values) => values[Math.floor(random() * values.length)];
   const wide: boolean[] = [];
   for (let i = 0; i < CASES; i++) {
     const board = boardOf(pick);
-    const shape = shapeOf(pick, SEED * 1000 + i);
+    const base = i % 3 === 2 ? pick(0, 51, 190) : null; // of an assistant's tokens
+    const shape = { ...shapeOf(pick, SEED * 1000 + i), ...(base === null ? {} : { seqLen: 128 }) };
     const embedPacking = pick(...PACKINGS);
-    const context = pick(0, 16, 40);
+    const context = base !== null ? 64 : pick(0, 16, 40);
     const prompt = "abracadabra, said the magician".slice(0, pick(1, 3, 9, 30));
     const temperature = pick(0, 0.9);
     const { slots, capacity } = board.copro ?? assert.fail();
     const widest = Math.max(shape.dim ?? 0, shape.hiddenDim ?? 0, (shape.nHeads ?? 0) * (shape.headDim ?? 0));
     wide.push(widest > TRITS_PER_BYTE * capacity);
-    it(`${slots} slots of ${capacity}, ${embedPacking}, context ${context}: ${JSON.stringify(shape)}`, async () => {
-      const { bytes: image } = await buildImage(randomModel(shape), { embedPacking });
+    it(`${slots} slots of ${capacity}, ${embedPacking},${base !== null ? ` tokens from ${base},` : ""} context ${context}: ${JSON.stringify(shape)}`, async () => {
+      const { bytes } = await buildImage(randomModel(shape), { embedPacking });
+      const image = base === null ? bytes : asAssistant(bytes, base);
       const sim = newBoard(board, WASM);
       const beats = () => sim.copro?.unit.state.totalPushes ?? 0;
       const tried = beats();

@@ -1,7 +1,8 @@
-"""Public data -> examples of the assistant: CLINC150, HWU64 and Home Assistant's sentences, as calls of the tools of home.json.
+"""Public data -> examples of the assistant: CLINC150, HWU64, Home Assistant's sentences and home-llm's, as calls of the tools of home.json.
 
     python3 datasets.py --data DIR                       counts by source and category
     python3 datasets.py --data DIR --out ../../assistant/eval   and the test and validation fixtures
+    python3 datasets.py --verify ../../assistant/eval    whether the fixtures' calls can be read from their texts
 
 `load(DIR)` gives {"train": [...], "val": [...], "test": {name: [...]}}. Each file's SHA-256 is checked (data.sha256.json). Texts that stand
 in a test (after case and punctuation) are removed from training and validation. examples/assistant/eval/README.md: what means what.
@@ -17,6 +18,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import home_assistant  # noqa: E402
+import home_llm  # noqa: E402
 import labels  # noqa: E402
 import turns  # noqa: E402
 import words  # noqa: E402
@@ -98,6 +100,7 @@ def collect(data):
     out = Collector()
     labellers = [clinc150(data, out), hwu64(data, out)]
     home_assistant.examples(data, out)
+    home_llm.examples(data, out)
     for which in labellers:
         if which.unused():
             raise ValueError(f"labels.json: not in the data: {which.unused()}")
@@ -122,6 +125,13 @@ def counts(examples, key):
     return table
 
 
+def alike(sets):
+    """{test: how many of its texts read the same as one of training, once tools and values are tokens}"""
+    read = lambda x: words.shown(words.read(x["text"], labels.TABLE).items)  # noqa: E731
+    known = {read(x) for x in sets["train"]}
+    return {name: sum(read(x) in known for x in examples) for name, examples in sets["test"].items()}
+
+
 def show(sets, out):
     rows = [("train", sets["train"]), ("val", sets["val"]), *sets["test"].items()]
     print(f"{'':28}{'all':>7}" + "".join(f"{c:>9}" for c in COLUMNS))
@@ -133,12 +143,14 @@ def show(sets, out):
                 continue
             print(f"{name + ' ' + source if source != name else name:28}{sum(c.values()):7}" + "".join(f"{c[k]:9}" for k in COLUMNS))
     print(f"the same text again: {out.duplicates}")
+    for name, n in alike(sets).items():
+        print(f"{name}: {n} read the same as a text of training, once tools and values are tokens")
     for (split, why), n in sorted(out.dropped.items()):
         print(f"left out of {split}: {n} {why}")
 
 
 def write(folder, name, examples):
-    lines = [json.dumps({k: v for k, v in x.items() if k != "reply"}, ensure_ascii=False) for x in examples]
+    lines = [json.dumps({k: v for k, v in x.items() if k != "reply" and v != []}, ensure_ascii=False) for x in examples]
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -153,12 +165,33 @@ def fixtures(sets, folder):
             write(folder, f"{name}.val.jsonl", [x for x in val if x["expect"]["say"] == "call"] + few)
 
 
+def verify(folder):
+    """Each call of the fixtures can be said in its text with its table, as words.py and home.json are now. -> number of examples"""
+    tables = {p.stem: words.Table(json.loads(p.read_text(encoding="utf-8"))) for p in sorted((folder / "../tools").glob("*.json"))}
+    done = 0
+    for path in sorted(folder.glob("*.jsonl")):
+        for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            x = json.loads(line)
+            table = tables[x["tools"]] if isinstance(x["tools"], str) else words.Table(x["tools"])
+            try:
+                turns.answer(x, words.read(x["text"], table), table, turns.before(x, table)[1])
+            except turns.Unsayable as e:
+                sys.exit(f"{path}:{n}: {e}: {x['text']!r}")
+            done += 1
+    return done
+
+
 if __name__ == "__main__":
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--data", required=True)
+    ap.add_argument("--data")
+    ap.add_argument("--verify", metavar="FOLDER", type=pathlib.Path, help="check fixtures, without data")
     ap.add_argument("--out", help="folder of the fixtures")
     ap.add_argument("--left-out", action="store_true", help="print each sentence that is left out")
     args = ap.parse_args()
+    if args.verify:
+        sys.exit(print(f"{verify(args.verify)} examples can be said"))
+    if not args.data:
+        ap.error("--data or --verify is needed")
     sets, out = collect(args.data)
     show(sets, out)
     if args.left_out:

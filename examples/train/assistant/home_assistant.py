@@ -7,11 +7,6 @@ import re
 
 import templates
 
-try:
-    import yaml
-except ImportError:
-    raise SystemExit("The sentences of Home Assistant are YAML: install python3-yaml")
-
 SEED, DRAWS, DRAWS_DECLINED = 6, 60, 6  # draws of a template
 MOST = 250  # texts of an intent that mean the same call, so that the many templates of lights do not outweigh the rest
 NAMES = {  # names that training draws, by domain; of the tests' own houses those that a tool answers to are in TOOLS
@@ -59,6 +54,11 @@ def spoken(n):
     return "one hundred" if n == 100 else WORDS[n] if n < 20 else TENS[n // 10] + (" " + WORDS[n % 10] if n % 10 else "")
 
 
+def door(text):
+    """About a door: the lock's. Windows, gates and garages have none here."""
+    return re.search(r"\bdoors?\b", text, re.I) and not FOREIGN.search(text)
+
+
 def seconds(slots):
     return slots.get("hours", 0) * 3600 + slots.get("minutes", 0) * 60 + slots.get("seconds", 0)
 
@@ -82,10 +82,12 @@ def state(domain, slots, text):
     if domain == "lock" or domain == "binary_sensor" and kind == "lock":
         return "decline door" if FOREIGN.search(text) else "get lock" if re.search(r"\b(doors?|locks?)\b", text, re.I) else "decline sensor"
     if domain == "cover":
-        return "get blind" if BLINDS.search(text) else "decline door"
+        return "get blind" if BLINDS.search(text) else "get lock" if door(text) else "decline door"
     if domain == "person":
         return "decline person"
     if domain == "binary_sensor":
+        if door(text) and re.search(r"\b(open|closed|shut)\b", text):
+            return "get lock"
         if kind == "light":
             return "decline sensor" if "light" not in text else "get light sensor" if text.startswith("is light") else "drop asks for several light sensors"
         return "decline sensor"
@@ -126,6 +128,8 @@ def label(intent, domain, slots, text):
         if domain == "lock":
             return "decline door" if FOREIGN.search(text) else f"{verb} lock"
         if domain == "cover":
+            if door(text):
+                return "off lock" if verb == "on" else "on lock"
             return f"{verb} blind" if BLINDS.search(text) else "decline door"
         if domain == "media_player" and re.search(r"\b(tv|television)\b", text, re.I):
             return "decline tv"
@@ -142,13 +146,22 @@ def label(intent, domain, slots, text):
     raise ValueError(f"no rule for {intent}: {text!r}")
 
 
+def load_yaml(path):
+    """The documents of a file. YAML is asked for when it is needed: the smoke run of the training does without."""
+    try:
+        import yaml
+    except ImportError:
+        raise SystemExit("The sentences of Home Assistant are YAML: install python3-yaml")
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
 def documents(folder):
     """(intent, domain by the file's name or None, document) of each YAML file, in order of its path."""
     for path in sorted(folder.rglob("*.yaml")):
         if path.name.startswith("_"):
             continue
         domain, intent = path.stem.split("_Hass") if path.parent == folder else (None, path.parent.name[len("Hass"):])
-        for doc in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        for doc in load_yaml(path):
             yield "Hass" + intent, None if domain == "homeassistant" else domain, doc
 
 
@@ -226,7 +239,7 @@ def blocks(folder):
 
 def drawn(folder, rng):
     """(intent, text, label), drawn from the templates."""
-    common = yaml.safe_load((folder / "_common.yaml").read_text(encoding="utf-8"))
+    common = load_yaml(folder / "_common.yaml")[0]
     domain = [None]
     grammar = templates.Grammar(common["expansion_rules"], lists(common, rng, domain), rng)
     grammar.rules.setdefault("percent", "([ ]%)| percent")

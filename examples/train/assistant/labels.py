@@ -95,7 +95,19 @@ def smart_home(text):
     return f"decline {device[0].replace('vehicle', 'car') if device else 'device'}"
 
 
-RULES = {"smart_home": smart_home, "change_volume": change_volume, "timer": timer, "alarm": alarm, "alarm_set": lambda text: alarm(text, "alarm_set")}
+def no(text):
+    """A bare no answers nothing that was asked; a complaint is heard."""
+    wrong = re.search(r"\b(wrong|incorrect|(isnt|isn't|not|wasn't) (right|correct|it)|(isnt|isn't|not) what|mistake)\b", text)
+    return "say wrong" if wrong and "not right now" not in text else "none"
+
+
+def affirm(text):
+    """A bare yes answers nothing that was asked; praise of what was done is heard."""
+    praise = re.search(r"\b(response|command|understanding|understood|instructions?|did|done|got|get|great|fantastic|perfect|perfectly|excellent|cool|good|nice|amazing|well)\b", text)
+    return "say praise" if praise else "none"
+
+
+RULES = {"no": no, "general_affirm": affirm, "smart_home": smart_home, "change_volume": change_volume, "timer": timer, "alarm": alarm, "alarm_set": lambda text: alarm(text, "alarm_set")}
 
 
 class Labeller:

@@ -88,7 +88,7 @@ def run(config, examples, checks, encoder, args, log):
     t = config["train"]
     model = Model(config)
     groups = [[p for p in model.parameters() if p.dim() > 1], [p for p in model.parameters() if p.dim() == 1]]
-    opt = torch.optim.Adam([dict(params=groups[0], weight_decay=t["wd"]), dict(params=groups[1], weight_decay=0.0)], lr=t["lr"], betas=(0.9, 0.95))
+    opt = torch.optim.AdamW([dict(params=groups[0], weight_decay=t["wd"]), dict(params=groups[1], weight_decay=0.0)], lr=t["lr"], betas=(0.9, 0.95))
     log(f"{model.ternary_weights():,} weights, vocabulary {config['vocab_size']}")
     step, stage_now, start, tick, tokens, total, history = 0, None, time.time(), time.time(), 0, 0.0, []
     seen = 0

@@ -1,7 +1,7 @@
 /** A model of the vectors made an assistant: sections ASSISTANT and TOOLS (IMAGE.md, TOOLS.md) behind its own. Its weights know nothing of calls, so its answers are as good as random. */
 import { createHash } from "node:crypto";
-import * as I from "../../spec/image.ts";
-import * as T from "../../spec/tools.ts";
+import * as I from "../image.ts";
+import * as T from "../tools.ts";
 
 export interface AssistantOptions {
   /** Table of the image; null: none. */
@@ -35,7 +35,7 @@ export function assistantImage(image: Buffer, { table, base, gate = 0, textMax =
 
   const old = image.readUInt32LE(I.HDR_DIGESTS);
   const places = more.map((_, i) =>
-    more.slice(0, i).reduce((at, [, { length }]) => align(at + length, I.IMAGE_ALIGN), align(old, I.IMAGE_ALIGN)),
+    more.slice(0, i).reduce((at, [, before]) => align(at + before.length, I.IMAGE_ALIGN), align(old, I.IMAGE_ALIGN)),
   );
   const end = places[places.length - 1] + more[more.length - 1][1].length;
   const digests = align(end, I.IMAGE_BLOCK_BYTES);
