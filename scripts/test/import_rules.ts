@@ -34,7 +34,12 @@ const CLOSED_ROOMS: [from: RegExp, to: RegExp, reason: string][] = [
   [/^as\/kernels\//, /^as\/(hal|store|wire)\b/, "kernels get pointers and return numbers"],
   [/^as\/tokenizer\b/, /^as\/(sampler|model)\b/, "only as/generate.ts introduces them"],
   [/^as\/sampler\b/, /^as\/(tokenizer|model)\b/, "only as/generate.ts introduces them"],
-  [/^as\/model\b/, /^as\/(tokenizer|sampler)\b/, "only as/generate.ts introduces them"],
+  [/^as\/model\b/, /^as\/(tokenizer|sampler|assistant)\b/, "only as/generate.ts introduces them"],
+  [
+    /^as\/assistant\b/,
+    /^as\/(hal|wire|app|model|sampler|store\/(?!crc32))/,
+    "it says what is to be done, as/app does it",
+  ],
 ];
 const PERIPHERAL = /^firmware-sim\/peripherals\/([^/.]+)/;
 const LIBRARY = /^(spec|boards|firmware-sim|host(?!\/cli\b))\b/;
