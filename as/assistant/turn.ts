@@ -66,7 +66,6 @@ function previous(): void {
   }
 }
 
-@inline
 function add(token: u32): void {
   ids_add(token_base() + token);
 }
