@@ -85,10 +85,10 @@ const SILENT: Record<string, string> = {
 /** "lamp  on", "fan  40 %", "fan  not done: 140 % is outside 0..100 %" */
 export function callText(call: ToolCall, found: ToolTable): string {
   const { tool, verb, result } = call;
-  const name = tool ?? "?";
+  if (tool === null) return "not done: the board has no such tool";
   const dry = result === "dry" ? "  (dry run)" : "";
-  if (result === "done" || result === "dry") return `${name}  ${doneText(call)}${dry}`;
-  return `${name}  not done: ${whyText(call, found.tools.find((each) => each.name === tool) ?? null, verb)}`;
+  if (result === "done" || result === "dry") return `${tool}  ${doneText(call)}${dry}`;
+  return `${tool}  not done: ${whyText(call, found.tools.find((each) => each.name === tool) ?? null, verb)}`;
 }
 
 /** "on", "off", "40 %", "21.5 °C for 10 min" */
@@ -111,7 +111,7 @@ function wishText({ tool, verb, value, unit, seconds }: ToolCall): string {
 function whyText({ value, unit, result }: ToolCall, tool: Tool | null, verb: string): string {
   switch (result) {
     case "no_tool":
-      return "the board has no such tool";
+      return "no tool of the board can";
     case "cannot":
       return `it cannot be ${verb === "set" ? "set to a value" : verb === "get" ? "asked" : `turned ${verb}`}`;
     case "range": {

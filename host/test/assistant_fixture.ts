@@ -83,7 +83,7 @@ export function idOf(name: string): number {
   if (name === "eos") return EOS;
   const special = TOKEN_NAMES.indexOf(`<|${name}|>`);
   if (special >= 0) return FIRST + special;
-  if (name.length === 1 && name.charCodeAt(0) < 0x7f) return name.charCodeAt(0) - 33;
+  if (name.length === 1 && name.charCodeAt(0) < 0x7f) return name.charCodeAt(0);
   throw new RangeError(`there is no token ${name}`);
 }
 

@@ -14,7 +14,7 @@ import { SENSOR_OPTION, sensorsFrom, showPins } from "../pins_view.ts";
 import { bytesText } from "../progress.ts";
 import { openBench, recordable, type SimBench } from "../sim_bench.ts";
 import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
-import { readToolsFile } from "../tools_file.ts";
+import { notAssistant, readToolsFile } from "../tools_file.ts";
 import { tellTools } from "../tools_view.ts";
 
 const MODEL = "stories-1m";
@@ -56,7 +56,10 @@ export const demo: Command = {
     const name = args.text("model") ?? MODEL;
     const bytes = await readModel(name);
     const image = readImage(bytes);
-    if (path !== undefined && tools !== null) checkPins(path, tools.file.tools, board);
+    if (path !== undefined && tools !== null) {
+      if (image.assistant === null) throw notAssistant(name);
+      checkPins(path, tools.file.tools, board);
+    }
     const scripted = alone ? scriptFor(tools?.file ?? image.assistant?.tools) : undefined;
 
     const sram = board.memory.sram.reduce((sum, region) => sum + region.bytes, 0);
