@@ -71,7 +71,6 @@ function previous(): void {
   }
 }
 
-@inline
 function add(token: u32): void {
   ids_add(token_base() + token);
 }
