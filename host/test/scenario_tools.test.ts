@@ -145,6 +145,17 @@ describe("what an answer called", () => {
   });
 });
 
+test("the board's LED is left to a tool that has it", async () => {
+  const led = { ...DESK.tools[0], drive: { type: "gpio", pin: 25 }, argument: undefined };
+  await writeFile(join(folder, "led.json"), JSON.stringify({ name: "led", tools: [led, DESK.tools[1]] }));
+  const asked = { chat: "please switch the lamp on" };
+  const steps = [{ tools: "led.json" }, asked, { assert_pin: 25, level: 1 }, { call: "lamp", verb: "off" }];
+  assert.equal(await failure([...steps, { assert_pin: 25, level: 0 }]), "");
+  const other = [{ chat: "fan to 40 percent" }, { expect_call: "fan" }];
+  assert.equal(await failure([steps[0], ...other, { assert_pin: 25, level: null }], { model: fan }), "");
+  assert.equal(await failure([...other, { assert_pin: 25, level: 0 }], { model: fan }), "");
+});
+
 test("what these steps must say is said before anything runs", () => {
   for (const [step, words] of [
     [{ call: "lamp" }, 'Step 1 (call) needs "verb".'],
