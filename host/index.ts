@@ -55,6 +55,15 @@ export {
   type SlotInfo,
   type SlotState,
 } from "./device/models.ts";
+export {
+  type CallRequest,
+  callTool,
+  clearDeviceTools,
+  type DeviceTools,
+  deviceTools,
+  setDeviceTools,
+  setDryRun,
+} from "./device/tools.ts";
 export { checkFlash, type FlashCheck } from "./device/verify.ts";
 export { type Finding, inspectMachine } from "./doctor.ts";
 export { type ArenaPart, type ArenaPlan, arenaParts } from "./engine/arena.ts";
@@ -69,6 +78,16 @@ export { type Image, readImage } from "./image/reader.ts";
 export { junitXml } from "./scenario/junit.ts";
 export { parseScenario, readScenario, type Scenario, type Step } from "./scenario/read.ts";
 export { type RunScenarioOptions, runScenario, type ScenarioResult, type StepResult } from "./scenario/run.ts";
+export { checkPins, pinProblems } from "./tools/board_pins.ts";
+export { type ToolCall, valueText } from "./tools/call.ts";
+export { compileTools } from "./tools/compile.ts";
+export type { Problem } from "./tools/fields.ts";
+export { toolsJson } from "./tools/json.ts";
+export type { CallResult, DriveType, Kind, Say, Unit, Verb } from "./tools/names.ts";
+export { toolNotes } from "./tools/notes.ts";
+export { checkTools, type ParsedTools, parseTools, type ToolsFile } from "./tools/parse.ts";
+export { readTools } from "./tools/read.ts";
+export type { Drive, Tool, ToolTable } from "./tools/tool.ts";
 export { type DiscoverOptions, type FoundDevice, listDevices } from "./transports/discover.ts";
 export { openPort } from "./transports/open.ts";
 export {

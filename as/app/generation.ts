@@ -89,7 +89,7 @@ import {
 } from "../wire/keys.ts";
 import { ANSWERED, reply_error, reply_later, reply_resume, WAIT_NEXT } from "./reply.ts";
 import { intake_at, intake_is, intake_take, INTAKE_PROMPT } from "./intake.ts";
-import { tools_act } from "./tools.ts";
+import { tools_act, tools_drive } from "./tools.ts";
 import { put_calls } from "./calls_report.ts";
 import { copro_answer_begins, copro_damage } from "../copro/unit.ts";
 import { put_answer_copro } from "./copro_report.ts";
@@ -159,11 +159,12 @@ export function generation_free(): bool {
   return true;
 }
 
+/** The board's LED shows that the model works, unless a tool has it. */
 function light(level: u32): void {
   if (turn.lit == level) return;
   turn.lit = level;
   const pin = board_info(INFO_LED_PIN, 0);
-  if (pin >= 0) gpio_write(pin, level);
+  if (pin >= 0 && !tools_drive(pin)) gpio_write(pin, level);
 }
 
 /** One forward pass at most; returns whether there was one to do. Pauses while the host has not taken the last tokens. */

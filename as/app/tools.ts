@@ -12,6 +12,7 @@ import {
   CALL_NO_TOOL,
   DRIVE_ADC,
   DRIVE_GPIO,
+  DRIVE_NONE,
   DRIVE_PWM,
   DRIVE_TIMER,
   TOOL_DRIVE,
@@ -159,6 +160,15 @@ function one(i: u32, verb: u32, has: bool, amount: i32, lasts: i32): u32 {
   }
   tool_changed(i, value);
   return acts.dry != 0 ? CALL_DRY : CALL_DONE;
+}
+
+/** Whether a pin is that of a tool. */
+export function tools_drive(pin: u32): bool {
+  for (let i: u32 = 0; i < tools_count(); i++) {
+    const type = <u32>load<u8>(tool_at(i), TOOL_DRIVE);
+    if (<u32>load<u8>(tool_at(i), TOOL_PIN) == pin && type != DRIVE_NONE && type != DRIVE_ADC) return true;
+  }
+  return false;
 }
 
 /** Puts a value on the pin of tool i, but in a dry run; false when the HAL lacks it. */

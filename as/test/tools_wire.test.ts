@@ -196,11 +196,9 @@ test("what is no table is refused, and nothing changes", () => {
     { do: [0, 2, [1]] },
   ])
     assert.equal(rc(tools(client, body)), W.TK_RC_BAD_ARGUMENT, JSON.stringify(body));
-  assert.deepEqual(
-    tools(client, { off: 512, len: OTHER.length + 4, d }),
-    { off: 0 },
-    "nothing of such a table came yet",
-  );
+  const late = { off: 512, len: OTHER.length + 4, d };
+  assert.equal(rc(tools(client, late)), W.TK_RC_BAD_ARGUMENT, "another len than the table has that was begun");
+  assert.deepEqual(tools(ready(), late), { off: 0 }, "nothing came yet");
   assert.equal(client.board.operations, operations);
 });
 
@@ -276,8 +274,9 @@ describe("do", () => {
     assert.deepEqual(make(client, TEMPERATURE, T.VERB_GET), [TEMPERATURE, T.VERB_GET, T.CALL_DONE, 26000, 0, 0]);
     client.board.adc[0] = 0;
     assert.deepEqual(make(client, TEMPERATURE, T.VERB_GET).slice(2, 4), [T.CALL_DONE, -40000]);
-    assert.deepEqual(make(client, LAMP, T.VERB_SET, 100001).slice(2, 4), [T.CALL_RANGE, null]);
-    assert.deepEqual(make(client, LAMP, T.VERB_SET, -1).slice(2, 4), [T.CALL_RANGE, null]);
+    assert.deepEqual(make(client, LAMP, T.VERB_SET, 100001).slice(2, 4), [T.CALL_RANGE, 100001]);
+    assert.deepEqual(make(client, LAMP, T.VERB_SET, -1).slice(2, 4), [T.CALL_RANGE, -1]);
+    assert.deepEqual(make(client, LAMP, T.VERB_ON, null, 1).slice(2, 4), [T.CALL_RANGE, null]);
     assert.deepEqual(make(client, PUMP, T.VERB_SET, 0).slice(2, 4), [T.CALL_CANNOT, null]);
     assert.deepEqual(make(client, 99, T.VERB_ON).slice(2, 4), [T.CALL_NO_TOOL, null]);
     assert.deepEqual(make(client, T.TOOL_EVERY, T.VERB_OFF), [T.TOOL_EVERY, T.VERB_OFF, T.CALL_DONE, null, 0, 0]);
@@ -413,7 +412,10 @@ describe("an answer", () => {
         });
         const every = list.filter(([tool, , rc]) => tool === T.TOOL_EVERY && rc === T.CALL_DONE).length;
         assert.equal(client.board.pins.splice(0).length, driven.length + 3 * every);
-        for (const [tool, , rc, value] of list) assert.equal(value !== null, rc === T.CALL_DONE && tool < DESK.length);
+        for (const [tool, , rc, value] of list) {
+          if (rc === T.CALL_DONE) assert.equal(value !== null, tool < DESK.length);
+          else assert.ok(value === null || rc === T.CALL_RANGE);
+        }
         made += list.length;
       }
     }

@@ -7,11 +7,13 @@ import { join } from "node:path";
 import { convert } from "../../host/index.ts";
 
 const FOLDER = "examples/models";
+/** Of assistants (docs/tools.md), which go into the image. */
+const TOOLS: Readonly<Record<string, string>> = { assistant: "examples/assistant/tools/home.json" };
 
 for (const name of (await readdir(FOLDER)).sort()) {
   const source = join(FOLDER, name, "hf");
   if (!(await stat(source).catch(() => null))?.isDirectory()) continue;
-  const report = await convert(source, join(FOLDER, name, `${name}.trit`), { name });
+  const report = await convert(source, join(FOLDER, name, `${name}.trit`), { name, tools: TOOLS[name] });
   console.log(`${name}  ${report.bytes} bytes  sha256 ${report.sha256}`);
   console.log(`  ${report.image.architecture}`);
   for (const part of report.image.parts) {

@@ -1,5 +1,10 @@
 // How tools and their calls look: a table for people, one line for each call, events for programs.
+import { listBoards } from "../assets.ts";
+import type { Device } from "../device/device.ts";
+import { deviceTools } from "../device/tools.ts";
 import type { Answer } from "../generation.ts";
+import type { Image } from "../image/reader.ts";
+import { pinProblems } from "../tools/board_pins.ts";
 import { type ToolCall, valueText } from "../tools/call.ts";
 import { hasArgument, toolsJson } from "../tools/json.ts";
 import type { Drive, Tool, ToolTable } from "../tools/tool.ts";
@@ -10,6 +15,29 @@ import { table } from "./table.ts";
 export function toolNames({ tools }: ToolTable): string {
   return tools.map(({ name }) => name).join(", ");
 }
+
+/** What an assistant's user can talk about; nothing of another model. */
+export async function tellTools(out: Output, device: Device): Promise<void> {
+  if (device.hello.tools === null) return;
+  const { table, dryRun } = await deviceTools(device);
+  const names = table === null ? "none: `tritkit tools set` gives it some" : toolNames(table);
+  out.info(`tools  ${names}${dryRun ? "   dry run: no pin is driven" : ""}`);
+}
+
+/** What of an assistant's own tools a board cannot do: its calls will fail. Nothing of a board that is not known here. */
+export async function tellPins(out: Output, image: Image, boardName: string): Promise<void> {
+  const board = (await listBoards()).find(({ name }) => name === boardName);
+  const tools = image.assistant?.tools?.tools ?? [];
+  const problems = board === undefined ? [] : pinProblems(tools, board);
+  for (const { place, what } of problems.slice(0, TOLD_MOST)) {
+    const { name } = tools[Number(/\d+/.exec(place))];
+    out.info(`note  ${name} will not work: ${what}; \`tritkit tools set\` gives the board other tools`);
+  }
+  if (problems.length > TOLD_MOST) out.info(`note  nor will ${problems.length - TOLD_MOST} other tools`);
+}
+
+/** A board without PWM lacks it for every tool. */
+const TOLD_MOST = 2;
 
 /** A row for each tool. */
 export function toolRows({ tools }: ToolTable): string {
@@ -75,10 +103,10 @@ const SILENT: Record<string, string> = {
 /** "lamp  on", "fan  40 %", "fan  not done: 140 % is outside 0..100 %" */
 export function callText(call: ToolCall, found: ToolTable): string {
   const { tool, verb, result } = call;
-  const name = tool ?? "?";
+  if (tool === null) return "not done: the board has no such tool";
   const dry = result === "dry" ? "  (dry run)" : "";
-  if (result === "done" || result === "dry") return `${name}  ${doneText(call)}${dry}`;
-  return `${name}  not done: ${whyText(call, found.tools.find((each) => each.name === tool) ?? null, verb)}`;
+  if (result === "done" || result === "dry") return `${tool}  ${doneText(call)}${dry}`;
+  return `${tool}  not done: ${whyText(call, found.tools.find((each) => each.name === tool) ?? null, verb)}`;
 }
 
 /** "on", "off", "40 %", "21.5 °C for 10 min" */
@@ -101,7 +129,7 @@ function wishText({ tool, verb, value, unit, seconds }: ToolCall): string {
 function whyText({ value, unit, result }: ToolCall, tool: Tool | null, verb: string): string {
   switch (result) {
     case "no_tool":
-      return "the board has no such tool";
+      return "no tool of the board can";
     case "cannot":
       return `it cannot be ${verb === "set" ? "set to a value" : verb === "get" ? "asked" : `turned ${verb}`}`;
     case "range": {

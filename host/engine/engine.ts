@@ -9,6 +9,8 @@ import { checkDigests } from "../image/digest.ts";
 import { imageErrorOf } from "../image/errors.ts";
 import { FilePositions, inMemory, type Positions } from "../image/positions.ts";
 import { type Image, readImage } from "../image/reader.ts";
+import type { ToolTable } from "../tools/tool.ts";
+import { assistantPart, useTools } from "./assistant.ts";
 import { cacheKey, cachePath, readCache, writeCache } from "./cache.ts";
 import { chooseKernel, type KernelName, kernelNumber } from "./kernel_choice.ts";
 import { type LoadOptions, skeletonOf, streamWeights } from "./load.ts";
@@ -29,6 +31,8 @@ export interface OpenOptions extends LoadOptions {
   threads?: number;
   /** The ternary kernel of the SIMD engine. Default: TRITKIT_KERNEL, else the fastest here. */
   kernel?: KernelName;
+  /** Of an assistant, in place of its own. */
+  tools?: ToolTable;
   /** openFile, SIMD engine: keep the repacked weights in a file beside the image, and read them from there. */
   cache?: boolean;
   /** Something that went otherwise than asked, and does not matter: one sentence. */
@@ -57,6 +61,7 @@ export class Engine {
   #busy = false;
 
   readonly #team: Team | null;
+  #tools: ToolTable | null;
 
   private constructor(
     image: Image,
@@ -70,6 +75,19 @@ export class Engine {
     this.kernel = kernel;
     this.#exports = exports;
     this.#team = team;
+    this.#tools = image.assistant?.tools ?? null;
+  }
+
+  /** What an assistant can call; null: nothing, or the model is none. */
+  get tools(): ToolTable | null {
+    return this.#tools;
+  }
+
+  /** Another table for an assistant, between answers: what was said before is forgotten. @throws TritkitError E_NOT_ASSISTANT, E_TOOLS_TOO_LARGE, E_BUSY */
+  setTools(tools: ToolTable): void {
+    if (this.#busy) throw busy();
+    useTools(this.#exports, this.image, tools);
+    this.#tools = tools;
   }
 
   /** @throws TritkitError E_IMAGE_*, E_NO_MEMORY, E_THREADS, E_INTERRUPTED */
@@ -91,6 +109,17 @@ export class Engine {
   }
 
   static async #open(file: Positions, path: string | null, options: OpenOptions): Promise<Engine> {
+    const engine = await Engine.#opened(file, path, options);
+    try {
+      if (options.tools !== undefined) engine.setTools(options.tools);
+      return engine;
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  static async #opened(file: Positions, path: string | null, options: OpenOptions): Promise<Engine> {
     const { engine = "simd" } = options;
     const image = describedBy(file);
     const asked = options.context ?? 0;
@@ -232,7 +261,7 @@ export class Engine {
   async generate(prompt: string | Uint8Array, options: GenerateOptions = {}): Promise<Answer> {
     const { signal } = options;
     const engine = this.#exports;
-    if (this.#busy) throw new TritkitError("E_BUSY", "The engine answers another prompt.", "Open a second engine.");
+    if (this.#busy) throw busy();
     const bytes = modelText(this.image.tokenizer.flags, prompt);
     const { max, temp, topk, topp, rep, seed } = samplerIntegers(options);
     const started = performance.now();
@@ -250,6 +279,7 @@ export class Engine {
         else if (engine.gen_step() === GEN_PREFILL) {
           options.onPrefill?.(engine.gen_prefill_done(), engine.gen_prefill_total());
         }
+        engine.calls_rehearse();
         while (joiner.tokenIds.length < engine.gen_count()) {
           if (joiner.tokenIds.length === 0) firstTokenSeconds = (performance.now() - started) / 1000;
           const id = engine.gen_token(joiner.tokenIds.length);
@@ -277,6 +307,7 @@ export class Engine {
       firstTokenSeconds,
       firstTokens: Math.min(1, joiner.tokenIds.length),
       seconds: (performance.now() - started) / 1000,
+      ...assistantPart(engine, joiner.tokenIds, this.#tools),
     };
   }
 
@@ -298,6 +329,10 @@ export class Engine {
     }
     return new TritkitError("E_GENERATE", `The engine refused the prompt (rc ${rc}).`, "");
   }
+}
+
+function busy(): TritkitError {
+  return new TritkitError("E_BUSY", "The engine answers another prompt.", "Open a second engine.");
 }
 
 /**

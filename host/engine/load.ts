@@ -3,7 +3,7 @@
  * row scales and gains. Weights stream through a small buffer, in the order of the file, and are repacked to their place by the module; all bytes are
  * hashed on the way. So memory holds the repacked weights, the cache of keys and values, and next to nothing else.
  *
- *     skeleton   header, section table with the new places | CONFIG, TOKENIZER, TABLES, CHAT, gains | row scales      weights keep their old offsets
+ *     skeleton   header, section table with the new places | CONFIG, TOKENIZER, TABLES, CHAT, ASSISTANT, TOOLS, gains | row scales      weights keep their old offsets
  */
 import { createHash, type Hash } from "node:crypto";
 import { read as readCallback } from "node:fs";
@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import {
   HDR_TABLE,
   IMAGE_ALIGN,
+  KIND_EMBED,
   KIND_META,
   KIND_ROUTER,
   ROW_SCALE_BYTES,
@@ -48,7 +49,7 @@ export interface Skeleton {
 
 /** Weights: what the engine repacks. */
 export function isWeights({ kind, packing }: Section): boolean {
-  return kind > KIND_META && kind <= KIND_ROUTER && packing !== PACK_GAIN;
+  return kind >= KIND_EMBED && kind <= KIND_ROUTER && packing !== PACK_GAIN;
 }
 
 /** What the engine needs of the image beside its weights. */

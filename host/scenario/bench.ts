@@ -5,6 +5,7 @@ import { generateOnDevice } from "../device/chat.ts";
 import { Device } from "../device/device.ts";
 import { TritkitError } from "../errors.ts";
 import type { Answer, GenerateOptions } from "../generation.ts";
+import type { ToolCall } from "../tools/call.ts";
 import { Drive, FaultPanel, type SimBoard } from "../transports/sim.ts";
 import { openDriven } from "../transports/sim_driven.ts";
 import { Arrived } from "./arrived.ts";
@@ -17,6 +18,8 @@ export interface Chat {
   readonly ids: number[];
   readonly times: number[];
   readonly begun: number;
+  /** What the answer called and no step has expected yet; known when it has ended. */
+  readonly calls: ToolCall[];
   readonly abort: AbortController;
   readonly ended: { answer: Answer | null; error: unknown } | null;
 }
@@ -85,6 +88,7 @@ export class Bench {
     const text = new Arrived();
     const ids: number[] = [];
     const times: number[] = [];
+    const calls: ToolCall[] = [];
     const abort = new AbortController();
     const onToken: GenerateOptions["onToken"] = (token) => {
       text.push(token.text);
@@ -94,13 +98,14 @@ export class Bench {
     const work = generateOnDevice(device, prompt, { ...options, signal: abort.signal, onToken });
     const state: { ended: Chat["ended"] } = { ended: null };
     const chat: Chat = {
-      ...{ work, text, ids, times, abort, begun: this.sim.now },
+      ...{ work, text, ids, times, calls, abort, begun: this.sim.now },
       get ended() {
         return state.ended;
       },
     };
     work.then(
       (answer) => {
+        calls.push(...(answer.calls ?? []));
         state.ended = { answer, error: null };
       },
       (error: unknown) => {

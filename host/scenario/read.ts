@@ -90,6 +90,7 @@ function checkTogether(what: string, kind: string, value: unknown, options: Reco
   const given = (...keys: string[]) => keys.filter((key) => options[key] !== undefined);
   if (["pin", "assert_pin", "expect_pin"].includes(kind)) need(what, options, "level");
   if (kind === "assert_pwm" || kind === "expect_pwm") need(what, options, "duty");
+  if (kind === "call") need(what, options, "verb");
   if (options.duty === null && given("hz").length > 0) throw bad(`${what}: hz goes with a pulse, not with null.`);
   if (kind === "sensor") need(what, options, "value");
   if (kind === "power" && given("in_us", "in_ms", "flash_op").length > 1)
@@ -155,6 +156,10 @@ function unwelcome(value: unknown, { type, low = 0, high = 0, words = [] }: KeyR
       return value === 0 || value === 1 || value === null ? null : "0, 1 or null (nobody drives it)";
     case "duty":
       return value === null || isDuty(value) ? null : "[least, most] from 0 to 65535, or null (no pulse)";
+    case "amount":
+      return isNumber || typeof value === "string" ? null : "a number, or a word that is a value";
+    case "value":
+      return isNumber || value === null ? null : "a number, or null (none)";
     case "integer":
       return isNumber && Number.isInteger(value) && value >= low && value <= high
         ? null

@@ -1,4 +1,6 @@
 // What a scenario may say, as data: the keys of the file, the steps, and what each of them takes. docs/scenarios.md is the same for people.
+import { CALLS_MAX } from "../../spec/tools.ts";
+import { RESULT_NAMES, SAYS, VERB_NAMES } from "../tools/names.ts";
 
 export interface KeyRule {
   /** "true": the value says nothing but that the step is there. */
@@ -12,6 +14,8 @@ export interface KeyRule {
     | "word"
     | "level"
     | "duty"
+    | "amount"
+    | "value"
     | "regex"
     | "hex"
     | "sha256"
@@ -41,6 +45,10 @@ const MS_MAX = 86_400_000;
 const MS = real(0, MS_MAX);
 const US = real(0, MS_MAX * 1000);
 const PIN = count(0, 255);
+
+const VERB = word(...VERB_NAMES);
+const RESULT = word(...RESULT_NAMES);
+const LASTS = real(0, 86_400);
 
 /** Of every step. */
 export const COMMON: Readonly<Record<string, KeyRule>> = { name: TEXT, about: TEXT };
@@ -120,6 +128,18 @@ export const STEPS: Readonly<Record<string, StepRule>> = {
   expect_ids: { value: { type: "ids" }, options: MATCH },
   expect_pin: { value: PIN, options: { level: { type: "level" }, ...TIMEOUT } },
   expect_pwm: { value: PIN, options: { ...PULSE, ...TIMEOUT } },
+  // An assistant
+  tools: { value: TEXT, options: { ...TIMEOUT, ...FAILS } },
+  call: {
+    value: TEXT,
+    options: { verb: VERB, amount: { type: "amount" }, seconds: LASTS, result: RESULT, ...TIMEOUT, ...FAILS },
+  },
+  expect_call: {
+    value: TEXT,
+    options: { verb: VERB, value: { type: "value" }, seconds: LASTS, result: RESULT, ...TIMEOUT },
+  },
+  expect_calls: { value: count(0, CALLS_MAX), options: TIMEOUT },
+  expect_say: { value: word(...SAYS), options: TIMEOUT },
   verify: { value: TEXT, options: { ...TIMEOUT, ...FAILS } },
   // What must hold
   mark: { value: TRUE, options: {} },

@@ -8,6 +8,7 @@ import { LINE_STEPS } from "./steps/line.ts";
 import { PIN_STEPS } from "./steps/pins.ts";
 import type { Action, Given, StepContext } from "./steps/step.ts";
 import { TIME_STEPS } from "./steps/time.ts";
+import { TOOLS_STEPS } from "./steps/tools.ts";
 
 /** A large model over a slow line takes minutes. */
 const FLASH_MS = 600_000;
@@ -18,6 +19,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   ...LINE_STEPS,
   ...DEVICE_STEPS,
   ...PIN_STEPS,
+  ...TOOLS_STEPS,
   ...ASSERT_STEPS,
 };
 

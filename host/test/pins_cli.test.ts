@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
+import { convert } from "../convert/index.ts";
+import { DESK, LAMP_ON, writeAssistant } from "./assistant_fixture.ts";
 import { end, run, startSimulator } from "./command.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tritkit-pins-"));
@@ -55,6 +57,31 @@ describe("a chat with a simulated board", () => {
   it("says nothing of the LED to people", async () => {
     const { stderr } = await run(asked);
     assert.doesNotMatch(stderr, /^pin/m);
+  });
+});
+
+describe("an assistant on a simulated board", () => {
+  const board = join(folder, "lamp.bin");
+  const asked = ["chat", "--port", `sim:rp2040-pico:${board}`, "-p", "please switch the lamp on"];
+
+  before(async () => {
+    const source = await writeAssistant(join(folder, "lamp"), LAMP_ON, { tools: DESK });
+    await convert(source, join(folder, "lamp.trit"), { name: "lamp" });
+    const { status, stderr } = await run(["flash", join(folder, "lamp.trit"), "--port", `sim:rp2040-pico:${board}`]);
+    assert.equal(status, 0, stderr);
+  });
+
+  it("is seen at its pins: by programs as events, by people as lines", async () => {
+    const { stdout } = await run([...asked, "--json"]);
+    const events = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const { seconds, ...pulse } = events.find(({ event }) => event === "pwm");
+    assert.deepEqual(pulse, { event: "pwm", pin: 15, duty: 65535, hz: 1000 });
+    const [on] = events.filter(({ event, level }) => event === "pin" && level === 1);
+    assert.ok(seconds > on.seconds && seconds < on.seconds + 1.5, "within 1.5 s of the board's own LED");
+    assert.match((await run(asked)).stderr, /^pin {4}15 duty 100\.0 % at 1000 Hz, at \d+\.\d{6} s$/m);
   });
 });
 

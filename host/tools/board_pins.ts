@@ -1,5 +1,6 @@
 /** Whether a board has the pins and channels that tools are to drive (spec/HAL.md, the board's JSON). */
 import type { Board } from "../../boards/board.ts";
+import { channelOf, generatorOf } from "../../boards/pins.ts";
 import { TritkitError } from "../errors.ts";
 import type { Problem } from "./fields.ts";
 import type { Drive, Tool } from "./tool.ts";
@@ -61,11 +62,10 @@ function quarrel(first: Drive, second: Drive, board: Board): string {
   if (a !== null && a === b && first.type !== second.type) return `pin ${b} is already that of`;
   const { pwm } = board;
   if (pwm === null || first.type !== "pwm" || second.type !== "pwm" || a === b) return "";
-  const channelOf = ({ pin }: { readonly pin: number }) => pwm.channels[pwm.pins.indexOf(pin)];
-  const generatorOf = (channel: number) => Math.floor(channel / pwm.per_generator);
-  const [mine, its] = [channelOf(second), channelOf(first)];
+  const [mine, its] = [channelOf(pwm, second.pin), channelOf(pwm, first.pin)];
+  if (mine === null || its === null) return "";
   if (mine === its) return `pin ${second.pin} carries the same wave as pin ${first.pin} of`;
-  if (generatorOf(mine) !== generatorOf(its) || first.hz === second.hz) return "";
+  if (generatorOf(pwm, mine) !== generatorOf(pwm, its) || first.hz === second.hz) return "";
   return `pin ${second.pin} has one frequency with pin ${first.pin}, and ${second.hz} Hz are not the ${first.hz} Hz of`;
 }
 

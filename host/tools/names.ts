@@ -52,6 +52,8 @@ const RESULTS = {
 } as const;
 export type CallResult = (typeof RESULTS)[keyof typeof RESULTS];
 
+export const RESULT_NAMES: readonly CallResult[] = Object.values(RESULTS);
+
 /** null for a number that this version does not know. */
 export function resultName(rc: number): CallResult | null {
   return (RESULTS as Record<number, CallResult>)[rc] ?? null;

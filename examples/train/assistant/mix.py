@@ -38,10 +38,10 @@ def single(example):
     return example["expect"]["say"] == "call" and len(example["expect"]["calls"]) == 1 and not example.get("prev")
 
 
-# How often an epoch sees an example: people rarely command in the public data, and often in front of a lamp. Home Assistant's sentences are
-# expanded from templates, thousands of them: an epoch takes a part.
+# How often an epoch sees an example: people rarely command in the public data, and often in front of a lamp. Sentences of Home Assistant and home-llm
+# come from templates, thousands of them: an epoch takes a part.
 COPIES = {"call": 6, "none": 2, "ask": 4, "say": 1, "decline": 1}
-TEMPLATES, TEMPLATES_AN_EPOCH = "home_assistant", 6000
+TEMPLATES, TEMPLATES_AN_EPOCH = ("home_assistant", "home_llm"), 6000
 
 
 class Human:

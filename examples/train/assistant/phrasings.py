@@ -35,7 +35,7 @@ class Section:
         self.calls = [tuple(c.split()) for c in parts[1].split(";")]
         options = dict(o.partition("=")[::2] for o in re.split(r"\s+(?=[a-z]+(?:=|\s|$))", parts[2]) if o)
         kinds = options.get("kinds", "acting")
-        self.kinds = set(GROUPS.get(kinds, kinds.replace(",", " ")).split())
+        self.kinds = GROUPS.get(kinds, kinds.replace(",", " ")).split()
         self.form = options.get("form", "fixed")
         self.weight = float(options.get("weight", 1))
         self.implicit, self.unsure = "implicit" in options, "unsure" in options
@@ -50,6 +50,8 @@ class Section:
         self.templates, self.train, self.heldout = [], [], []
 
     def add(self, text):
+        if text in self.templates:
+            raise ValueError(f"{self.file}.txt: twice in [{self.name}]: {text}")
         self.templates.append(text)
         tree = parse(text)
         out = zlib.crc32(f"{self.name}: {text}".encode()) % 100 < HELD_OUT
@@ -96,18 +98,22 @@ def parse(text):
 
 def draw(tree, rng, place, optional=0.35):
     """A text of a tree. place(name, modifier) -> what stands there."""
+    return " ".join(pieces(tree, rng, place, optional).split())
+
+
+def pieces(tree, rng, place, optional):
     out = []
     for node in tree:
         if isinstance(node, str):
             out.append(node)
         elif node[0] == "?":
             if rng.random() < optional:
-                out.append(draw(node[1], rng, place, optional))
+                out.append(pieces(node[1], rng, place, optional))
         elif node[0] == "|":
-            out.append(draw(rng.choice(node[1]), rng, place, optional))
+            out.append(pieces(rng.choice(node[1]), rng, place, optional))
         else:
             out.append(place(node[1], node[2]))
-    return " ".join("".join(out).split())
+    return "".join(out)
 
 
 def lines(path):

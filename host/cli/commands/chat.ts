@@ -1,5 +1,6 @@
 import { generateOnDevice } from "../../device/chat.ts";
 import type { Device } from "../../device/device.ts";
+import { currentTable } from "../../device/tools.ts";
 import type { GenerateOptions } from "../../generation.ts";
 import { simPort } from "../../transports/open.ts";
 import { openSim } from "../../transports/sim.ts";
@@ -9,6 +10,7 @@ import { SENSOR_OPTION, sensorsFrom, showPins } from "../pins_view.ts";
 import { deviceOn, withDevice } from "../port.ts";
 import { openBench, recordable } from "../sim_bench.ts";
 import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
+import { tellTools } from "../tools_view.ts";
 
 export const chat: Command = {
   name: "chat",
@@ -52,13 +54,15 @@ export const chat: Command = {
   },
 };
 
-function talkWith(context: Context, device: Device, sampling: GenerateOptions): Promise<number> {
+async function talkWith(context: Context, device: Device, sampling: GenerateOptions): Promise<number> {
   const { hello } = device;
   context.out.info(`${hello.board}  ${hello.model || "no model"}  port ${device.name} at ${hello.baud} baud`);
   const talker = {
     label: "board",
     generate: (prompt: string | Uint8Array, options: GenerateOptions) => generateOnDevice(device, prompt, options),
+    tools: () => currentTable(device),
   };
+  await tellTools(context.out, device);
   const blind = showPins(context.out, device.session.transport);
   return talk(context, talker, sampling).finally(blind);
 }

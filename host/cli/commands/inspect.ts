@@ -1,12 +1,17 @@
 import { loadBoard } from "../../assets.ts";
 import { arenaParts } from "../../engine/arena.ts";
 import { describeImage } from "../../image/describe.ts";
-import { readImage } from "../../image/reader.ts";
+import { type Assistant, readImage } from "../../image/reader.ts";
 import { verifyCodes } from "../../image/verify_codes.ts";
 import type { Command } from "../command.ts";
 import { CONTEXT_OPTION, contextFrom, readModel } from "../model_file.ts";
 import { bytesText } from "../progress.ts";
 import { table } from "../table.ts";
+import { toolNames } from "../tools_view.ts";
+
+function assistantText({ gate, tools }: Assistant): string {
+  return `asks below a margin of ${gate.toFixed(2)}, ${tools === null ? "no tools" : `tools ${toolNames(tools)}`}`;
+}
 
 export const inspect: Command = {
   name: "inspect",
@@ -28,11 +33,13 @@ export const inspect: Command = {
     out.event({ event: "image", ...about, sram });
 
     const { digests, tokenizer } = about;
+    const { assistant } = image;
     out.text(
       `${about.name}  ${about.architecture}\n${about.ternary_weights.toLocaleString("en")} ternary weights at ` +
         `${about.ternary_bits_per_weight.toFixed(2)} bits, ${about.weights.toLocaleString("en")} weights in all at ` +
         `${about.bits_per_weight.toFixed(2)} bits\n` +
         `made for ${about.board || "any board"}, tokenizer ${tokenizer.kind}, ${tokenizer.vocab_size} tokens\n` +
+        `${assistant === null ? "" : `assistant, ${assistantText(assistant)}\n`}` +
         `sha256 ${digests.upload_sha256}, ${digests.blocks} blocks and all packed codes are intact\n\n`,
     );
     const share = (bytes: number, of: number) => `${((100 * bytes) / of).toFixed(1)} %`;

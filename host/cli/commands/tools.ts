@@ -10,7 +10,7 @@ import {
   setDeviceTools,
   setDryRun,
 } from "../../device/tools.ts";
-import { EXIT_FAILED, EXIT_REFUSED, TritkitError } from "../../errors.ts";
+import { EXIT_REFUSED, TritkitError } from "../../errors.ts";
 import { readImage } from "../../image/reader.ts";
 import { checkPins, pinProblems } from "../../tools/board_pins.ts";
 import { compileTools } from "../../tools/compile.ts";
@@ -22,7 +22,7 @@ import type { ToolTable } from "../../tools/tool.ts";
 import { BAUD_OPTION, type Command, type Context, PORT_OPTION, usage } from "../command.ts";
 import { readModel } from "../model_file.ts";
 import { withDevice } from "../port.ts";
-import { readToolsText } from "../tools_file.ts";
+import { notAssistant, readToolsText } from "../tools_file.ts";
 import { callText, emitCalls, toolNames, toolRows } from "../tools_view.ts";
 import { writeWhole } from "../whole_file.ts";
 
@@ -102,10 +102,7 @@ async function show(context: Context, model: string | undefined): Promise<number
   if (model !== undefined && args.given("port")) throw usage("tools show takes a MODEL or a --port, not both.");
   if (model !== undefined) {
     const { assistant } = readImage(await readModel(model));
-    if (assistant === null) {
-      const hint = "An assistant is made by `tritkit convert --tools`.";
-      throw new TritkitError("E_NOT_ASSISTANT", `${model} is no assistant.`, hint, EXIT_FAILED);
-    }
+    if (assistant === null) throw notAssistant(model);
     await showTable(context, assistant.tools, assistant.table.length, { source: "image" }, "");
     return 0;
   }

@@ -5,11 +5,21 @@
  *     npm run test:emulators    builds the firmware (arm-none-eabi-gcc): not part of npm test
  */
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { GPIOPinState } from "rp2040js";
+import { convert } from "../../../host/convert/index.ts";
+import { generateOnDevice } from "../../../host/device/chat.ts";
+import { Device } from "../../../host/device/device.ts";
+import { flashModel } from "../../../host/device/flasher.ts";
+import { callTool } from "../../../host/device/tools.ts";
+import { DESK, LAMP_ON, writeAssistant } from "../../../host/test/assistant_fixture.ts";
 import { HAL_EINVAL } from "../../../spec/hal.ts";
 import { buildFirmware } from "../../firmware/build.mjs";
 import { type Rp2040, startRp2040 } from "../rp2040/chip.ts";
+import { picoTransport, startUp } from "../rp2040/live.ts";
 
 const skip = process.env.TRITKIT_TEST_EMULATORS === undefined && "npm run test:emulators";
 const CYCLES_A_MS = 125_000;
@@ -57,24 +67,35 @@ class Bench {
     return this.pico.mcu.gpio[pin].value;
   }
 
-  /** Frequency and share of time that the pin is high, from its edges within `ms`. */
-  measured(pin: number, ms: number): { hz: number; high: number } {
-    const edges: { ns: number; rises: boolean }[] = [];
-    const listener = (state: GPIOPinState): void => {
-      edges.push({ ns: this.pico.mcu.time.nanos, rises: state === GPIOPinState.High });
-    };
-    const stop = this.pico.mcu.gpio[pin].addListener(listener);
-    this.pico.run({ cycles: ms * CYCLES_A_MS });
-    stop();
-    const rises = edges.filter(({ rises }) => rises);
-    if (rises.length < 2) return { hz: 0, high: this.level(pin) === GPIOPinState.High ? 1 : 0 };
-    const [first, last] = [rises[0].ns, rises[rises.length - 1].ns];
-    let high = 0;
-    edges.forEach((edge, i) => {
-      if (edge.rises && edge.ns < last) high += edges[i + 1].ns - edge.ns;
-    });
-    return { hz: ((rises.length - 1) * 1e9) / (last - first), high: high / (last - first) };
+  measured(pin: number, ms: number): Pulse {
+    return pulseAt(this.pico, pin, ms);
   }
+}
+
+interface Pulse {
+  /** 0: no edges. */
+  readonly hz: number;
+  /** Share of the time that the pin is high. */
+  readonly high: number;
+}
+
+/** From the edges of the pin within `ms`. */
+function pulseAt(pico: Rp2040, pin: number, ms: number): Pulse {
+  const edges: { ns: number; rises: boolean }[] = [];
+  const listener = (state: GPIOPinState): void => {
+    edges.push({ ns: pico.mcu.time.nanos, rises: state === GPIOPinState.High });
+  };
+  const stop = pico.mcu.gpio[pin].addListener(listener);
+  pico.run({ cycles: ms * CYCLES_A_MS });
+  stop();
+  const rises = edges.filter(({ rises }) => rises);
+  if (rises.length < 2) return { hz: 0, high: pico.mcu.gpio[pin].value === GPIOPinState.High ? 1 : 0 };
+  const [first, last] = [rises[0].ns, rises[rises.length - 1].ns];
+  let high = 0;
+  edges.forEach((edge, i) => {
+    if (edge.rises && edge.ns < last) high += edges[i + 1].ns - edge.ns;
+  });
+  return { hz: ((rises.length - 1) * 1e9) / (last - first), high: high / (last - first) };
 }
 
 function near(value: number, wanted: number, within: number): void {
@@ -158,6 +179,38 @@ describe("levels of the Pico's firmware", { skip }, () => {
     assert.equal(bench.gpio(14, 0), 0);
     assert.equal(bench.level(14), GPIOPinState.Low);
     for (const pin of [0, 1, 30, -1]) assert.equal(bench.gpio(pin, 1), HAL_EINVAL, `${pin}`);
+  });
+});
+
+describe("an assistant in machine code", { skip }, () => {
+  it("drives the pins that its tools say, measured at the chip", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tritkit-pins-"));
+    try {
+      const source = await writeAssistant(join(folder, "lamp"), LAMP_ON, { tools: DESK });
+      await convert(source, join(folder, "lamp.trit"), { name: "lamp" });
+      const { segments } = await buildFirmware("rp2040-pico", { variant: "-product" });
+      const pico = startRp2040({ firmware: segments[0].bytes, seed: 7 });
+      startUp(pico);
+      const device = await Device.connect(picoTransport(pico));
+      await flashModel(device, new Uint8Array(await readFile(join(folder, "lamp.trit"))));
+      const answer = await generateOnDevice(device, "please switch the lamp on", { temperature: 0 });
+      assert.deepEqual(
+        answer.calls?.map(({ tool, verb, result }) => [tool, verb, result]),
+        [["lamp", "on", "done"]],
+      );
+      assert.equal((await callTool(device, { tool: "fan", verb: "set", value: 40 })).result, "done");
+      assert.equal((await callTool(device, { tool: "pump", verb: "on" })).result, "done");
+      pico.mcu.adc.channelValues[0] = 1526;
+      const measured = await callTool(device, { tool: "temperature", verb: "get" });
+      assert.equal(measured.value, Math.floor((165_000 * ((1526 << 4) | (1526 >> 8))) / 65535 - 40_000) / 1000);
+      await device.close();
+      assert.deepEqual([pico.mcu.gpio[15].value, pico.mcu.gpio[14].value], [GPIOPinState.High, GPIOPinState.High]);
+      const fan = pulseAt(pico, 12, 4);
+      near(fan.hz, 25000, 0.001);
+      near(fan.high, 0.4, 0.01);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

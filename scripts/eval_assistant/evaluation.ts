@@ -1,0 +1,83 @@
+/** Everything that an evaluation finds, as plain data: what `--json` and evaluation.json hold, and what the tables are made of. */
+import { type Claim, claimsOf } from "./claims.ts";
+import {
+  type Confusion,
+  confusionsOf,
+  type GateRow,
+  gateRows,
+  type Judged,
+  type Matrix,
+  matrixOf,
+  type Row,
+  rowOf,
+  rowsBy,
+  wantedClass,
+} from "./tally.ts";
+
+export interface Model {
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Logits. */
+  readonly gate: number;
+}
+
+export interface Evaluation {
+  readonly event: "assistant_evaluation";
+  readonly model: Model;
+  readonly board: string;
+  /** Of all examples so many were asked, drawn with the seed. */
+  readonly sample: { readonly asked: number; readonly of: number; readonly seed: number } | null;
+  readonly all: Row;
+  readonly claims: readonly Claim[];
+  readonly sets: readonly Row[];
+  /** By set and what was wanted: call, none, decline, ... */
+  readonly says: readonly Row[];
+  readonly tags: readonly Row[];
+  /** By what was wanted, in a word. */
+  readonly classes: readonly Row[];
+  readonly kinds: readonly Row[];
+  readonly matrix: Matrix;
+  readonly confusions: readonly Confusion[];
+  readonly gates: readonly GateRow[];
+  /** The same words elsewhere. */
+  readonly elsewhere: readonly Elsewhere[];
+}
+
+/** Whether another build gave the same ids. */
+export interface Elsewhere {
+  readonly place: string;
+  readonly asked: number;
+  readonly same: number;
+  readonly differing: readonly string[];
+}
+
+const LOGIT = 65536;
+/** Logits. */
+const GATES = [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6];
+const CONFUSIONS = 30;
+
+export function evaluationOf(
+  judged: readonly Judged[],
+  rest: Pick<Evaluation, "model" | "board" | "sample" | "elsewhere">,
+): Evaluation {
+  const gate = rest.model.gate * LOGIT;
+  const by = (namesOf: (one: Judged) => readonly string[]): Row[] => rowsBy(judged, gate, namesOf);
+  const shortSet = ({ example }: Judged): string => example.set.replace(/\.jsonl$/, "");
+  return {
+    event: "assistant_evaluation",
+    ...rest,
+    all: rowOf("all", judged, gate),
+    claims: claimsOf(judged, gate),
+    sets: by((one) => [shortSet(one)]),
+    says: by((one) => [`${shortSet(one)}: ${one.example.say}`]),
+    tags: by(({ example }) => example.tags),
+    classes: by(({ example }) => [wantedClass(example)]),
+    kinds: by(({ example: { calls, tools } }) => [
+      ...new Set(calls.map(({ tool }) => tools.tools.find(({ name }) => name === tool)?.kind ?? "all")),
+    ]),
+    matrix: matrixOf(judged),
+    confusions: confusionsOf(judged).slice(0, CONFUSIONS),
+    gates: gateRows(judged, GATES),
+  };
+}
