@@ -12,7 +12,7 @@
  * the same in each turn is the beginning of two contexts as any other, and not computed again.
  */
 import { IMAGE_BAD_CONFIG, IMAGE_BAD_TOOLS, IMAGE_OK, TAB_EXP2 } from "../spec/image.ts";
-import { CALLS_MAX, TOOL_TOKENS } from "../spec/tools.ts";
+import { CALLS_MAX, KINDS, TOOL_TOKENS } from "../spec/tools.ts";
 import {
   GEN_DECODE,
   GEN_DONE,
@@ -32,7 +32,7 @@ import { assistant_model, assistant_on, assistant_open, token_base, token_end } 
 import { calls_begin } from "./assistant/calls.ts";
 import { answer_begins, answer_choose, answer_is_full, answer_is_text } from "./assistant/grammar.ts";
 import { words_normalise } from "./assistant/normalise.ts";
-import { assistant_turn } from "./assistant/turn.ts";
+import { assistant_prefix, assistant_turn } from "./assistant/turn.ts";
 import { copro_damage } from "./copro/unit.ts";
 import { BATCHED, batch_of } from "./kernels/engine.ts";
 import { PART_BPE, PART_HISTORY, PART_ORDER, part, part_of, run } from "./memory/run_state.ts";
@@ -67,6 +67,8 @@ class Generation {
   prefill_total: u32 = 0;
   /** The answer is one of calls. */
   tools: bool = false;
+  /** Ids that each turn of an assistant begins with; 0: not known yet. */
+  prefix: u32 = 0;
 }
 
 /** Positions that the longest list of calls takes. */
@@ -169,6 +171,34 @@ export function gen_begin(
   gen.max = max;
   begin_prefill();
   return RC_OK;
+}
+
+/**
+ * Computes a position of what each turn of an assistant begins with: done while there is nothing else to do, it makes the first turn as fast as those after it.
+ * @returns whether there was one to compute
+ */
+export function gen_prepare(): bool {
+  if (!assistant_on() || gen.context < <u32>(2 + KINDS)) return false;
+  if (gen.count == 0) {
+    ids_begin(part(PART_HISTORY), 0);
+    assistant_prefix(start_id());
+    gen.count = ids.n;
+    gen.prefix = ids.n;
+  }
+  const position = gen.computed;
+  if (position >= gen.prefix || gen.state == GEN_PREFILL || gen.state == GEN_DECODE) return false;
+  forward_one(load<i32>(history_at(position)), <i32>position);
+  // Of damaged weights nothing is kept: the next turn finds them again and says so.
+  if (isDefined(ASC_COPRO) && copro_damage() != 0) gen.prefix = 0;
+  else gen.computed = position + 1;
+  return true;
+}
+
+/** The assistant has other tools than before: nothing of the context can be used again. */
+export function gen_forget(): void {
+  gen.count = 0;
+  gen.computed = 0;
+  gen.prefix = 0;
 }
 
 /**

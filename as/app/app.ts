@@ -18,6 +18,7 @@ import {
 } from "../../spec/wire.ts";
 import { board_info, reset, wait, watchdog_feed } from "../hal.ts";
 import { update_boot, update_overdue } from "../firmware/update.ts";
+import { gen_prepare } from "../generate.ts";
 import { layout_arena } from "../memory/layout.ts";
 import { PART_RX, PART_TX, part, run } from "../memory/run_state.ts";
 import { store_boot } from "../store/recover.ts";
@@ -94,7 +95,7 @@ export function poll(): i32 {
   if (upload_step()) worked = true;
   if (generation_step()) worked = true;
   if (tools_step()) worked = true;
-  if (worked) return 1;
+  if (worked || gen_prepare()) return 1;
   const next = next_waits();
   if (next != 0) nap = nap == 0 ? next : min(nap, next);
   if (nap == 0 && tools_wait()) nap = NAP_US;

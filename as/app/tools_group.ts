@@ -21,6 +21,7 @@ import {
 import { assistant_open, is_assistant } from "../assistant/assistant.ts";
 import { table_is_sound, tool_at, tools_count } from "../assistant/table.ts";
 import { tool_value } from "../assistant/tools.ts";
+import { gen_forget } from "../generate.ts";
 import { run } from "../memory/run_state.ts";
 import { tools_keep, tools_kept, tools_kept_bytes, tools_room } from "../store/tools_store.ts";
 import { fields_wrong, has, want_bool, want_bytes, want_item, want_len, want_uint } from "../wire/cbor_read.ts";
@@ -88,6 +89,7 @@ function use_table(set: usize): void {
     assistant_open(s.image, s.image_bytes);
     s.src = s.image != 0 ? TOOLS_IMAGE : TOOLS_NONE;
   }
+  gen_forget();
   tools_begin();
 }
 

@@ -36,10 +36,7 @@ const blank: usize = memory.data<u8>([0x20]);
  * @returns false when a word was too long, as encode() does
  */
 export function assistant_turn(bos: u32, keep: bool, text: usize, len: u32, scratch: usize, scratch_bytes: u32): bool {
-  if (bos != NO_ID) ids_add(bos);
-  let kinds: u32 = 0;
-  for (let i: u32 = 0; i < tools_count(); i++) kinds |= 1 << kind_of(i);
-  for (let kind: u32 = 0; kind < <u32>KINDS; kind++) if (((kinds >> kind) & 1) != 0) add(TOK_KIND + kind);
+  assistant_prefix(bos);
   if (keep) previous();
   add(TOK_USER);
   let fits = true;
@@ -50,6 +47,14 @@ export function assistant_turn(bos: u32, keep: bool, text: usize, len: u32, scra
   }
   add(TOK_BOARD);
   return fits;
+}
+
+/** What every turn begins with: at most 1 + KINDS ids. */
+export function assistant_prefix(bos: u32): void {
+  if (bos != NO_ID) ids_add(bos);
+  let kinds: u32 = 0;
+  for (let i: u32 = 0; i < tools_count(); i++) kinds |= 1 << kind_of(i);
+  for (let kind: u32 = 0; kind < <u32>KINDS; kind++) if (((kinds >> kind) & 1) != 0) add(TOK_KIND + kind);
 }
 
 /** The calls of the answer before, or those of them of which it asked whether they were meant. */
@@ -66,7 +71,6 @@ function previous(): void {
   }
 }
 
-@inline
 function add(token: u32): void {
   ids_add(token_base() + token);
 }

@@ -63,6 +63,8 @@ export async function openRunner(context: Context): Promise<Runner> {
   const file = await existing(args.positionals[0]);
   const kind = engineKind(args.text("engine"));
   if (kind !== "simd") refuse(args, SIMD_OPTIONS, "simd, the default");
+  if (kind === "float" && args.given("tools"))
+    throw usage("--tools is for engines that run images: float makes no calls.");
   if (kind === "float") return openFloat(file, context);
   refuse(args, SOURCE_OPTIONS, "float, which runs models that were not converted");
   if (await holdsSource(file))
@@ -108,12 +110,15 @@ async function openFloat(file: string, { args, out, signal }: Context): Promise<
     const options = { context: contextFrom(args, source.config.seqLen), onLoad: loadProgress(out) };
     const engine = await FloatEngine.open(source, options);
     const label = labelOf(engine, `float, ${engine.arithmetic}`);
-    return { engine, label, notes: source.notes, close: () => engine.close() };
+    const notes = source.assistant ? [...source.notes, NO_CALLS] : source.notes;
+    return { engine, label, notes, close: () => engine.close() };
   } catch (error) {
     await source.close();
     throw error;
   }
 }
+
+const NO_CALLS = "The model is an assistant; the float engine knows no tools, and continues the text as it is.";
 
 /** An image whose weights are read when they are needed. */
 async function openImage(file: string): Promise<ModelSource> {

@@ -1,7 +1,10 @@
 // How tools and their calls look: a table for people, one line for each call, events for programs.
+import { listBoards } from "../assets.ts";
 import type { Device } from "../device/device.ts";
 import { deviceTools } from "../device/tools.ts";
 import type { Answer } from "../generation.ts";
+import type { Image } from "../image/reader.ts";
+import { pinProblems } from "../tools/board_pins.ts";
 import { type ToolCall, valueText } from "../tools/call.ts";
 import { hasArgument, toolsJson } from "../tools/json.ts";
 import type { Drive, Tool, ToolTable } from "../tools/tool.ts";
@@ -20,6 +23,21 @@ export async function tellTools(out: Output, device: Device): Promise<void> {
   const names = table === null ? "none: `tritkit tools set` gives it some" : toolNames(table);
   out.info(`tools  ${names}${dryRun ? "   dry run: no pin is driven" : ""}`);
 }
+
+/** What of an assistant's own tools a board cannot do: its calls will fail. Nothing of a board that is not known here. */
+export async function tellPins(out: Output, image: Image, boardName: string): Promise<void> {
+  const board = (await listBoards()).find(({ name }) => name === boardName);
+  const tools = image.assistant?.tools?.tools ?? [];
+  const problems = board === undefined ? [] : pinProblems(tools, board);
+  for (const { place, what } of problems.slice(0, TOLD_MOST)) {
+    const { name } = tools[Number(/\d+/.exec(place))];
+    out.info(`note  ${name} will not work: ${what}; \`tritkit tools set\` gives the board other tools`);
+  }
+  if (problems.length > TOLD_MOST) out.info(`note  nor will ${problems.length - TOLD_MOST} other tools`);
+}
+
+/** A board without PWM lacks it for every tool. */
+const TOLD_MOST = 2;
 
 /** A row for each tool. */
 export function toolRows({ tools }: ToolTable): string {

@@ -36,7 +36,12 @@ export function assistantPart(
   const raw = Array.from({ length: engine.calls_count() }, (_, i) => rawCall(engine, i, table));
   const first = tokenIds.length === 0 ? -1 : tokenIds[0] - engine.token_base();
   const say = first >= 0 && first <= TOK_CONFIRM ? sayName(first) : null;
-  return { say, calls: raw.map((call) => namedCall(call, table)) };
+  const calls = raw.map((call, i) => ({ ...namedCall(call, table), amount: amountOf(engine, i) }));
+  return { say, calls };
+}
+
+function amountOf(engine: EngineExports, i: number): number | null {
+  return engine.call_has_argument(i) === 0 ? null : engine.call_argument(i) / 1000;
 }
 
 /** As a board tells it (spec/WIRE.md, `calls`). */

@@ -20,6 +20,7 @@ export function imageSource(image: Image): ModelSource {
     config: { ...modelConfig(image.config), ropeFrequencies: ropeFrequencies(image.tables, image.config.headDim) },
     tokenizer: image.tokenizer,
     chat: image.chat,
+    assistant: image.assistant && { ...image.assistant, beside: null },
     meta: {},
     dropped: [],
     notes: [],

@@ -118,6 +118,14 @@ test("a board's tools are shown, replaced, called and given back", async () => {
   assert.equal((await json(["tools", "show", "--port", port]))[0].source, "image");
 });
 
+test("flash says which tools a board cannot drive", async () => {
+  await run(["convert", path("source"), "-o", path("any.trit")]);
+  const { stderr, status } = await run(["flash", path("any.trit"), "--port", "sim:mps2-an385"]);
+  assert.match(stderr, /\nnote {2}lamp will not work: mps2-an385 has no PWM that the firmware drives; /);
+  assert.match(stderr, /\nnote {2}nor will \d other tools\n$/);
+  assert.equal(status, 0);
+});
+
 test("chat shows calls and their results, for people and as events", async () => {
   const words = await run(["chat", "--port", port, "-p", "fan to 40 percent please"]);
   assert.equal(words.stdout, "fan  40 %\n");
@@ -140,6 +148,10 @@ test("run and demo: an assistant in Node, and on a board with tools of one's own
   const own = await run(["run", path("assistant.trit"), "--tools", path("blower.json"), "-p", "blower high"]);
   assert.match(own.stdout, /^blower {2}/);
   checkWords(await run(["run", "stories-1m", "--tools", HOME, "-p", "x"]), "E_NOT_ASSISTANT", 1);
+  const float = await run(["run", path("assistant.trit"), "--engine", "float", "-p", "x", "-n", "1"]);
+  assert.match(float.stderr, /\nnote {2}The model is an assistant; the float engine knows no tools/);
+  const idle = ["run", path("assistant.trit"), "--engine", "float", "--tools", HOME, "-p", "x"];
+  checkWords(await run(idle), "E_USAGE", 2);
   checkWords(await run(["demo", "--model", "assistent"]), "E_UNKNOWN_MODEL", 2);
 
   const demo = ["demo", "--model", path("assistant.trit"), "--tools", path("blower.json")];

@@ -21,6 +21,8 @@ export interface ToolCall {
   /** After the call, or what was measured; of a call that was not made what it asked for. null: none. */
   readonly value: number | null;
   readonly unit: Unit | null;
+  /** What was said with it: the value of `set`, by how much `up` and `down` go. Only of an Engine in Node, whose calls can be compared with what was meant. */
+  readonly amount?: number | null;
   /** For how long; null: for good. */
   readonly seconds: number | null;
   readonly result: CallResult;

@@ -15,7 +15,7 @@ import { bytesText } from "../progress.ts";
 import { openBench, recordable, type SimBench } from "../sim_bench.ts";
 import { REPORT_OPTIONS, SimReport } from "../sim_report.ts";
 import { notAssistant, readToolsFile } from "../tools_file.ts";
-import { tellTools } from "../tools_view.ts";
+import { tellPins, tellTools } from "../tools_view.ts";
 
 const MODEL = "stories-1m";
 /** What the demo says by itself when nobody sits at a terminal. */
@@ -80,7 +80,8 @@ export const demo: Command = {
           `model  ${model}, ${image.config.nLayers} layers of ${image.config.dim}, vocabulary ${image.config.vocabSize}   ` +
             `fits: flash ${flashShare.toFixed(0)} %, SRAM ${sramShare.toFixed(0)} %, context ${positions} positions`,
         );
-        if (tools !== null) await setDeviceTools(device, tools.bytes, signal);
+        if (tools === null) await tellPins(out, image, board.name);
+        else await setDeviceTools(device, tools.bytes, signal);
         await tellTools(out, device);
         return await talk(
           context,

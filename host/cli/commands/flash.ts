@@ -9,6 +9,7 @@ import { flashWithProgress } from "../flash_view.ts";
 import { CONTEXT_OPTION, contextFrom, readModel } from "../model_file.ts";
 import { withDevice } from "../port.ts";
 import { bytesText } from "../progress.ts";
+import { tellPins } from "../tools_view.ts";
 import { writeWhole } from "../whole_file.ts";
 
 export const flash: Command = {
@@ -60,6 +61,7 @@ export const flash: Command = {
       await flashWithProgress(out, device, bytes, options);
       const lasts = args.flag("test") ? " until the next reset; `tritkit models confirm` keeps it" : "";
       out.info(`model  ${device.hello.model} is active on ${board}, context ${device.hello.context} positions${lasts}`);
+      await tellPins(out, image, board);
     });
     return 0;
   },
