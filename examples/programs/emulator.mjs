@@ -31,6 +31,19 @@ const { board: name = "rp2040-pico", model = "assistant", tools } = values;
 
 try {
   const board = await startSim(name, { seed: 1 });
+  try {
+    await talk(board);
+  } finally {
+    // It would run on, and the program with it.
+    board.close();
+  }
+} catch (error) {
+  if (!(error instanceof TritkitError)) throw error;
+  console.error(`${error.message} ${error.hint} [${error.code}]`);
+  process.exitCode = error.exitStatus;
+}
+
+async function talk(board) {
   const line = await openSimLine(board);
   // Each change of a pin, when it happens: a level, or a pulse and its duty of 65535.
   line.onPins?.((event) => {
@@ -56,9 +69,4 @@ try {
     if (answer.text !== "") console.log(`  "${answer.text.trim()}"`);
   }
   await device.close();
-  board.close();
-} catch (error) {
-  if (!(error instanceof TritkitError)) throw error;
-  console.error(`${error.message} ${error.hint} [${error.code}]`);
-  process.exitCode = error.exitStatus;
 }

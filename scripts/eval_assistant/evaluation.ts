@@ -1,5 +1,6 @@
 /** Everything that an evaluation finds, as plain data: what `--json` and evaluation.json hold, and what the tables are made of. */
 import { type Claim, claimsOf } from "./claims.ts";
+import { outcome } from "./judge.ts";
 import {
   type Confusion,
   confusionsOf,
@@ -40,8 +41,26 @@ export interface Evaluation {
   readonly matrix: Matrix;
   readonly confusions: readonly Confusion[];
   readonly gates: readonly GateRow[];
+  /** Of each set, in the order of its lines: how each example ended at the image's gate, by its first letter; "-": it was not asked. */
+  readonly outcomes: Readonly<Record<string, string>>;
   /** The same words elsewhere. */
   readonly elsewhere: readonly Elsewhere[];
+}
+
+/** @param gate 1/65536 */
+function outcomesOf(judged: readonly Judged[], gate: number): Record<string, string> {
+  const letters: Record<string, string[]> = {};
+  for (const { example, verdict } of judged) {
+    letters[example.set] ??= [];
+    letters[example.set][example.line - 1] = letterOf(verdict, gate);
+  }
+  const joined = Object.entries(letters).map(([set, of]) => [set, Array.from(of, (letter) => letter ?? "-").join("")]);
+  return Object.fromEntries(joined);
+}
+
+/** @param gate 1/65536 */
+export function letterOf(verdict: Judged["verdict"], gate: number): string {
+  return verdict === null ? "m" : outcome(verdict, gate)[0];
 }
 
 /** Whether another build gave the same ids. */
@@ -79,5 +98,6 @@ export function evaluationOf(
     matrix: matrixOf(judged),
     confusions: confusionsOf(judged).slice(0, CONFUSIONS),
     gates: gateRows(judged, GATES),
+    outcomes: outcomesOf(judged, gate),
   };
 }
