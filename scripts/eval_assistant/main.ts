@@ -178,7 +178,8 @@ function judgedOf(example: Example, asked: ReturnType<Answers["get"]> | null, ba
 function mistakes(judged: readonly Judged[]): string {
   const lines = judged
     .filter(({ verdict }) => verdict?.exact !== true)
-    .map(({ example: { set, line, text }, verdict }) => {
+    .map(({ example, verdict }) => {
+      const { set, line, text } = example;
       const margin = Math.min(...(verdict?.calls ?? []).map((call) => call.margin / LOGIT));
       const sure = Number.isFinite(margin) ? `, margin ${margin.toFixed(2)}` : "";
       return `${set}:${line}  ${JSON.stringify(text)}  wanted ${wantedLabel(example)}, got ${verdict?.got ?? "no turn before"}${sure}\n`;
