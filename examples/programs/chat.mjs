@@ -24,7 +24,8 @@ try {
   const device = await connect(port);
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: "you    " });
   try {
-    if (device.hello.context === 0) throw new Error("The board has no model: examples/programs/flash.mjs gives it one.");
+    if (device.hello.context === 0)
+      throw new Error("The board has no model: examples/programs/flash.mjs gives it one.");
     console.log(`${device.hello.model} on ${device.hello.board}`);
     let abort = new AbortController();
     lines.on("SIGINT", () => abort.abort());

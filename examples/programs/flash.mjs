@@ -30,7 +30,9 @@ try {
     });
     await device.refresh();
     const { board, model: name, context, tools } = device.hello;
-    console.log(`${name} on ${board}, ${context} positions, sha256 ${done.sha256.slice(0, 8)}, ${done.skipped} bytes were there`);
+    console.log(
+      `${name} on ${board}, ${context} positions, sha256 ${done.sha256.slice(0, 8)}, ${done.skipped} bytes were there`,
+    );
     if (tools !== null) console.log(`an assistant with ${tools} tools`);
   } finally {
     await device.close();
