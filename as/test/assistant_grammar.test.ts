@@ -254,7 +254,8 @@ test("a value is in the tool's unit and range, or nothing happens", () => {
   assert.equal(outcome("call set heater t1"), T.CALL_UNIT);
   assert.equal(outcome("call set heater w1"), T.CALL_UNIT);
   assert.equal(outcome("call set fan w1"), 25000);
-  assert.equal(outcome("call set light w1"), T.CALL_UNIT);
+  assert.equal(outcome("call set light w1"), 20000, "a word means what it means for the tool");
+  assert.equal(outcome("call set cover w1"), T.CALL_UNIT);
   assert.equal(outcome("call set fan p2"), T.CALL_RANGE);
   assert.equal(outcome("call set light d1"), T.CALL_UNIT);
   assert.equal(outcome("call set switch n1"), T.CALL_CANNOT);

@@ -35,6 +35,9 @@ export interface JudgedCall {
 export type Outcome = "right" | "asked" | "missed" | "wrong";
 export const OUTCOMES: readonly Outcome[] = ["right", "asked", "missed", "wrong"];
 
+/** A timer runs while one speaks: thousandths of a second. */
+const TIMER_DRIFT = 5000;
+
 /**
  * @param base id of the first special token
  * @param values of the tools before the turn, thousandths
@@ -97,7 +100,9 @@ function isWanted(want: WantedCall, told: ToldCall, said: SaidCall, tools: reado
   }
   if ((want.value !== null) !== (said.slot !== null)) return false;
   const by = (want.value ?? tool.step) * (want.verb === "up" ? 1 : -1);
-  return isMade(told) && told.value === Math.min(tool.max, Math.max(tool.min, values[index] + by));
+  const goal = Math.min(tool.max, Math.max(tool.min, values[index] + by));
+  const drift = tool.drive.type === "timer" ? TIMER_DRIFT : 0;
+  return isMade(told) && told.value !== null && told.value <= goal && told.value >= goal - drift;
 }
 
 function isMade({ rc }: ToldCall): boolean {

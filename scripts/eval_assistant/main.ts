@@ -15,7 +15,7 @@ import { elsewhere, type PlaceName } from "./elsewhere.ts";
 import { type Elsewhere, type Evaluation, evaluationOf } from "./evaluation.ts";
 import { type Example, SETS_FOLDER, setNames } from "./examples.ts";
 import { baseOf } from "./gate.ts";
-import { judge } from "./judge.ts";
+import { judge, wantedLabel } from "./judge.ts";
 import { latencies } from "./latency.ts";
 import { type Answers, askAll, isWorker, readAll } from "./pool.ts";
 import { sampled } from "./sample.ts";
@@ -178,10 +178,11 @@ function judgedOf(example: Example, asked: ReturnType<Answers["get"]> | null, ba
 function mistakes(judged: readonly Judged[]): string {
   const lines = judged
     .filter(({ verdict }) => verdict?.exact !== true)
-    .map(({ example: { set, line, text }, verdict }) => {
+    .map(({ example, verdict }) => {
+      const { set, line, text } = example;
       const margin = Math.min(...(verdict?.calls ?? []).map((call) => call.margin / LOGIT));
       const sure = Number.isFinite(margin) ? `, margin ${margin.toFixed(2)}` : "";
-      return `${set}:${line}  ${JSON.stringify(text)}  wanted ${verdict?.wanted ?? "?"}, got ${verdict?.got ?? "no turn before"}${sure}\n`;
+      return `${set}:${line}  ${JSON.stringify(text)}  wanted ${wantedLabel(example)}, got ${verdict?.got ?? "no turn before"}${sure}\n`;
     });
   return `\n${lines.join("")}`;
 }
