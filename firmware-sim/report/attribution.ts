@@ -2,16 +2,16 @@
  * Whose time is it? Follows the spans of the device module (its functions' beginnings and ends), reads cumulative counters at each, and adds what
  * passed between two readings to the part of the network, the tensor and the token it belongs to.
  *
- *     forward ─┬─ embed_token                        embedding
- *              ├─ normed                             norms, quantise
+ *     embed_token                                    embedding
+ *     layers ──┬─ normed                             norms, quantise
  *              ├─ products ─┬─ lut_build             QKV, as soon as
  *              │            └─ lut_rows(w)           w tells whose weights they are
  *              ├─ rescale                            QKV: of the products before it
  *              └─ ...
- *     sample                                         sampler
+ *     head_logits, sample                            head, sampler
  *     poll, around it all                            wire, control
  *
- * A token's window begins with its forward pass and ends with the next one, with a new prompt, or with the recording; while the CPU sleeps for want of
+ * A token's window begins with its embedding and ends with the next one, with a new prompt, or with the recording; while the CPU sleeps for want of
  * work it stands still. What is done behind an answer (its last frame, idle looks at the receiver) goes to no token unless another forward pass follows.
  */
 import type { SpanArguments } from "../watcher.ts";
@@ -74,6 +74,8 @@ export class Attribution {
   #window: Group | null = null;
   #after: Group | null = null;
   #hasHead = false;
+  /** Embeddings have begun a window, and its layers have not come yet. */
+  #isBegun = false;
 
   /** @param tensorAt of an address of the chip */
   constructor(probe: Probe, tensorAt: (address: number) => Tensor | null, onSpan: (span: Span) => void = () => {}) {
@@ -88,19 +90,19 @@ export class Attribution {
   }
 
   /** @param args the function's first three, as unsigned numbers; 0 where it has fewer */
-  enter(name: string, [first, second, third]: SpanArguments): void {
+  enter(name: string, [first, second]: SpanArguments): void {
     const role = roleOf(name);
     if (role === null) return;
     this.#charge();
-    if (role.is === "position") this.#open(1, second + 1);
-    // Position p attends to p + 1.
-    if (role.is === "batch") this.#open(second, second * (third + 1) + (second * (second - 1)) / 2);
+    if (role.is === "embedding") this.#position();
+    if (role.is === "layers") this.#isBegun = false;
+    if (role.is === "attend") this.#keys(second);
     if (role.is === "turn") this.#close(false);
     const frame: Frame = {
       ...{ name, role, part: null, tensor: null, start: this.#last.slice() },
       pending: role.is === "products" ? new Float64Array(this.#last.length) : null,
     };
-    if (role.is === "part") frame.part = role.part;
+    if ("part" in role) frame.part = role.part;
     if (role.is === "behind") frame.part = this.#behind;
     this.#stack.push(frame);
     if (role.is === "weights") this.#weights(frame, first);
@@ -144,6 +146,7 @@ export class Attribution {
   /** The module stopped in the middle of its work (power, a trap, a reset): nothing that ran returns. */
   abandon(): void {
     this.#stack.length = 0;
+    this.#isBegun = false;
     this.#window = null;
     this.#after = null;
     this.#probe.read(this.#last);
@@ -196,11 +199,22 @@ export class Attribution {
     }
   }
 
-  /** A position begins: the one before it ends, with what came behind it. */
-  #open(positions: number, keys: number): void {
-    this.#close(true);
-    this.#window = { ...emptyGroup(), positions, keys };
-    this.#hasHead = false;
+  /** A position begins, alone or beside others: what was before it ends, with what came behind it. */
+  #position(): void {
+    if (!this.#isBegun) {
+      this.#close(true);
+      this.#window = emptyGroup();
+      this.#hasHead = false;
+      this.#isBegun = true;
+    }
+    if (this.#window !== null) this.#window.positions++;
+  }
+
+  /** Position p attends to p + 1. Every layer says the same. */
+  #keys(first: number): void {
+    if (this.#window === null) return;
+    const { positions } = this.#window;
+    this.#window.keys = positions * (first + 1) + (positions * (positions - 1)) / 2;
   }
 
   #close(withAfter: boolean): void {
@@ -216,6 +230,7 @@ export class Attribution {
     }
     this.#window = null;
     this.#after = null;
+    this.#isBegun = false;
   }
 }
 

@@ -32,8 +32,9 @@ export type Part = (typeof PARTS)[number];
 /**
  * What the beginning of a function means.
  *
- *     position   forward(token, position) begins
- *     batch      forward_batch(tokens, count, first position) begins
+ *     embedding  embed_token, one position each: the first one behind layers begins a window; and a part
+ *     layers     all positions of the window are there; and a part, of what none of the others takes
+ *     attend     attend(layer, first position, ...) says which they are; and a part
  *     part       until it returns, time belongs to that part
  *     products   ternary products: the part is that of the first weights that are read in it
  *     weights    its first argument points to weights
@@ -42,15 +43,15 @@ export type Part = (typeof PARTS)[number];
  *     detail     a slice of the trace and no more
  */
 export type Role =
-  | { readonly is: "position" | "batch" | "products" | "weights" | "behind" | "turn" | "detail" }
-  | { readonly is: "part"; readonly part: Part };
+  | { readonly is: "products" | "weights" | "behind" | "turn" | "detail" }
+  | { readonly is: "part" | "embedding" | "layers" | "attend"; readonly part: Part };
 
 const part = (of: Part): Role => ({ is: "part", part: of });
 
 const ROLES: readonly (readonly [name: RegExp, role: Role])[] = [
-  [/^as\/model\/forward\/forward$/, { is: "position" }],
-  [/^as\/model\/forward\/forward_batch$/, { is: "batch" }],
-  [/^as\/model\/embed\//, part("embedding")],
+  [/^as\/model\/embed\//, { is: "embedding", part: "embedding" }],
+  [/^as\/model\/forward\/layers/, { is: "layers", part: "attention" }],
+  [/^as\/model\/attention\/attend/, { is: "attend", part: "attention" }],
   [/^as\/model\/(norms\/|quantise\/norm_)/, part("norms, quantise")],
   [/^as\/(model\/(bitlinear\/products|head\/head_products|experts\/router)|copro\/products\/)/, { is: "products" }],
   [
@@ -60,7 +61,7 @@ const ROLES: readonly (readonly [name: RegExp, role: Role])[] = [
   [/^as\/(kernels\/ternary_lut\/lut_build|copro\/chain\/chain_run)$/, { is: "detail" }],
   [/^as\/model\/bitlinear\/(rescale|add_residual)/, { is: "behind" }],
   [/^as\/model\/(rope\/|attention\/rotate)/, part("RoPE")],
-  [/^as\/model\/(attention\/attend|attention\/remember|forward\/layers|quantise\/quantise<i8>)/, part("attention")],
+  [/^as\/model\/(attention\/remember|quantise\/quantise<i8>)/, part("attention")],
   [/^as\/model\/(feed_forward|ffn|experts)\//, part("FFN")],
   [/^as\/model\/head\/head_logits$/, part("head")],
   [/^as\/sampler\/sampler\//, part("sampler")],
@@ -68,8 +69,8 @@ const ROLES: readonly (readonly [name: RegExp, role: Role])[] = [
   [/^as\/generate\/gen_begin$/, { is: "turn" }],
 ];
 
-/** How the names of functions begin that compute positions. */
-export const FORWARD = "as/model/forward/forward";
+/** How the name of the function begins that computes positions, but for their embedding and head. Its caller is one or none: binaryen inlines it when it can. */
+export const FORWARD = "as/model/forward/layers";
 
 /** null: the function means nothing here. */
 export function roleOf(name: string): Role | null {

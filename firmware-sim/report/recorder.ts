@@ -112,7 +112,7 @@ export class Recorder implements Watcher {
 
   begin(name: string, args: SpanArguments): void {
     this.#attribution?.enter(name, args);
-    if (name.startsWith(FORWARD)) this.window.positionBegins(this.board.nowExactly);
+    if (roleOf(name)?.is === "embedding") this.window.positionBegins(this.board.nowExactly);
   }
 
   end(name: string): void {
@@ -261,6 +261,7 @@ const IDLE_POLL = 20_000;
 
 function sliceName({ name, part, tensor }: Span): string {
   if (name.endsWith("/poll")) return "wire, control";
+  if (name.startsWith(FORWARD)) return "forward";
   if (tensor !== null && roleOf(name)?.is === "products") return `${part}: ${shortName(name)}`;
   return shortName(name);
 }

@@ -1,5 +1,5 @@
 // How tools and their calls look: a table for people, one line for each call, events for programs.
-import { listBoards } from "../assets.ts";
+import type { Board } from "../../boards/board.ts";
 import type { Device } from "../device/device.ts";
 import { deviceTools } from "../device/tools.ts";
 import type { Answer } from "../generation.ts";
@@ -24,11 +24,10 @@ export async function tellTools(out: Output, device: Device): Promise<void> {
   out.info(`tools  ${names}${dryRun ? "   dry run: no pin is driven" : ""}`);
 }
 
-/** What of an assistant's own tools a board cannot do: its calls will fail. Nothing of a board that is not known here. */
-export async function tellPins(out: Output, image: Image, boardName: string): Promise<void> {
-  const board = (await listBoards()).find(({ name }) => name === boardName);
+/** What of an assistant's own tools a board cannot do: its calls will fail. Waits for nothing: a demo that is recorded lives in simulated time. */
+export function tellPins(out: Output, image: Image, board: Board): void {
   const tools = image.assistant?.tools?.tools ?? [];
-  const problems = board === undefined ? [] : pinProblems(tools, board);
+  const problems = pinProblems(tools, board);
   for (const { place, what } of problems.slice(0, TOLD_MOST)) {
     const { name } = tools[Number(/\d+/.exec(place))];
     out.info(`note  ${name} will not work: ${what}; \`tritkit tools set\` gives the board other tools`);

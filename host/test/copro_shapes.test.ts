@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Board } from "../../boards/board.ts";
 import { ROOT } from "../../scripts/lib/root.mjs";
-import { KIND_ASSISTANT, KIND_TOOLS } from "../../spec/image.ts";
+import { KIND_ASSISTANT, KIND_TOOLS, TOK_TYPE_SPECIAL } from "../../spec/image.ts";
 import { TRITS_PER_BYTE } from "../../spec/packing.ts";
 import { withSections } from "../../spec/test/with_sections.ts";
-import { ASSISTANT_V1 } from "../../spec/tools.ts";
+import { ASSISTANT_V1, TOOL_TOKENS } from "../../spec/tools.ts";
 import { loadBoard } from "../assets.ts";
 import { buildImage, EMBED_PACKINGS, type EmbedPacking, type RandomOptions, randomModel } from "../convert/index.ts";
 import { generateOnDevice } from "../device/chat.ts";
@@ -73,7 +73,9 @@ describe(`${CASES} random models on boards with a coprocessor`, () => {
     const widest = Math.max(shape.dim ?? 0, shape.hiddenDim ?? 0, (shape.nHeads ?? 0) * (shape.headDim ?? 0));
     wide.push(widest > TRITS_PER_BYTE * capacity);
     it(`${slots} slots of ${capacity}, ${embedPacking},${base !== null ? ` tokens from ${base},` : ""} context ${context}: ${JSON.stringify(shape)}`, async () => {
-      const { bytes } = await buildImage(randomModel(shape), { embedPacking });
+      const model = randomModel(shape);
+      if (base !== null) model.tokenizer.types.fill(TOK_TYPE_SPECIAL, base, base + TOOL_TOKENS);
+      const { bytes } = await buildImage(model, { embedPacking });
       const image = base === null ? bytes : asAssistant(bytes, base);
       const sim = newBoard(board, WASM);
       const beats = () => sim.copro?.unit.state.totalPushes ?? 0;

@@ -4,7 +4,9 @@ import { KIND_ATTN_Q, KIND_FFN_DOWN, KIND_HEAD } from "../../../spec/image.ts";
 import { Attribution, type Group, type Probe, type Span } from "../attribution.ts";
 import type { Tensor } from "../tensors.ts";
 
-const FORWARD = "as/model/forward/forward";
+const EMBED = "as/model/embed/embed_token";
+const LAYERS = "as/model/forward/layers";
+const ATTEND = "as/model/attention/attend";
 const PRODUCTS = "as/model/bitlinear/products";
 const ROWS = "as/kernels/ternary_lut/lut_rows";
 const RESCALE = "as/model/bitlinear/rescale";
@@ -52,8 +54,8 @@ class Bench {
   }
 
   token(withHead = true): void {
-    this.run(FORWARD, 1, 0, () => {
-      this.run("as/model/embed/embed_token", 7);
+    this.run(EMBED, 7);
+    this.run(LAYERS, 1, 0, () => {
       this.run(PRODUCTS, 5, 0, () => {
         this.run("as/kernels/ternary_lut/lut_build", 20);
         this.run(ROWS, 100, 10);
@@ -63,9 +65,10 @@ class Bench {
         this.run(PRODUCTS, 5, 0, () => this.run(ROWS, 200, 150));
         this.run(RESCALE, 4);
       });
-      if (withHead) this.run(HEAD, 6, 0, () => this.run(ROWS, 300, 200));
     });
-    if (withHead) this.run(SAMPLE, 50);
+    if (!withHead) return;
+    this.run(HEAD, 6, 0, () => this.run(ROWS, 300, 200));
+    this.run(SAMPLE, 50);
   }
 }
 
@@ -81,7 +84,8 @@ describe("attribution", () => {
     const { tokens, prefill } = bench.attribution;
     assert.deepEqual([tokens.positions, prefill.positions], [1, 0]);
     assert.deepEqual(cycles(tokens), {
-      "wire, control": 1,
+      "wire, control": 0,
+      attention: 1,
       embedding: 7,
       QKV: 5 + 20 + 100 + 3,
       FFN: 2 + 5 + 200 + 4,
@@ -117,10 +121,18 @@ describe("attribution", () => {
 
   it("counts the positions of a batch, and how many each of them attends to", () => {
     const bench = new Bench();
-    bench.attribution.enter("as/model/forward/forward_batch", [0, 3, 5]);
-    bench.attribution.leave("as/model/forward/forward_batch");
-    bench.attribution.enter(FORWARD, [7, 8, 0]);
-    bench.attribution.leave(FORWARD);
+    for (const [count, first] of [
+      [3, 5],
+      [1, 8],
+    ]) {
+      for (let i = 0; i < count; i++) bench.run(EMBED, 1);
+      bench.run(LAYERS, 1, 0, () => {
+        for (const layer of [0, 1]) {
+          bench.attribution.enter(ATTEND, [layer, first, 0]);
+          bench.attribution.leave(ATTEND);
+        }
+      });
+    }
     bench.attribution.end();
     const { positions, keys } = bench.attribution.prefill;
     assert.deepEqual({ positions, keys }, { positions: 4, keys: 6 + 7 + 8 + 9 });
@@ -147,7 +159,8 @@ describe("attribution", () => {
 
   it("takes products within products for one", () => {
     const bench = new Bench();
-    bench.run(FORWARD, 1, 0, () =>
+    bench.run(EMBED, 0);
+    bench.run(LAYERS, 1, 0, () =>
       bench.run(PRODUCTS, 5, 0, () =>
         bench.run("as/copro/products/copro_products", 7, 0, () => bench.run(ROWS, 100, 10)),
       ),
@@ -159,7 +172,8 @@ describe("attribution", () => {
 
   it("counts sleep within a forward pass to whoever waits for the coprocessor", () => {
     const bench = new Bench();
-    bench.run(FORWARD, 1, 0, () => {
+    bench.run(EMBED, 0);
+    bench.run(LAYERS, 1, 0, () => {
       bench.run(PRODUCTS, 5, 0, () => {
         bench.run(ROWS, 1, 0, () => {
           bench.attribution.slept(bench.probe.ns + 9000);
@@ -191,7 +205,7 @@ describe("attribution", () => {
       depth,
     ]);
     assert.deepEqual(rows.slice(0, 5), [
-      ["embed_token", "embedding", undefined, 1],
+      ["embed_token", "embedding", undefined, 0],
       ["lut_build", null, undefined, 2],
       ["lut_rows", "QKV", "q", 2],
       ["products", "QKV", "q", 1],
@@ -201,7 +215,7 @@ describe("attribution", () => {
 
   it("goes on after the module stopped in the middle", () => {
     const bench = new Bench();
-    bench.attribution.enter(FORWARD, [0, 0, 0]);
+    bench.attribution.enter(EMBED, [0, 0, 0]);
     bench.attribution.enter(PRODUCTS, [0, 0, 0]);
     bench.probe.work(10);
     bench.attribution.abandon();

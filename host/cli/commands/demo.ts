@@ -80,7 +80,7 @@ export const demo: Command = {
           `model  ${model}, ${image.config.nLayers} layers of ${image.config.dim}, vocabulary ${image.config.vocabSize}   ` +
             `fits: flash ${flashShare.toFixed(0)} %, SRAM ${sramShare.toFixed(0)} %, context ${positions} positions`,
         );
-        if (tools === null) await tellPins(out, image, board.name);
+        if (tools === null) tellPins(out, image, board);
         else await setDeviceTools(device, tools.bytes, signal);
         await tellTools(out, device);
         return await talk(

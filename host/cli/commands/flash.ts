@@ -61,7 +61,8 @@ export const flash: Command = {
       await flashWithProgress(out, device, bytes, options);
       const lasts = args.flag("test") ? " until the next reset; `tritkit models confirm` keeps it" : "";
       out.info(`model  ${device.hello.model} is active on ${board}, context ${device.hello.context} positions${lasts}`);
-      await tellPins(out, image, board);
+      const known = (await listBoards()).find(({ name }) => name === board);
+      if (known !== undefined) tellPins(out, image, known);
     });
     return 0;
   },
