@@ -5,12 +5,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { bundledModels, readScenario, runScenario, serveSim, startSim } from "../../host/index.ts";
+import { readScenario, runScenario, serveSim, startSim } from "../../host/index.ts";
 import { ROOT } from "../../scripts/lib/root.mjs";
 
 const folder = await mkdtemp(join(tmpdir(), "tritkit-examples-"));
 after(() => rm(folder, { recursive: true }));
-const skip = !(await bundledModels()).includes("assistant") && "the assistant is not in this build";
 
 interface Ended {
   status: number | null;
@@ -61,7 +60,7 @@ describe("examples/programs", () => {
     });
   });
 
-  test("an assistant on a board: calls and answers in words", { skip }, async () => {
+  test("an assistant on a board: calls and answers in words", async () => {
     await withBoard(async (port) => {
       const flashed = await run("flash.mjs", [port]);
       assert.equal(flashed.status, 0, flashed.stderr);
@@ -73,7 +72,7 @@ describe("examples/programs", () => {
     });
   });
 
-  test("emulator.mjs: pins move, and a sensor is read", { skip }, async () => {
+  test("emulator.mjs: pins move, and a sensor is read", async () => {
     const { status, stdout, stderr } = await run("emulator.mjs", []);
     assert.equal(status, 0, stderr);
     assert.match(stdout, /^turn on the lamp\n {2}pin 15 {2}duty 100 % {2}at \d+\.\d{3} s$/m);
@@ -81,7 +80,7 @@ describe("examples/programs", () => {
     assert.match(stdout, /"tool":"temperature","verb":"get","value":21\.5,"unit":"celsius"/);
   });
 
-  test("emulator.mjs with tools of one's own, which nobody trained it for", { skip }, async () => {
+  test("emulator.mjs with tools of one's own, which nobody trained it for", async () => {
     const feeder = { name: "fish feeder", kind: "switch", aliases: ["feeder"], drive: { type: "gpio", pin: 11 } };
     const file = join(folder, "fish.json");
     await writeFile(file, JSON.stringify({ tools: [feeder] }));
@@ -109,7 +108,7 @@ describe("examples/programs", () => {
 });
 
 describe("examples/desk-lamp-and-fan", () => {
-  test("test.json: sentences move its pins", { skip }, async () => {
+  test("test.json: sentences move its pins", async () => {
     const { passed, steps } = await runScenario(await readScenario(join(ROOT, "examples/desk-lamp-and-fan/test.json")));
     const failed = steps.flatMap(({ number, label, error }) =>
       error === null ? [] : [`${number} ${label}: ${error.message}`],

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { ROOT } from "../../scripts/lib/root.mjs";
-import { listModels, modelPath } from "../assets.ts";
+import { modelPath } from "../assets.ts";
 import { generateOnDevice } from "../device/chat.ts";
 import { Device } from "../device/device.ts";
 import { flashModel } from "../device/flasher.ts";
@@ -21,7 +21,6 @@ import { openSim } from "../transports/sim.ts";
 import { json } from "./command.ts";
 import { startWasiBoard } from "./wasi_board.ts";
 
-const isThere = (await listModels()).includes("assistant");
 const folder = await mkdtemp(join(tmpdir(), "tritkit-everywhere-"));
 after(() => rm(folder, { recursive: true }));
 
@@ -41,7 +40,7 @@ function isDeclined({ say, calls = [] }: Answer): boolean {
   return say === "decline" || (say === "call" && calls.every(({ tool }) => tool === null));
 }
 
-describe("the assistant", { skip: !isThere && "it is not in this build" }, () => {
+describe("the assistant", () => {
   const WORDS = "please switch the lamp on and set the fan to 40 percent";
 
   test("two commands in a sentence: both calls, both pins, and the same ids everywhere", async () => {
