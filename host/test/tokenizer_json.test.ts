@@ -76,7 +76,9 @@ for (const name of directories)
       assert.deepEqual(encode_ref(tokenizer, sample), ids);
       assert.equal(Buffer.concat(ids.map((id) => tokenizer.tokens[id])).toString(), sample);
     }
-    assert.equal(tokenizer.types.filter((type) => type === 1).length, 2);
+    const { added_tokens } = JSON.parse(text) as { added_tokens: unknown[] };
+    assert.ok(added_tokens.length >= 2);
+    assert.equal(tokenizer.types.filter((type) => type === 1).length, added_tokens.length);
   });
 
 /** Llama 2's kind of file, with few words. */
