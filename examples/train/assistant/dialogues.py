@@ -88,7 +88,8 @@ class Drawing:
             return rng.choice(section.heldout)
         if self.heldout and top:
             raise Impossible
-        return rng.choice(section.train)
+        # a section begins with what people say most: its first fifth is drawn as often as nearly half of it would be
+        return section.train[int(len(section.train) * rng.random() ** 2)]
 
     # --- tools
 

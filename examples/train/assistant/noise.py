@@ -11,6 +11,11 @@ remove:removing reset:resetting change:changing adjust:adjusting move:moving inc
 brighten:brightening speed:speeding slow:slowing pump:pumping push:pushing step:stepping nudge:nudging soften:softening ease:easing tone:toning scale:scaling knock:knocking create:creating add:adding extend:extending
 lengthen:lengthening prolong:prolonging subtract:subtracting shorten:shortening shave:shaving check:checking show:showing read:reading tell:telling measure:measuring report:reporting cool:cooling fire:firing
 intensify:intensifying accelerate:accelerating lessen:lessening throw:throwing wind:winding sweep:sweeping vacuum:vacuuming hoover:hoovering drag:dragging shift:shifting
+launch:launching engage:engaging energize:energizing wake:waking kick:kicking boot:booting keep:keeping leave:leaving use:using pop:popping stick:sticking hoist:hoisting fling:flinging swing:swinging
+latch:latching fasten:fastening seal:sealing deadbolt:deadbolting cook:cooking pour:pouring serve:serving deploy:deploying unleash:unleashing undock:undocking commence:commencing resume:resuming
+mop:mopping scrub:scrubbing tidy:tidying plug:plugging restore:restoring ventilate:ventilating ramp:ramping configure:configuring program:programming hike:hiking blast:blasting play:playing
+quit:quitting shush:shushing quieten:quietening hush:hushing retire:retiring recall:recalling retract:retracting unlatch:unlatching unfasten:unfastening abort:aborting scrap:scrapping hold:holding
+count:counting place:placing regulate:regulating tune:tuning trim:trimming tilt:tilting crack:cracking unwind:unwinding rest:resting shoo:shooing steer:steering
 """.split())}
 NEAR = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wetyuioipoqsdfghjkasxcvbnn"))
 FILLERS = ["uh", "um", "er", "like", "you know", "hmm", "well", "please", "erm", "ah"]

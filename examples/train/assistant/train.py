@@ -26,13 +26,15 @@ import torch.nn.functional as F  # noqa: E402
 
 import datasets  # noqa: E402
 import dialogues  # noqa: E402
+import labels  # noqa: E402
 import mix  # noqa: E402
 import recipe  # noqa: E402
 import tokenizer  # noqa: E402
 import turns  # noqa: E402
 import words  # noqa: E402
-from model import Model  # noqa: E402
+from model import Model, linear  # noqa: E402
 
+EVAL = HERE / "../../assistant/eval"
 HOME = json.loads((HERE / "../../assistant/tools/home.json").read_text(encoding="utf-8"))
 
 
@@ -50,7 +52,7 @@ def loss_of(model, ids, weight):
     """Weighted mean of the loss in nats; the head is computed where a target counts."""
     x, head = model.hidden(ids[:, :-1])
     at = weight.reshape(-1).nonzero().squeeze(1)
-    logits = F.linear(x.reshape(-1, x.shape[-1])[at], head)
+    logits = linear(model, x.reshape(-1, x.shape[-1])[at], head)
     w = weight.reshape(-1)[at]
     return (F.cross_entropy(logits, ids[:, 1:].reshape(-1)[at], reduction="none") * w).sum() / w.sum()
 
@@ -245,8 +247,17 @@ def smoke(args, log):
 SAYS = ("call", "none", "decline", "ask", "say", "confirm")
 
 
+def tested():
+    """The texts of the tests, as labels.plain leaves them."""
+    lines = [line for f in sorted(EVAL.glob("*.test.jsonl")) for line in f.read_text(encoding="utf-8").splitlines()]
+    return {labels.plain(json.loads(line)["text"]) for line in lines}
+
+
 def forever(seed, count, cache, log):
-    """`count` dialogues, in another order each time, without end. They take a millisecond each: `cache` (a folder) keeps them."""
+    """`count` dialogues, in another order each time, without end, but for those that say word for word what a test says.
+
+    They take a millisecond each: `cache` (a folder) keeps them.
+    """
     path = pathlib.Path(cache or ".") / f"dialogues-{seed}-{count}.pickle"
     if cache and path.is_file():
         pool = pickle.loads(path.read_bytes())
@@ -259,6 +270,9 @@ def forever(seed, count, cache, log):
         if cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(pickle.dumps(pool))
+    said_in_tests = tested()
+    pool = [x for x in pool if labels.plain(x[0]["text"]) not in said_in_tests]
+    log(f"{len(pool)} of {count} dialogues say what no test says")
     rng = random.Random(seed)
     while True:
         rng.shuffle(pool)
