@@ -179,7 +179,7 @@ export function calls_confirm(confirmed: bool): void {
  * @param verb VERB_*
  * @param target TOK_* of the tool
  * @param slot TOK_* of the slot, 0: none; of `on` and `off` a time
- * @param gate margin below which it waits
+ * @param gate margin below which it waits, unless there is no such tool
  */
 export function calls_add(verb: u32, target: u32, slot: u32, margin: u32, gate: u32): void {
   const call = at(calls.n++);
@@ -204,7 +204,7 @@ export function calls_add(verb: u32, target: u32, slot: u32, margin: u32, gate: 
   call.slot = <u8>slot;
   call.tool = <u8>tool;
   call.checked = <u8>rc;
-  call.rc = <u8>(margin < gate ? CALL_UNSURE : rc);
+  call.rc = <u8>(margin < gate && rc != CALL_NO_TOOL ? CALL_UNSURE : rc); // to confirm what no tool can do is no use
   call.margin = margin;
 }
 

@@ -3,6 +3,7 @@
  * to is computed here, from spec/TOOLS.md and the values before, and nowhere else.
  *
  *     exact        the beginning of the answer is the wanted one, and the calls are the same tools, verbs, values and times in the same order
+ *                  what was to be declined may also be a call of tools of which the board has none: it says so, and nothing is done
  *     at a gate    right     exact, and no margin is below the gate
  *                  wrong     a call was made that was not wanted
  *                  asked     a call was held back, and none that was not wanted was made
@@ -10,7 +11,7 @@
  */
 import { SAYS, VERB_NAMES } from "../../host/tools/names.ts";
 import type { Tool } from "../../host/tools/tool.ts";
-import { CALL_DONE, CALL_DRY, CALL_RANGE, TOOL_EVERY } from "../../spec/tools.ts";
+import { CALL_DONE, CALL_DRY, CALL_NO_TOOL, CALL_RANGE, TOOL_EVERY } from "../../spec/tools.ts";
 import { type SaidCall, saidCalls } from "./answer.ts";
 import type { ToldCall, Turn } from "./assistant_board.ts";
 import type { Example, WantedCall } from "./examples.ts";
@@ -28,7 +29,7 @@ export interface JudgedCall {
   readonly wanted: boolean;
   /** The board could make it. */
   readonly possible: boolean;
-  /** 1/65536. */
+  /** 1/65536; of a call that no gate holds back, infinite. */
   readonly margin: number;
 }
 
@@ -59,13 +60,14 @@ export function judge(example: Example, turn: Turn, base: number, values: readon
     if (place !== undefined) open.delete(place);
     inOrder &&= place === i;
     if (call.value !== null && call.tool < tools.length) now[call.tool] = call.value;
-    return { wanted: place !== undefined, possible: isMade(call), margin: call.margin };
+    return { wanted: place !== undefined, possible: isMade(call), margin: call.rc === CALL_NO_TOOL ? Number.POSITIVE_INFINITY : call.margin };
   });
-  const exact = say === example.say && (!isCall || inOrder);
+  const declined = example.say === "decline" && told.length > 0 && told.every(({ rc }) => rc === CALL_NO_TOOL);
+  const exact = declined || (say === example.say && (!isCall || inOrder));
   return {
     exact,
     wanted: wantedLabel(example),
-    got: say === "call" ? told.map((call, i) => toldLabel(call, said[i], tools)).join(" + ") : say,
+    got: declined ? "decline" : say === "call" ? told.map((call, i) => toldLabel(call, said[i], tools)).join(" + ") : say,
     calls: [
       ...calls,
       ...confirmed.map((call) => ({ wanted: exact, possible: isMade(call), margin: Number.POSITIVE_INFINITY })),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SAYS, TOKEN_NAMES, VERB_NAMES } from "../../../host/tools/names.ts";
 import { parseTools } from "../../../host/tools/parse.ts";
-import { CALL_DRY, CALL_RANGE, CALL_UNIT, TOOL_EVERY } from "../../../spec/tools.ts";
+import { CALL_DRY, CALL_NO_TOOL, CALL_RANGE, CALL_UNIT, TOOL_EVERY } from "../../../spec/tools.ts";
 import type { Turn } from "../assistant_board.ts";
 import type { Example, WantedCall } from "../examples.ts";
 import { judge, outcome, type Verdict } from "../judge.ts";
@@ -110,6 +110,15 @@ describe("exact", () => {
     assert.ok(judged(example("decline"), saying("decline")).exact);
     assert.ok(!judged(example("decline"), saying("none")).exact);
     assert.ok(!judged(example("none"), answer({ words: "on light" })).exact);
+  });
+
+  test("the board declines what no tool of it can do", () => {
+    const nobody = { words: "on robot", rc: CALL_NO_TOOL };
+    assert.ok(judged(example("decline"), answer(nobody)).exact);
+    assert.equal(outcome(judged(example("decline"), answer({ ...nobody, margin: 0 })), GATE), "right");
+    assert.ok(!judged(example("decline"), answer(nobody, { words: "on light" })).exact);
+    assert.ok(!judged(example("none"), answer(nobody)).exact);
+    assert.ok(!judged(example("call", [want("on", "lamp")]), answer(nobody)).exact);
   });
 });
 
