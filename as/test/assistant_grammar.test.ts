@@ -192,7 +192,7 @@ test("random logits: every answer is well formed, the likeliest of what is allow
   const random = new Random(3);
   const seen = new Set<string>();
   let confirmed = 0;
-  for (let round = 0; round < 700; round++) {
+  for (let round = 0; round < 1000; round++) {
     if (round % 50 === 0) open(round % 100 === 0 ? home : randomTable(random));
     const text = random.pick([
       "10% 20% 30% 1 2 3 1c 2c 3c 1m 2m 3m low medium high",
@@ -213,7 +213,7 @@ test("random logits: every answer is well formed, the likeliest of what is allow
     for (const { tool, rc } of calls())
       assert.ok(tool >= T.TOOL_EVERY || m.call.tool_value(tool) !== undefined || rc === T.CALL_NO_TOOL);
   }
-  assert.ok(confirmed > 5, `${confirmed} confirmed`);
+  assert.ok(confirmed > 3, `${confirmed} confirmed`);
   for (const token of SPECIALS.filter(
     (token) => !["user", "board", "verb6", "verb7"].includes(token) && !/2$/.test(token),
   ))
@@ -368,6 +368,18 @@ test("a call of which the model is not sure waits for a confirmation, and no lon
     )[0],
     "call",
   );
+});
+
+test("a call that no tool can answer waits for nothing, however unsure the model is", () => {
+  open(lights);
+  turn("hello");
+  says("call on heater", GATE - 1);
+  assert.deepEqual(
+    calls().map(({ rc }) => rc),
+    [T.CALL_NO_TOOL],
+  );
+  turn("yes");
+  assert.equal(m.call.calls_waiting(), 0);
 });
 
 test("raw values and measurements are those of exact arithmetic, within the drive's range", () => {

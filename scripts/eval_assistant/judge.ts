@@ -60,14 +60,22 @@ export function judge(example: Example, turn: Turn, base: number, values: readon
     if (place !== undefined) open.delete(place);
     inOrder &&= place === i;
     if (call.value !== null && call.tool < tools.length) now[call.tool] = call.value;
-    return { wanted: place !== undefined, possible: isMade(call), margin: call.rc === CALL_NO_TOOL ? Number.POSITIVE_INFINITY : call.margin };
+    return {
+      wanted: place !== undefined,
+      possible: isMade(call),
+      margin: call.rc === CALL_NO_TOOL ? Number.POSITIVE_INFINITY : call.margin,
+    };
   });
   const declined = example.say === "decline" && told.length > 0 && told.every(({ rc }) => rc === CALL_NO_TOOL);
   const exact = declined || (say === example.say && (!isCall || inOrder));
   return {
     exact,
     wanted: wantedLabel(example),
-    got: declined ? "decline" : say === "call" ? told.map((call, i) => toldLabel(call, said[i], tools)).join(" + ") : say,
+    got: declined
+      ? "decline"
+      : say === "call"
+        ? told.map((call, i) => toldLabel(call, said[i], tools)).join(" + ")
+        : say,
     calls: [
       ...calls,
       ...confirmed.map((call) => ({ wanted: exact, possible: isMade(call), margin: Number.POSITIVE_INFINITY })),
