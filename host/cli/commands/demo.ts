@@ -8,6 +8,7 @@ import type { ToolTable } from "../../tools/tool.ts";
 import { version } from "../../version.ts";
 import { SAMPLING_OPTIONS, samplingFrom, talk } from "../chat_view.ts";
 import type { Command } from "../command.ts";
+import { roomReadings } from "../demo_room.ts";
 import { flashWithProgress } from "../flash_view.ts";
 import { readModel } from "../model_file.ts";
 import { SENSOR_OPTION, sensorsFrom, showPins } from "../pins_view.ts";
@@ -62,6 +63,10 @@ export const demo: Command = {
     }
     const scripted = alone ? scriptFor(tools?.file ?? image.assistant?.tools) : undefined;
 
+    const said = sensors.map(([channel]) => channel);
+    const room = roomReadings((tools?.file ?? image.assistant?.tools)?.tools ?? [], board, said);
+    sensors.push(...room.map(({ channel, raw }): [number, number] => [channel, raw]));
+
     const sram = board.memory.sram.reduce((sum, region) => sum + region.bytes, 0);
     const core = board.cpu.core.replace("cortex-m0plus", "Cortex-M0+").replace("cortex-m", "Cortex-M");
     out.info(
@@ -83,6 +88,9 @@ export const demo: Command = {
         if (tools === null) tellPins(out, image, board);
         else await setDeviceTools(device, tools.bytes, signal);
         await tellTools(out, device);
+        for (const [channel, raw] of sensors) out.event({ event: "sensor", board: board.name, channel, raw });
+        if (room.length > 0)
+          out.info(`room   ${room.map(({ tool, text }) => `${tool} ${text}`).join(", ")}; --sensor sets others`);
         return await talk(
           context,
           {
