@@ -103,9 +103,16 @@ const SILENT: Record<string, string> = {
 export function callText(call: ToolCall, found: ToolTable): string {
   const { tool, verb, result } = call;
   if (tool === null) return "not done: the board has no such tool";
+  const known = found.tools.find((each) => each.name === tool) ?? null;
   const dry = result === "dry" ? "  (dry run)" : "";
-  if (result === "done" || result === "dry") return `${tool}  ${doneText(call)}${dry}`;
-  return `${tool}  not done: ${whyText(call, found.tools.find((each) => each.name === tool) ?? null, verb)}`;
+  if (result === "done" || result === "dry") return `${tool}  ${doneText(asMeasured(call, known))}${dry}`;
+  return `${tool}  not done: ${whyText(call, known, verb)}`;
+}
+
+/** With a tenth of what a sensor measures: an ADC's last digits are noise. Programs read them all. */
+function asMeasured(call: ToolCall, tool: Tool | null): ToolCall {
+  const { value } = call;
+  return value === null || tool?.drive.type !== "adc" ? call : { ...call, value: Math.round(value * 10) / 10 };
 }
 
 /** "on", "off", "40 %", "21.5 °C for 10 min" */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadBoard } from "../assets.ts";
 import { roomReadings } from "../cli/demo_room.ts";
+import { callText } from "../cli/tools_view.ts";
 import { parseTools } from "../tools/parse.ts";
 
 const adc = (channel: number, raw: [number, number]) => ({ type: "adc", channel, raw });
@@ -35,4 +36,11 @@ test("--sensor wins, and a board without an ADC measures nothing", async () => {
   const names = roomReadings(tools, await loadBoard("rp2040-pico"), [0, 2]).map(({ tool }) => tool);
   assert.deepEqual(names, ["dampness"]);
   assert.deepEqual(roomReadings(tools, await loadBoard("stm32f405"), []), []);
+});
+
+test("people read a tenth of what is measured, and whatever was set to the last digit", () => {
+  const found = { dryRun: false, tools, words: [] };
+  const call = { verb: "get", value: 20.999, unit: "celsius", seconds: null, result: "done", margin: 9 } as const;
+  assert.equal(callText({ ...call, tool: "warmth" }, found), "warmth  21 °C");
+  assert.equal(callText({ ...call, tool: "elsewhere" }, found), "elsewhere  20.999 °C");
 });
