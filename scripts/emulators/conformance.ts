@@ -1,6 +1,6 @@
 /**
- * npm run conformance [ENGINE...]: the golden transcripts on everything that runs tritkit: 3 models, 200 greedy and 200 sampled tokens each, made by an
- * implementation that shares no line with any of them (spec/vectors).
+ * npm run conformance [ENGINE...]: the golden transcripts on everything that runs tritkit: 4 models, 200 greedy and 200 sampled tokens each, made by an
+ * implementation that shares no line with any of them (spec/vectors). And a dialogue with the assistant that ships: ids and calls are the same everywhere.
  *
  *     engines in Node        reference, scalar, SIMD
  *     the device in V8       simulated board, with and without coprocessor; WASI under node:wasi
@@ -13,11 +13,12 @@
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadBoard } from "../../host/assets.ts";
+import { loadBoard, modelPath } from "../../host/assets.ts";
 import { generateOnDevice } from "../../host/device/chat.ts";
 import { Device } from "../../host/device/device.ts";
 import { readFirmwareFolder } from "../../host/device/firmware/release.ts";
 import { flashModel } from "../../host/device/flasher.ts";
+import { setDryRun } from "../../host/device/tools.ts";
 import { Engine, type EngineKind } from "../../host/engine/engine.ts";
 import type { Answer, GenerateOptions } from "../../host/generation.ts";
 import { readModel, readTranscript, VECTOR_MODELS } from "../../host/test/transcripts.ts";
@@ -32,6 +33,12 @@ import { FLASH_BYTES, startRp2040 } from "./rp2040/chip.ts";
 import { picoTransport } from "./rp2040/live.ts";
 
 const TOKENS = 200;
+/** Of the assistant: two calls in a sentence, words that go on from there, something that no tool can do. */
+const TURNS = [
+  "please switch the lamp on and set the fan to 40 percent",
+  "turn it down by 15 percent",
+  "book a table for two at the italian restaurant",
+];
 const folder = await mkdtemp(join(tmpdir(), "tritkit-conformance-"));
 
 type Speaker = (prompt: string, options: GenerateOptions) => Promise<Answer>;
@@ -39,6 +46,8 @@ type Speaker = (prompt: string, options: GenerateOptions) => Promise<Answer>;
 /** A model loaded somewhere, ready to answer. */
 interface Loaded {
   readonly answer: Speaker;
+  /** An assistant's calls drive nothing from now on. */
+  rehearse(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,7 +63,9 @@ function inNode(kind: EngineKind): EngineUnderTest {
     version: async () => `Node ${process.versions.node}, V8 ${process.versions.v8}`,
     async load(image, context) {
       const engine = await Engine.open(image, { engine: kind, context });
-      return { answer: (prompt, options) => engine.generate(prompt, options), close: async () => {} };
+      // Its calls drive nothing anyway.
+      const nothing = async () => {};
+      return { answer: (prompt, options) => engine.generate(prompt, options), rehearse: nothing, close: nothing };
     },
   };
 }
@@ -157,6 +168,7 @@ const ENGINES: EngineUnderTest[] = [
 function speaking(device: Device, after: () => Promise<void> = async () => {}): Loaded {
   return {
     answer: (prompt, options) => generateOnDevice(device, prompt, options),
+    rehearse: () => setDryRun(device, true),
     async close() {
       await device.close();
       await after();
@@ -191,6 +203,58 @@ async function findFirmware(board: string, variant: string, flags: string[]): Pr
   if (shipped === null || shipped.elf === null || !(await stat(shipped.elf).catch(() => null)))
     throw new Error(`boards/${board}/release holds no firmware: npm run firmware -- --release`);
   return { elf: shipped.elf, segments: shipped.segments };
+}
+
+interface Turn {
+  readonly ids: readonly number[];
+  readonly calls: readonly unknown[];
+}
+
+const dialogues = new Map<EngineUnderTest, Promise<Turn[]>>();
+
+function dialogueOn(engine: EngineUnderTest): Promise<Turn[]> {
+  const held = dialogues.get(engine) ?? holdDialogue(engine);
+  dialogues.set(engine, held);
+  return held;
+}
+
+async function holdDialogue(engine: EngineUnderTest): Promise<Turn[]> {
+  const image = new Uint8Array(await readFile(await modelPath("assistant")));
+  const { answer, rehearse, close } = await engine.load(image, 0);
+  const turns: Turn[] = [];
+  try {
+    // What becomes of a call is compared, too, and not every board has the pins.
+    await rehearse();
+    for (const [i, words] of TURNS.entries()) {
+      const { tokenIds, calls = [] } = await answer(words, { temperature: 0, maxTokens: TOKENS, keep: i > 0 });
+      // Without the amount, which Node's engine alone tells.
+      const told = calls.map((call) => [call.tool, call.verb, call.value, call.seconds, call.result, call.margin]);
+      turns.push({ ids: tokenIds, calls: told });
+    }
+  } finally {
+    await close();
+  }
+  return turns;
+}
+
+/**
+ * What differs in the assistant's answers. No other implementation holds dialogues, so the yardstick is the first engine; for that one, which would be
+ * compared with itself, the second.
+ */
+async function differences(engine: EngineUnderTest): Promise<string[]> {
+  const yardstick = engine === ENGINES[0] ? ENGINES[1] : ENGINES[0];
+  const [turns, expected] = [await dialogueOn(engine), await dialogueOn(yardstick)];
+  const why: string[] = [];
+  for (const [i, { ids, calls }] of turns.entries()) {
+    if (ids.length === 0) why.push(`"${TURNS[i]}" has no answer`);
+    else if (ids.join() !== expected[i].ids.join())
+      why.push(`"${TURNS[i]}": ids ${ids}, not ${expected[i].ids} as on ${yardstick.name}`);
+    const [here, there] = [JSON.stringify(calls), JSON.stringify(expected[i].calls)];
+    if (here !== there) why.push(`"${TURNS[i]}": calls ${here}, not ${there} as on ${yardstick.name}`);
+  }
+  // Equal calls prove nothing where there are none.
+  if (turns.every(({ calls }) => calls.length === 0)) why.push("no call in the whole dialogue");
+  return why;
 }
 
 /** How many of the transcripts an engine repeats, and what it said instead of the others. */
@@ -229,7 +293,10 @@ async function conform(engine: EngineUnderTest): Promise<{ cases: number; identi
       why.push(`${model}: ${error instanceof Error ? error.message : error}`);
     }
   }
-  return { cases: Math.max(cases, 2 * VECTOR_MODELS.length), identical, why };
+  const differing = await differences(engine).catch((error) => [error instanceof Error ? error.message : error]);
+  if (differing.length === 0) identical++;
+  why.push(...differing.map((line) => `assistant: ${line}`));
+  return { cases: Math.max(cases, 2 * VECTOR_MODELS.length) + 1, identical, why };
 }
 
 const argv = process.argv.slice(2);
