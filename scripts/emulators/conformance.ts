@@ -76,11 +76,16 @@ function simulated(board: string): EngineUnderTest {
     version: async () => `V8 ${process.versions.v8}`,
     async load(image, context) {
       const device = await Device.connect(await openSim(board, { seed: 1 }));
-      await flashModel(device, image, { context });
-      const { copro } = await device.refresh();
-      if (board.includes("+") && (copro?.state !== "used" || copro.errors > 0))
-        throw new Error(`the coprocessor is ${copro?.state ?? "not there"} and failed ${copro?.errors ?? 0} times`);
-      return speaking(device);
+      try {
+        await flashModel(device, image, { context });
+        const { copro } = await device.refresh();
+        if (board.includes("+") && (copro?.state !== "used" || copro.errors > 0))
+          throw new Error(`the coprocessor is ${copro?.state ?? "not there"} and failed ${copro?.errors ?? 0} times`);
+        return speaking(device);
+      } catch (error) {
+        await device.close();
+        throw error;
+      }
     },
   };
 }
