@@ -20,6 +20,7 @@ import json
 import pathlib
 import random
 
+import missing
 import noise
 import phrasings
 import quantities
@@ -28,12 +29,13 @@ import turns
 import words
 
 # How much of each file: the rest of a session is like this, commands more than anything else.
-SHARES = {"commands": 36, "questions": 9, "wishes": 6, "several": 13, "negation": 8, "corrections": 8, "followups": 13, "talk": 3, "refusals": 9, "asks": 4}
+SHARES = {"commands": 36, "questions": 9, "wishes": 6, "several": 14, "negation": 10, "corrections": 9, "followups": 13, "talk": 3, "refusals": 9, "asks": 4}
 TAGS = {"negation": "negation", "corrections": "correction", "followups": "followup", "talk": "talk", "refusals": "refusal", "asks": "ask", "wishes": "wish", "several": "several"}
 SECTIONS = {name: phrasings.load(name) for name in SHARES}
 FILLINGS = {k: [w.strip() for t in v for w in t.split("|")] for k, v in phrasings.pairs("fillings").items()}
 REPLIES = phrasings.pairs("replies")
 TOOL_VARS, VALUE_VARS, TIME_VARS, COMMANDS = set("TABC"), set("VWX"), set("DE"), "PQRO"
+LACKING = 0.12  # of the calls, a tool is taken from the table
 STEPS = ["a bit", "a little", "a little bit", "slightly", "a notch", "some", "a lot", "more", "a touch", "a tad", "quite a bit", "somewhat"]
 ROOMS = [w for w in FILLINGS["place"] if w != "room"]
 PLURAL = set("light fan heater switch cover lock".split())
@@ -46,7 +48,7 @@ class World:
     """A table and what sentences need to know of it."""
 
     def __init__(self, spec):
-        self.spec, self.table, self.uses = spec, words.Table(spec), 0
+        self.spec, self.table, self.uses, self.lesser = spec, words.Table(spec), 0, {}
         self.tools = []
         for s, t in zip(spec["tools"], self.table.tools):
             aliases = list(dict.fromkeys([s["name"], *s["aliases"]]))
@@ -448,9 +450,22 @@ def generate(seed, n=None, heldout=False, files=None, worlds=None):
                 x = Drawing(world, rng, heldout).example(section)
             except Impossible:
                 continue
-            yield x, world.spec
+            yield lacking(x, world, rng) if x["expect"]["say"] == "call" and rng.random() < LACKING else (x, world.spec)
             done += 1
             break
+
+
+def lacking(x, world, rng):
+    """The same words to a table that lacks a tool of the calls, where they tell which kind is meant."""
+    name = rng.choice(x["expect"]["calls"])["tool"]
+    if name == "all":
+        return x, world.spec
+    if name not in world.lesser:
+        spec = missing.without(world.table, name)
+        world.lesser[name] = spec and words.Table(spec)
+    lesser = world.lesser[name]
+    tokens = lesser and missing.tokens(x, world.table, lesser)
+    return ({**x, "expect": {"say": "decline"}, "tokens": tokens}, lesser.spec) if tokens else (x, world.spec)
 
 
 def main():
