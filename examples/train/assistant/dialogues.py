@@ -10,7 +10,7 @@ Placeholders of templates:
     {D} {E}        durations
     {on A}         a clause with this verb and tool; {do M} with any verb
     {P} {Q} {R} {O} whole commands, made up; {P.do} begins with a verb in its base form, {P.ing} with its gerund
-    {M}            a thing of a kind that the table lacks; {K} a device of no kind; {X} when no call has it: a nonsense word
+    {K}            a device of no kind; {X} when no call has it: a nonsense word
     {place} ...    fillings.txt
 
 Every example is checked against the reading of words (words.py): a text whose calls the runtime could not make is thrown away.
@@ -61,7 +61,6 @@ class World:
                 t["first"] = True
                 t["common"] = [n for n in tables.NOUNS[t["kind"]][0] if self.unknown(n)]
             self.of.setdefault(t["kind"], []).append(t)
-        self.missing = [(k, n) for k in words.KINDS if k not in self.kinds for n in tables.NOUNS[k][0] * 2 + tables.NOUNS[k][1][:4] if self.unknown(n)]
         self.devices = [d for d in FILLINGS["device"] if self.unknown(d) and not self.has_noun(d)]
 
     def unknown(self, text):
@@ -188,8 +187,6 @@ class Drawing:
                 return text if how == "amount" else f"by {text}" if rng.random() < 0.75 else text
             if name in COMMANDS:
                 return self.command(name, how)
-            if name == "M":
-                return self.noun(self.missing_tool(), how)
             if name == "K":
                 device = rng.choice(self.world.devices)
                 return device if how == "name" else f"{rng.choice(['the', 'the', 'the', 'my', 'our', ''])} {device}"
@@ -209,20 +206,10 @@ class Drawing:
 
         return fill
 
-    def missing_tool(self):
-        if "M" not in self.texts:
-            if not self.world.missing:
-                raise Impossible
-            kind, noun = self.rng.choice(self.world.missing)
-            verbs = ["get"] if kind in ("temperature", "humidity", "luminance", "sensor") else ["on", "off", "get"] if kind in tables.DIGITAL else ["off", "set", "up", "down", "get"] if kind == "timer" else words.VERBS
-            self.texts["M"] = {"name": noun, "kind": kind, "aliases": [noun], "common": [], "verbs": verbs, "unit": {"heater": "celsius", "cooler": "celsius", "timer": "seconds"}.get(kind, "percent"),
-                               "spec": {"kind": kind, "argument": {"unit": {"heater": "celsius", "cooler": "celsius", "timer": "seconds"}.get(kind, "percent")}}, "drinks": [noun] if noun in DRINKS else [], "first": False}
-        return self.texts["M"]
-
     def clause_of(self, name, tools, slots):
         """{on A}, {do M}"""
         verb, var = name.split(" ")[:2]
-        tool = self.missing_tool() if var == "M" else tools[var]
+        tool = tools[var]
         if verb == "do":
             verb = self.rng.choice(tool["verbs"])
         if verb not in tool["verbs"]:
@@ -241,7 +228,7 @@ class Drawing:
             section = rng.choices(pool, CLAUSE_WEIGHTS[verb, tool["kind"], form])[0]
             if section.nouns and not any(n in a for a in tool["aliases"] for n in NOUNS[section.nouns]):
                 continue
-            if section.implicit and (tool is self.texts.get("M") or not tool["first"] or rng.random() < 0.6 or section.climate and {"heater", "cooler"} <= self.world.kinds):
+            if section.implicit and (not tool["first"] or rng.random() < 0.6 or section.climate and {"heater", "cooler"} <= self.world.kinds):
                 continue
             slots, tools = {}, {"T": tool}
             text = phrasings.draw(self.template(section, False), rng, self.place(section, tools, slots))
@@ -351,8 +338,6 @@ class Drawing:
             x["expect"] = {"say": kind}
         elif kind in ("decline", "ask", "say"):
             topic = section.calls[0][1]
-            if topic == "M":
-                topic = f"no_{self.missing_tool()['kind']}"
             x["expect"] = {"say": kind}
             x["reply"] = rng.choice(REPLIES.get(f"{topic}.{kind}") or REPLIES[topic])
         else:

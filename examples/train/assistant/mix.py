@@ -125,9 +125,15 @@ class Examples:
     """Endless batches of (ids (B, T) padded with 0, targets weight (B, T)): examples of similar length side by side."""
 
     def __init__(self, encoder, human, dialogues, text, t, rng):
-        """dialogues: iterator of (example, table as dict). text: list of lists of words."""
+        """dialogues: list of (example, table as dict), gone through in another order each time. text: list of lists of words."""
         self.encoder, self.human, self.dialogues, self.text, self.t, self.rng = encoder, human, dialogues, text, t, rng
         self.tables, self.batches, self.unsayable, self.seen = {}, [], 0, 0
+        self.queue = []
+
+    def share(self, part, parts, seed):
+        """Becomes one of `parts` such streams: a part of the dialogues is its own, and what it draws is."""
+        self.dialogues = self.dialogues[part::parts]
+        self.rng.seed(seed * parts + part)
 
     def table(self, spec):
         key = id(spec)
@@ -143,7 +149,10 @@ class Examples:
             if self.rng.random() < self.t["human"]:
                 x, table = self.human.draw()
             else:
-                x, spec = next(self.dialogues)
+                if not self.queue:
+                    self.queue = self.dialogues[:]
+                    self.rng.shuffle(self.queue)
+                x, spec = self.queue.pop()
                 table = self.table(spec)
             self.seen += 1
             try:
