@@ -32,8 +32,9 @@ export function roomReadings(tools: readonly Tool[], board: Board, said: readonl
     const { channel, raw } = drive;
     if (taken.has(channel) || channelTrouble(board, channel) !== null) return [];
     taken.add(channel);
-    const at = Math.min(1, Math.max(0, (value - min) / (max - min)));
-    const text = `${(min + at * (max - min)) / 1000} ${unit === "celsius" ? "°C" : "%"}`;
+    const read = Math.min(max, Math.max(min, value));
+    const at = (read - min) / (max - min);
+    const text = `${read / 1000} ${unit === "celsius" ? "°C" : "%"}`;
     return [{ tool: name, channel, raw: Math.round(raw[0] + at * (raw[1] - raw[0])), text }];
   });
 }
