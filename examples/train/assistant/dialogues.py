@@ -344,6 +344,8 @@ class Drawing:
             calls = [self.commands[c[0]] if c[0] in COMMANDS else self.call(c, tools, slots) for c in section.calls]
             x["expect"] = {"say": "call", "calls": calls}
         x["source"] = f"tritkit/{section.file}/{section.name}"
+        if self.heldout:
+            x["template"] = section.text[id(template)]
         n = len(x["expect"].get("calls", ()))
         x["tags"] = [t for t in (TAGS.get(section.file), "two" if n == 2 else "many" if n > 2 else None, "unsure" if x.get("unsure") else None) if t]
         return self.finish(x, section)

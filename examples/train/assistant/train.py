@@ -9,6 +9,7 @@ First plain text (a few percent of the steps), then turns: human phrasings and g
 import argparse
 import collections
 import json
+import multiprocessing
 import os
 import pathlib
 import pickle
@@ -226,7 +227,7 @@ def main():
     rng = random.Random(args.seed)
     encoder = turns.Encoder(tok)
     text = base_text(args.data)
-    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), pool(args.seed, config["train"]["dialogues"], args.cache, log), text, config["train"], rng)
+    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), pool(args.seed, config["train"]["dialogues"], args.processes, args.cache, log), text, config["train"], rng)
     held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 600, heldout=True)]
     checks = {"val": [(x, None) for x in human["val"]], "heldout": held}
     run(config, examples, checks, encoder, args, log)
@@ -250,7 +251,7 @@ def smoke(args, log):
     tok = vocabulary([], 1, SMOKE["vocab_size"], 3000)
     encoder = turns.Encoder(tok)
     rng = random.Random(args.seed)
-    examples = mix.Examples(encoder, None, pool(args.seed, SMOKE["train"]["dialogues"], None, log), [], SMOKE["train"], rng)
+    examples = mix.Examples(encoder, None, pool(args.seed, SMOKE["train"]["dialogues"], args.processes, None, log), [], SMOKE["train"], rng)
     held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 300, heldout=True)]
     _, history = run(SMOKE, examples, {"heldout": held}, encoder, args, log)
     loss = history[-1]["loss"]
@@ -271,17 +272,26 @@ def tested():
     return {labels.plain(json.loads(line)["text"]) for line in lines}
 
 
-def pool(seed, count, cache, log):
+PARTS = 12  # of the dialogues: each is made with a seed of its own, so that several processes make the same ones
+
+
+def part(job):
+    seed, count, at = job
+    return list(dialogues.generate(f"{seed} {at}", count // PARTS))
+
+
+def pool(seed, count, processes, cache, log):
     """`count` dialogues, but for those that say word for word what a test says. They take a millisecond each: `cache` (a folder) keeps them."""
     path = pathlib.Path(cache or ".") / f"dialogues-{seed}-{count}.pickle"
     if cache and path.is_file():
         made = pickle.loads(path.read_bytes())
     else:
         made, start = [], time.time()
-        for x in dialogues.generate(seed, count):
-            made.append(x)
-            if len(made) % 20000 == 0:
-                log(f"{len(made)} of {count} dialogues, {len(made) / (time.time() - start):.0f} a second")
+        with multiprocessing.get_context("fork").Pool(processes) as workers:
+            for some in workers.imap(part, [(seed, count, at) for at in range(PARTS)]):
+                made += some
+                rate = len(made) / (time.time() - start)
+                log(f"{len(made)} of {count} dialogues, {rate:.0f} a second, ETA {(count - len(made)) / rate / 60:.1f} min")
         if cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(pickle.dumps(made))
