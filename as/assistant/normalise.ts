@@ -15,7 +15,7 @@ export function words_normalise(text: usize, len: u32): u32 {
   let before: u32 = 0;
   for (let at = text; at != end; at++) {
     const c = <u32>load<u8>(at);
-    if (is_in_word(c) || (joins_digits(c) && is_digit(before) && at + 1 != end && is_digit(load<u8>(at, 1)))) {
+    if (is_in_word(c) || (is_before_digit(at, end) && (is_digit(before) ? joins_digits(c) : begins(c, before)))) {
       if (gap && to != text) store<u8>(to++, SPACE);
       gap = false;
       store<u8>(to++, c);
@@ -42,6 +42,11 @@ function without_apostrophes(at: usize, end: usize): usize {
 }
 
 @inline
+function is_before_digit(at: usize, end: usize): bool {
+  return at + 1 != end && is_digit(load<u8>(at, 1));
+}
+
+@inline
 function is_digit(c: u32): bool {
   return c - 0x30 < 10;
 }
@@ -49,6 +54,12 @@ function is_digit(c: u32): bool {
 /** Letters, digits, %, and every byte of what is not ASCII; all other bytes of ASCII separate. */
 function is_in_word(c: u32): bool {
   return c >= 0x80 || is_digit(c) || c - 0x61 < 26 || c == 0x25;
+}
+
+/** The point of ".5". */
+@inline
+function begins(c: u32, before: u32): bool {
+  return c == 0x2e && !is_in_word(before);
 }
 
 /** . , : / */

@@ -45,8 +45,10 @@ class Quantity {
   /** The phrase that was taken last: WORD_* and value. At the end SLOT_*. */
   cls: u32;
   said: i32;
-  /** The number was HALF. */
+  /** The number was HALF; digits without a point or a slash; D/D. */
   half: bool;
+  whole: bool;
+  fraction: bool;
 }
 
 const q = changetype<Quantity>(memory.data(offsetof<Quantity>(), 8));
@@ -84,13 +86,14 @@ export function quantity(at: usize): bool {
     if (q.half) q.value *= 100;
     q.cls = q.half ? SLOT_PERCENT : SLOT_NUMBER;
   } else measured(unit);
-  return q.value == <i64>(<i32>q.value);
+  q.value = min<i64>(q.value, i32.MAX_VALUE);
+  return true;
 }
 
-/** Whether a unit counts that is not glued to digits: not "c", "f", "m". */
+/** Whether a unit at the cursor counts that is not glued to digits: "c", "f", "m" only behind a word of digits. */
 function is_unit_alone(unit: usize): bool {
   const cls = <i32>load<u8>(unit, PHRASE_CLASS);
-  return load<u8>(unit, PHRASE_LEN) > 1 || cls == WORD_PERCENT || cls == WORD_DEGREE;
+  return load<u8>(unit, PHRASE_LEN) > 1 || cls == WORD_PERCENT || cls == WORD_DEGREE || is_digit(q.at - 2);
 }
 
 /** The number gets its unit, and what follows it. */
@@ -122,8 +125,9 @@ function duration(seconds: i32): void {
     if (!number()) break;
     let unit = q.glued;
     if (unit == 0) {
-      unit = long_time();
-      if (unit != 0) q.at = word_behind(found_end());
+      unit = find(q.at, 1 << WORD_TIME);
+      if (unit != 0 && is_unit_alone(unit)) q.at = word_behind(found_end());
+      else unit = 0;
     }
     if (unit == 0 || <i32>load<u8>(unit, PHRASE_CLASS) != WORD_TIME) break;
     const smaller = load<i32>(unit, PHRASE_VALUE);
@@ -176,8 +180,11 @@ function and_half(): bool {
 function number(): bool {
   q.glued = 0;
   q.half = false;
-  if (q.at != word_end(q.at) && is_digit(q.at)) return digits();
-  if (!take((1 << WORD_UNITS) | (1 << WORD_TENS) | (1 << WORD_HUNDRED) | (1 << WORD_HALF) | (1 << WORD_ARTICLE))) {
+  if (begins_with_digits()) return digits();
+  if (
+    !take(1 << WORD_HALF) &&
+    !take((1 << WORD_UNITS) | (1 << WORD_TENS) | (1 << WORD_HUNDRED) | (1 << WORD_ARTICLE))
+  ) {
     return false;
   }
   const cls = q.cls;
@@ -185,7 +192,7 @@ function number(): bool {
   let before = q.at;
   if (cls == WORD_HALF) {
     q.half = true;
-    if (take(1 << WORD_ARTICLE) && long_time() == 0) q.at = before;
+    article_before_time();
     return true;
   }
   let hundreds = cls == WORD_HUNDRED;
@@ -224,8 +231,36 @@ function is_digit(at: usize): bool {
   return <u32>load<u8>(at) - 0x30 < 10;
 }
 
-/** D, D.D or D/D with nothing behind it, or a unit. */
+/** Takes "a" in "half a minute". */
+function article_before_time(): void {
+  const before = q.at;
+  if (take(1 << WORD_ARTICLE) && long_time() == 0) q.at = before;
+}
+
+function begins_with_digits(): bool {
+  return q.at != word_end(q.at) && (is_digit(q.at) || <u32>load<u8>(q.at) == DOT);
+}
+
+/** Digits, D D/D ("1 1/2") among them, and "a" in "1/2 a minute". */
 function digits(): bool {
+  if (!word_of_digits()) return false;
+  if (q.whole && q.glued == 0 && begins_with_digits()) {
+    const before = q.at;
+    const value = q.value;
+    if (word_of_digits() && q.fraction && q.value < ONE) q.value += value;
+    else {
+      q.at = before;
+      q.value = value;
+      q.glued = 0;
+      q.fraction = false;
+    }
+  }
+  if (q.fraction && q.glued == 0) article_before_time();
+  return true;
+}
+
+/** D, D.D, .D or D/D with nothing behind it, or a unit. */
+function word_of_digits(): bool {
   const end = word_end(q.at);
   let at = q.at;
   let value: u32 = 0;
@@ -234,6 +269,8 @@ function digits(): bool {
   if (places > DIGITS_MAX) return false;
   q.value = <i64>value * ONE;
   const sign = at != end ? <u32>load<u8>(at) : 0;
+  q.fraction = sign == SLASH;
+  q.whole = sign != DOT && sign != SLASH;
   if (sign == DOT) {
     for (let place: u32 = 100; ++at != end && is_digit(at); place /= 10) {
       if (place == 0) return false;
@@ -246,6 +283,7 @@ function digits(): bool {
     if (places > 2 || at - from > 2 || parts == 0) return false;
     q.value = (value * 2000 + parts) / (2 * parts);
   }
+  q.glued = 0;
   if (at != end) {
     q.glued = find_before(end, at, UNIT_CLASSES);
     if (q.glued == 0) return false;

@@ -10,7 +10,7 @@ Placeholders of templates:
     {D} {E}        durations
     {on A}         a clause with this verb and tool; {do M} with any verb
     {P} {Q} {R} {O} whole commands, made up; {P.do} begins with a verb in its base form, {P.ing} with its gerund
-    {M}            a thing of a kind that the table lacks; {K} a device of no kind; {X} when no call has it: a nonsense word
+    {K}            a device of no kind; {X} when no call has it: a nonsense word
     {place} ...    fillings.txt
 
 Every example is checked against the reading of words (words.py): a text whose calls the runtime could not make is thrown away.
@@ -20,6 +20,7 @@ import json
 import pathlib
 import random
 
+import missing
 import noise
 import phrasings
 import quantities
@@ -28,12 +29,13 @@ import turns
 import words
 
 # How much of each file: the rest of a session is like this, commands more than anything else.
-SHARES = {"commands": 36, "questions": 9, "wishes": 6, "several": 13, "negation": 8, "corrections": 8, "followups": 13, "talk": 3, "refusals": 9, "asks": 4}
+SHARES = {"commands": 36, "questions": 9, "wishes": 6, "several": 14, "negation": 10, "corrections": 9, "followups": 13, "talk": 3, "refusals": 9, "asks": 4}
 TAGS = {"negation": "negation", "corrections": "correction", "followups": "followup", "talk": "talk", "refusals": "refusal", "asks": "ask", "wishes": "wish", "several": "several"}
 SECTIONS = {name: phrasings.load(name) for name in SHARES}
 FILLINGS = {k: [w.strip() for t in v for w in t.split("|")] for k, v in phrasings.pairs("fillings").items()}
 REPLIES = phrasings.pairs("replies")
 TOOL_VARS, VALUE_VARS, TIME_VARS, COMMANDS = set("TABC"), set("VWX"), set("DE"), "PQRO"
+LACKING = 0.12  # of the calls, a tool is taken from the table
 STEPS = ["a bit", "a little", "a little bit", "slightly", "a notch", "some", "a lot", "more", "a touch", "a tad", "quite a bit", "somewhat"]
 ROOMS = [w for w in FILLINGS["place"] if w != "room"]
 PLURAL = set("light fan heater switch cover lock".split())
@@ -46,7 +48,7 @@ class World:
     """A table and what sentences need to know of it."""
 
     def __init__(self, spec):
-        self.spec, self.table, self.uses = spec, words.Table(spec), 0
+        self.spec, self.table, self.uses, self.lesser = spec, words.Table(spec), 0, {}
         self.tools = []
         for s, t in zip(spec["tools"], self.table.tools):
             aliases = list(dict.fromkeys([s["name"], *s["aliases"]]))
@@ -59,7 +61,6 @@ class World:
                 t["first"] = True
                 t["common"] = [n for n in tables.NOUNS[t["kind"]][0] if self.unknown(n)]
             self.of.setdefault(t["kind"], []).append(t)
-        self.missing = [(k, n) for k in words.KINDS if k not in self.kinds for n in tables.NOUNS[k][0] * 2 + tables.NOUNS[k][1][:4] if self.unknown(n)]
         self.devices = [d for d in FILLINGS["device"] if self.unknown(d) and not self.has_noun(d)]
 
     def unknown(self, text):
@@ -186,8 +187,6 @@ class Drawing:
                 return text if how == "amount" else f"by {text}" if rng.random() < 0.75 else text
             if name in COMMANDS:
                 return self.command(name, how)
-            if name == "M":
-                return self.noun(self.missing_tool(), how)
             if name == "K":
                 device = rng.choice(self.world.devices)
                 return device if how == "name" else f"{rng.choice(['the', 'the', 'the', 'my', 'our', ''])} {device}"
@@ -207,20 +206,10 @@ class Drawing:
 
         return fill
 
-    def missing_tool(self):
-        if "M" not in self.texts:
-            if not self.world.missing:
-                raise Impossible
-            kind, noun = self.rng.choice(self.world.missing)
-            verbs = ["get"] if kind in ("temperature", "humidity", "luminance", "sensor") else ["on", "off", "get"] if kind in tables.DIGITAL else ["off", "set", "up", "down", "get"] if kind == "timer" else words.VERBS
-            self.texts["M"] = {"name": noun, "kind": kind, "aliases": [noun], "common": [], "verbs": verbs, "unit": {"heater": "celsius", "cooler": "celsius", "timer": "seconds"}.get(kind, "percent"),
-                               "spec": {"kind": kind, "argument": {"unit": {"heater": "celsius", "cooler": "celsius", "timer": "seconds"}.get(kind, "percent")}}, "drinks": [noun] if noun in DRINKS else [], "first": False}
-        return self.texts["M"]
-
     def clause_of(self, name, tools, slots):
         """{on A}, {do M}"""
         verb, var = name.split(" ")[:2]
-        tool = self.missing_tool() if var == "M" else tools[var]
+        tool = tools[var]
         if verb == "do":
             verb = self.rng.choice(tool["verbs"])
         if verb not in tool["verbs"]:
@@ -239,7 +228,7 @@ class Drawing:
             section = rng.choices(pool, CLAUSE_WEIGHTS[verb, tool["kind"], form])[0]
             if section.nouns and not any(n in a for a in tool["aliases"] for n in NOUNS[section.nouns]):
                 continue
-            if section.implicit and (tool is self.texts.get("M") or not tool["first"] or rng.random() < 0.6 or section.climate and {"heater", "cooler"} <= self.world.kinds):
+            if section.implicit and (not tool["first"] or rng.random() < 0.6 or section.climate and {"heater", "cooler"} <= self.world.kinds):
                 continue
             slots, tools = {}, {"T": tool}
             text = phrasings.draw(self.template(section, False), rng, self.place(section, tools, slots))
@@ -349,14 +338,14 @@ class Drawing:
             x["expect"] = {"say": kind}
         elif kind in ("decline", "ask", "say"):
             topic = section.calls[0][1]
-            if topic == "M":
-                topic = f"no_{self.missing_tool()['kind']}"
             x["expect"] = {"say": kind}
             x["reply"] = rng.choice(REPLIES.get(f"{topic}.{kind}") or REPLIES[topic])
         else:
             calls = [self.commands[c[0]] if c[0] in COMMANDS else self.call(c, tools, slots) for c in section.calls]
             x["expect"] = {"say": "call", "calls": calls}
         x["source"] = f"tritkit/{section.file}/{section.name}"
+        if self.heldout:
+            x["template"] = section.text[id(template)]
         n = len(x["expect"].get("calls", ()))
         x["tags"] = [t for t in (TAGS.get(section.file), "two" if n == 2 else "many" if n > 2 else None, "unsure" if x.get("unsure") else None) if t]
         return self.finish(x, section)
@@ -448,9 +437,22 @@ def generate(seed, n=None, heldout=False, files=None, worlds=None):
                 x = Drawing(world, rng, heldout).example(section)
             except Impossible:
                 continue
-            yield x, world.spec
+            yield lacking(x, world, rng) if x["expect"]["say"] == "call" and rng.random() < LACKING else (x, world.spec)
             done += 1
             break
+
+
+def lacking(x, world, rng):
+    """The same words to a table that lacks a tool of the calls, where they tell which kind is meant."""
+    name = rng.choice(x["expect"]["calls"])["tool"]
+    if name == "all":
+        return x, world.spec
+    if name not in world.lesser:
+        spec = missing.without(world.table, name)
+        world.lesser[name] = spec and words.Table(spec)
+    lesser = world.lesser[name]
+    tokens = lesser and missing.tokens(x, world.table, lesser)
+    return ({**x, "expect": {"say": "decline"}, "tokens": tokens}, lesser.spec) if tokens else (x, world.spec)
 
 
 def main():

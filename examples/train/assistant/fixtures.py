@@ -3,7 +3,7 @@
     python3 fixtures.py            writes examples/assistant/eval/{heldout,negation,corrections}.test.jsonl
     python3 fixtures.py --check    says whether they are what would be written
 
-An example is left out when its words, as the model sees them, occur among TRAINING examples that were drawn for training with other seeds.
+Tagged "near" is what differs from a template of training in a word at most, "far" what does not. An example is left out when its words, as the model sees them, occur among TRAINING examples that were drawn for training with other seeds.
 """
 import argparse
 import json
@@ -52,7 +52,25 @@ def seen():
     return out
 
 
-def made(name, known):
+def far():
+    """-> whether a template differs from every one of training in more than a word."""
+    train, masked, shorter = set(), set(), set()
+    for section in (s for sections in dialogues.SECTIONS.values() for s in sections):
+        for tree in section.train:
+            ws = tuple(section.text[id(tree)].split())
+            train.add(ws)
+            masked.update((i, ws[:i] + ws[i + 1 :]) for i in range(len(ws)))
+            shorter.update(ws[:i] + ws[i + 1 :] for i in range(len(ws)))
+
+    def answer(text):
+        ws = tuple(text.split())
+        less = [ws[:i] + ws[i + 1 :] for i in range(len(ws))]
+        return ws not in train and ws not in shorter and all(w not in train and (i, w) not in masked for i, w in enumerate(less))
+
+    return answer
+
+
+def made(name, known, is_far):
     """Examples from held-out templates, the texts all different."""
     rng = random.Random(f"{SEED} {name}")
     out, texts, of_section, read = [], set(), {}, {}
@@ -66,6 +84,9 @@ def made(name, known):
             continue
         texts.add(v)
         of_section[where] = of_section.get(where, 0) + 1
+        x["tags"].append("far" if is_far(x.pop("template")) else "near")
+        if x.pop("tokens", ["call"]).count("call") > 1:
+            continue  # a part of it can be done
         out.append({**x, "tools": "home" if spec is tables.HOME else {k: spec[k] for k in ("name", "tools")}})
         if len(out) == COUNTS[name]:
             return out
@@ -103,12 +124,12 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--check", action="store_true")
     args = ap.parse_args()
-    known, wrong = seen(), []
+    known, is_far, wrong = seen(), far(), []
     for name in FILES:
         by_hand = handwritten(name) if name != "heldout" else []
         table = words.Table(tables.HOME)
         fresh = [x for x in by_hand if visible(x, table) not in known]
-        examples = made(name, known) + fresh
+        examples = made(name, known, is_far) + fresh
         text = "".join(json.dumps(x, ensure_ascii=False, separators=(",", ":")) + "\n" for x in examples)
         path = EVAL / f"{name}.test.jsonl"
         print(f"{name}: {len(examples)} examples, {len(fresh)} by hand ({len(by_hand) - len(fresh)} more occur in training)")

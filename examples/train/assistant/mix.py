@@ -1,10 +1,11 @@
 """What the assistant is trained on: human phrasings and generated dialogues, mixed, varied and encoded.
 
 Human examples are against home.json. Some are joined ("... and ..."), corrected or negated, some get typos and fillers, and
-half of them meet a table from which tools are missing: whoever asks for one of those is declined.
+half of them meet a table from which tools are missing (missing.py).
 """
 import random
 
+import missing
 import turns
 import words
 
@@ -16,7 +17,6 @@ IMPERATIVES = set("turn switch set put make open close lock unlock start stop di
 BEFORE = ("please ", "hey ", "can you ", "could you ", "could you please ", "can you please ", "would you ", "i want you to ", "i need you to ", "ok ", "okay ", "so ", "uh ", "hi ", "go ahead and ", "let's ", "just ")
 AFTER = (" please", " now", " for me", " right now", " thanks", " thank you", " would you", " ok", " immediately", " for me please", " if you can")
 NEAR = {a: b for a, b in zip("qwertyuiopasdfghjklzxcvbnm", "wqwertyuioaasdfghjkxzxcvbn")}
-MISSING = ("There is no {} here.", "I have no {}.", "I don't have a {}.")
 
 
 def typo(text, rng):
@@ -111,21 +111,29 @@ class Human:
         table = self.full if rng.random() < 0.55 else rng.choice(self.tables)
         if table is self.full or x["expect"]["say"] != "call":
             return x, table
-        missing = [c["tool"] for c in x["expect"]["calls"] if c["tool"] not in table.by_name and c["tool"] != "all"]
-        if not missing:
+        gone = [c["tool"] for c in x["expect"]["calls"] if c["tool"] not in table.by_name and c["tool"] != "all"]
+        if not gone:
             return x, table
-        if len(x["expect"]["calls"]) > 1 or rng.random() < 0.5:
-            return x, self.full
-        return {**x, "expect": {"say": "decline"}, "reply": rng.choice(MISSING).format(missing[0])}, table
+        try:
+            tokens = missing.tokens(x, self.full, table)
+        except turns.Unsayable:
+            tokens = None
+        return (x, self.full) if tokens is None else ({**x, "expect": {"say": "decline"}, "tokens": tokens}, table)
 
 
 class Examples:
     """Endless batches of (ids (B, T) padded with 0, targets weight (B, T)): examples of similar length side by side."""
 
     def __init__(self, encoder, human, dialogues, text, t, rng):
-        """dialogues: iterator of (example, table as dict). text: list of lists of words."""
+        """dialogues: list of (example, table as dict), gone through in another order each time. text: list of lists of words."""
         self.encoder, self.human, self.dialogues, self.text, self.t, self.rng = encoder, human, dialogues, text, t, rng
         self.tables, self.batches, self.unsayable, self.seen = {}, [], 0, 0
+        self.queue = []
+
+    def share(self, part, parts, seed):
+        """Becomes one of `parts` such streams: a part of the dialogues is its own, and what it draws is."""
+        self.dialogues = self.dialogues[part::parts]
+        self.rng.seed(seed * parts + part)
 
     def table(self, spec):
         key = id(spec)
@@ -141,7 +149,10 @@ class Examples:
             if self.rng.random() < self.t["human"]:
                 x, table = self.human.draw()
             else:
-                x, spec = next(self.dialogues)
+                if not self.queue:
+                    self.queue = self.dialogues[:]
+                    self.rng.shuffle(self.queue)
+                x, spec = self.queue.pop()
                 table = self.table(spec)
             self.seen += 1
             try:

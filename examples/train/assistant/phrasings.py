@@ -8,7 +8,8 @@ A file is sections; each opens with a line `[name | calls | options]` and has on
              not named), prev=CALLS (of the turn before, with , for ;), unsure, lacks=kind, has=kind, nouns=WORD (the tool must have such an alias)
     template words, [what may be left out], (this|that), {placeholders}: see dialogues.py
 
-15 % of the templates of each section are held out of training, chosen by a hash of their text: a template that is added moves no other one.
+15 % of the templates are held out of training, chosen by a hash of their text: a template that is added moves no other one, and one that stands in
+several sections is held out of all of them.
 """
 import pathlib
 import re
@@ -47,21 +48,26 @@ class Section:
         self.nouns = options.get("nouns", "")
         self.tools = options.get("tools", "").replace(",", " ").split()
         self.options = set(options)
-        self.templates, self.train, self.heldout = [], [], []
+        self.templates, self.train, self.heldout, self.text = [], [], [], {}  # text: of a tree, by its id
 
     def add(self, text):
         if text in self.templates:
             raise ValueError(f"{self.file}.txt: twice in [{self.name}]: {text}")
         self.templates.append(text)
         tree = parse(text)
-        out = zlib.crc32(f"{self.name}: {text}".encode()) % 100 < HELD_OUT
-        (self.heldout if out else self.train).append(tree)
+        self.text[id(tree)] = text
+        (self.heldout if held_out(text) else self.train).append(tree)
 
     def close(self):
         """A section too small for the hash holds out nothing rather than everything."""
         self.name_of_tool = any(re.search(r"\{T[.}]", t) for t in self.templates)
         if not self.train:
             self.train, self.heldout = self.heldout, []
+
+
+def held_out(text):
+    """Whether training never sees this template, whatever its letter for the tool."""
+    return zlib.crc32(re.sub(r"\{[TABC]([.}])", r"{T\1", text).encode()) % 100 < HELD_OUT
 
 
 def parse(text):

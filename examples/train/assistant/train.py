@@ -1,4 +1,4 @@
-"""Trains the assistant on one CPU core.
+"""Trains the assistant on one CPU core, or on several.
 
     python3 train.py --data DIR --config configs/assistant.json --seed 1 --steps 4000 --out /tmp/train/assistant
     python3 train.py --data DIR ... --float          # the float model of the same shape, on the same examples
@@ -9,6 +9,7 @@ First plain text (a few percent of the steps), then turns: human phrasings and g
 import argparse
 import collections
 import json
+import multiprocessing
 import os
 import pathlib
 import pickle
@@ -28,6 +29,7 @@ import datasets  # noqa: E402
 import dialogues  # noqa: E402
 import labels  # noqa: E402
 import mix  # noqa: E402
+import parallel  # noqa: E402
 import recipe  # noqa: E402
 import tokenizer  # noqa: E402
 import turns  # noqa: E402
@@ -88,11 +90,23 @@ def exact(model, encoder, examples):
 
 def run(config, examples, checks, encoder, args, log):
     """checks: {name: list of (example, table or None)}. Returns the model and the last results."""
-    t = config["train"]
     model = Model(config)
-    groups = [[p for p in model.parameters() if p.dim() > 1], [p for p in model.parameters() if p.dim() == 1]]
-    opt = torch.optim.AdamW([dict(params=groups[0], weight_decay=t["wd"]), dict(params=groups[1], weight_decay=0.0)], lr=t["lr"], betas=(0.9, 0.95))
     log(f"{model.ternary_weights():,} weights, vocabulary {config['vocab_size']}")
+    team = parallel.Team(args.processes, model.parameters())
+
+    def work(rank):
+        if team.size > 1:
+            torch.manual_seed(args.seed * team.size + rank)
+            examples.share(rank, team.size, args.seed)
+        return learn(model, team, config, examples, checks if rank == 0 else None, encoder, args, log if rank == 0 else lambda line: None)
+
+    return team.fork(work)
+
+
+def learn(model, team, config, examples, checks, encoder, args, log):
+    """One process's part of run(): where checks is None, it evaluates, keeps and says nothing."""
+    t = config["train"]
+    opt = recipe.Optimizer(model, t)
     step, stage_now, start, tick, tokens, total, history = 0, None, time.time(), time.time(), 0, 0.0, []
     seen, recent = 0, collections.deque(maxlen=100)
     out = pathlib.Path(args.out)
@@ -105,7 +119,9 @@ def run(config, examples, checks, encoder, args, log):
         torch.save(dict(config=config, model=model.state_dict(), embed_quant=model.embed_quant), out / name)
 
     def check():
-        row = dict(step=step, tokens=seen, examples=examples.seen, loss=sum(recent) / max(1, len(recent)), **{k: exact(model, encoder, v) for k, v in checks.items()})
+        if checks is None:
+            return
+        row = dict(step=step, tokens=seen, examples=examples.seen * team.size, loss=sum(recent) / max(1, len(recent)), **{k: exact(model, encoder, v) for k, v in checks.items()})
         history.append(row)
         (out / "history.json").write_text(json.dumps(history, indent=1))
         save("last.pt")
@@ -119,29 +135,29 @@ def run(config, examples, checks, encoder, args, log):
             stage_now = stage
             model.embed_quant = t["embed_quant"][stage] if config.get("ternary", True) else "float"
             log(f"stage {stage + 1} at step {step}: embeddings {model.embed_quant}")
-        for g in opt.param_groups:
-            g["lr"] = lr
-        opt.param_groups[0]["weight_decay"] = wd
+        opt.set(lr, wd)
         ids, weight = tensors(examples.next(p < t["text"], t["resplit"][stage]))
         loss = loss_of(model, ids, weight)
         opt.zero_grad(set_to_none=True)
         loss.backward()
+        team.mean_gradients()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         opt.step()
         step += 1
         recent.append(loss.item())
-        tokens, seen, total = tokens + ids.numel(), seen + ids.numel(), total + loss.item()
+        tokens, seen, total = tokens + ids.numel() * team.size, seen + ids.numel() * team.size, total + loss.item()
         if step % args.log_every == 0:
             now = time.time()
             eta = (now - start) * (1 - p) / max(p, 1e-9)
             log(f"step {step} {100 * p:.1f} % loss {total / args.log_every:.4f} lr {lr:.2e} {tokens / (now - tick):.0f} tok/s, "
-                f"{examples.seen} examples, {examples.unsayable} unsayable, ETA {eta / 60:.1f} min")
+                f"{examples.seen * team.size} examples, {examples.unsayable * team.size} unsayable, ETA {eta / 60:.1f} min")
             tick, tokens, total = now, 0, 0.0
         if step % args.check_every == 0:
             check()
             tick, tokens, total = time.time(), 0, 0.0
     check()
-    save("model.pt")
+    if checks is not None:
+        save("model.pt")
     return model, history
 
 
@@ -172,6 +188,7 @@ def main():
     ap.add_argument("--tokenizer", default=str(HERE / "tokenizer.json"))
     ap.add_argument("--write-tokenizer", action="store_true", help="make the tokenizer from the data and end")
     ap.add_argument("--float", action="store_true", help="no rounding anywhere: the float model of the same shape")
+    ap.add_argument("--processes", type=int, default=1, help="a core each; a step takes batch_tokens from every one, so another number is another run (with --steps)")
     ap.add_argument("--cache", help="folder that keeps the generated dialogues for the next run")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--minutes", type=float)
@@ -198,6 +215,8 @@ def main():
         return
     if not (args.out and (args.minutes or args.steps)):
         ap.error("--out and one of --minutes and --steps are needed")
+    if args.processes > 1 and not args.steps:
+        ap.error("--processes needs --steps: the clock is not the same for all")
     config = json.loads(pathlib.Path(args.config).read_text())
     for item in args.set:
         key, value = item.split("=", 1)
@@ -208,7 +227,7 @@ def main():
     rng = random.Random(args.seed)
     encoder = turns.Encoder(tok)
     text = base_text(args.data)
-    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), forever(args.seed, config["train"]["dialogues"], args.cache, log), text, config["train"], rng)
+    examples = mix.Examples(encoder, mix.Human(human["train"], HOME, rng), pool(args.seed, config["train"]["dialogues"], args.processes, args.cache, log), text, config["train"], rng)
     held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 600, heldout=True)]
     checks = {"val": [(x, None) for x in human["val"]], "heldout": held}
     run(config, examples, checks, encoder, args, log)
@@ -232,7 +251,7 @@ def smoke(args, log):
     tok = vocabulary([], 1, SMOKE["vocab_size"], 3000)
     encoder = turns.Encoder(tok)
     rng = random.Random(args.seed)
-    examples = mix.Examples(encoder, None, forever(args.seed, SMOKE["train"]["dialogues"], None, log), [], SMOKE["train"], rng)
+    examples = mix.Examples(encoder, None, pool(args.seed, SMOKE["train"]["dialogues"], args.processes, None, log), [], SMOKE["train"], rng)
     held = [(x, words.Table(spec)) for x, spec in dialogues.generate(7, 300, heldout=True)]
     _, history = run(SMOKE, examples, {"heldout": held}, encoder, args, log)
     loss = history[-1]["loss"]
@@ -253,30 +272,33 @@ def tested():
     return {labels.plain(json.loads(line)["text"]) for line in lines}
 
 
-def forever(seed, count, cache, log):
-    """`count` dialogues, in another order each time, without end, but for those that say word for word what a test says.
+PARTS = 12  # of the dialogues: each is made with a seed of its own, so that several processes make the same ones
 
-    They take a millisecond each: `cache` (a folder) keeps them.
-    """
+
+def part(job):
+    seed, count, at = job
+    return list(dialogues.generate(f"{seed} {at}", count // PARTS))
+
+
+def pool(seed, count, processes, cache, log):
+    """`count` dialogues, but for those that say word for word what a test says. They take a millisecond each: `cache` (a folder) keeps them."""
     path = pathlib.Path(cache or ".") / f"dialogues-{seed}-{count}.pickle"
     if cache and path.is_file():
-        pool = pickle.loads(path.read_bytes())
+        made = pickle.loads(path.read_bytes())
     else:
-        pool, start = [], time.time()
-        for x in dialogues.generate(seed, count):
-            pool.append(x)
-            if len(pool) % 20000 == 0:
-                log(f"{len(pool)} of {count} dialogues, {len(pool) / (time.time() - start):.0f} a second")
+        made, start = [], time.time()
+        with multiprocessing.get_context("fork").Pool(processes) as workers:
+            for some in workers.imap(part, [(seed, count, at) for at in range(PARTS)]):
+                made += some
+                rate = len(made) / (time.time() - start)
+                log(f"{len(made)} of {count} dialogues, {rate:.0f} a second, ETA {(count - len(made)) / rate / 60:.1f} min")
         if cache:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(pickle.dumps(pool))
+            path.write_bytes(pickle.dumps(made))
     said_in_tests = tested()
-    pool = [x for x in pool if labels.plain(x[0]["text"]) not in said_in_tests]
-    log(f"{len(pool)} of {count} dialogues say what no test says")
-    rng = random.Random(seed)
-    while True:
-        rng.shuffle(pool)
-        yield from pool
+    kept = [x for x in made if labels.plain(x[0]["text"]) not in said_in_tests]
+    log(f"{len(kept)} of {count} dialogues say what no test says")
+    return kept
 
 
 if __name__ == "__main__":

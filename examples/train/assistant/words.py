@@ -35,7 +35,8 @@ def split_words(text):
     t = "".join(chr(ord(ch) + 32) if "A" <= ch <= "Z" else ch for ch in text).replace("\u2019", "").replace("'", "")
     out, cur = [], ""
     for i, ch in enumerate(t):
-        inside = ch in BETWEEN_DIGITS and 0 < i < len(t) - 1 and t[i - 1] in "0123456789" and t[i + 1] in "0123456789"
+        before, digit_behind = t[i - 1 : i], i < len(t) - 1 and t[i + 1] in "0123456789"
+        inside = digit_behind and (ch in BETWEEN_DIGITS and before != "" and before in "0123456789" or ch == "." and (before == "" or SEPARATOR.match(before)))
         if SEPARATOR.match(ch) and not inside:
             out.append(cur)
             cur = ""
@@ -141,38 +142,55 @@ class Table:
         return head[:12] + struct.pack("<I", crc) + body
 
 
-DIGITS = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,3}))?(?![0-9./])|([0-9]{1,2})/([0-9]{1,2})(?![0-9/])")
+DIGITS = re.compile(r"([0-9]{1,7}|(?=\.))(?:\.([0-9]{1,3}))?(?![0-9./])|([0-9]{1,2})/([0-9]{1,2})(?![0-9/])")
+
+
+def digits(table, word):
+    """-> (thousandths, class and value of a unit glued to the digits or None, is it D/D, is it D) or None."""
+    m = DIGITS.match(word)
+    if not m:
+        return None
+    if m.group(3):
+        if int(m.group(4)) == 0:
+            return None
+        value = (int(m.group(3)) * 2000 + int(m.group(4))) // (2 * int(m.group(4)))
+    else:
+        value = int(m.group(1) or 0) * 1000 + int((m.group(2) or "0").ljust(3, "0"))
+    glued = None
+    if m.end() < len(word):
+        glued = table.at([word[m.end():]], 0, ("percent", "degree", "celsius", "fahrenheit", "time"))
+        if glued is None:
+            return None
+    return value, glued, m.group(3) is not None, m.group(2) is None and m.group(3) is None
 
 
 def number(table, words, i):
     """-> (next word, thousandths, class and value of a unit glued to the digits or None, is it HALF) or None."""
     w = words[i] if i < len(words) else ""
-    if w[:1].isdigit() and w[0] in "0123456789":
-        m = DIGITS.match(w)
-        if not m:
+    if w[:1] and w[0] in "0123456789.":
+        d = digits(table, w)
+        if d is None:
             return None
-        if m.group(3):
-            if int(m.group(4)) == 0:
-                return None
-            value = (int(m.group(3)) * 2000 + int(m.group(4))) // (2 * int(m.group(4)))
-        else:
-            value = int(m.group(1)) * 1000 + int((m.group(2) or "0").ljust(3, "0"))
-        glued = None
-        if m.end() < len(w):
-            rest = [w[m.end():]]
-            glued = table.at(rest, 0, ("percent", "degree", "celsius", "fahrenheit", "time"))
-            if glued is None:
-                return None
-        return i + 1, value, glued, False
-    p = table.at(words, i, ("units", "tens", "hundred", "half", "article"))
+        value, glued, fraction, whole = d
+        j = i + 1
+        if whole and glued is None:
+            d = digits(table, words[j]) if j < len(words) else None
+            if d and d[2] and d[0] < 1000:
+                j, value, glued, fraction = j + 1, value + d[0], d[1], True
+        if fraction and glued is None:
+            a = table.at(words, j, ("article",))
+            if a and long_time(table, words, j + len(a[1])):
+                j += len(a[1])
+        return j, value, glued, False
+    p = table.at(words, i, ("half",)) or table.at(words, i, ("units", "tens", "hundred", "article"))
     if p is None:
         return None
     cls, _, value, _ = p
     j = i + len(p[1])
     if cls == "half":
         a = table.at(words, j, ("article",))
-        if a and long_time(table, words, j + 1):
-            j += 1
+        if a and long_time(table, words, j + len(a[1])):
+            j += len(a[1])
         return j, value, None, True
     if cls == "article":
         if table.at(words, j, ("hundred",)):
@@ -217,13 +235,19 @@ def long_time(table, words, i):
     return p if p and len(p[1][0]) > 1 else None
 
 
+def stands_alone(unit, words, j):
+    """A unit of one letter counts behind digits only: "10 m" is a time, "ten m" is none."""
+    return unit[0] in ("percent", "degree") or len(" ".join(unit[1])) > 1 or words[j - 1][-1] in "0123456789"
+
+
 def and_half(table, words, j):
     """AND [ARTICLE] HALF at j -> (next word, thousandths) or None."""
     if not table.at(words, j, ("and",)):
         return None
-    k = j + 2 if table.at(words, j + 1, ("article",)) else j + 1
+    a = table.at(words, j + 1, ("article",))
+    k = j + 1 + (len(a[1]) if a else 0)
     h = table.at(words, k, ("half",))
-    return (k + 1, h[2]) if h else None
+    return (k + len(h[1]), h[2]) if h else None
 
 
 def quantity(table, words, i):
@@ -242,7 +266,7 @@ def quantity(table, words, i):
     unit = glued
     if unit is None:
         unit = table.at(words, j, ("percent", "degree", "celsius", "fahrenheit", "time"))
-        if unit and unit[0] not in ("percent", "degree") and len(" ".join(unit[1])) == 1:
+        if unit and not stands_alone(unit, words, j):
             unit = None
         if unit:
             j += len(unit[1])
@@ -262,7 +286,7 @@ def quantity(table, words, i):
             x = (value - 32000) * 5
             value = (abs(x) * 2 + 9) // 18 * (1 if x >= 0 else -1)
         result = (j, "d", value)
-    return result if abs(result[2]) < LIMIT else None
+    return *result[:2], min(result[2], LIMIT - 1)
 
 
 def durations(table, words, j, value, seconds):
@@ -273,9 +297,11 @@ def durations(table, words, j, value, seconds):
         if n is not None:
             k, v, unit, _ = n
             if unit is None:
-                unit = long_time(table, words, k)
-                if unit:
+                unit = table.at(words, k, ("time",))
+                if unit and stands_alone(unit, words, k):
                     k += len(unit[1])
+                else:
+                    unit = None
             if unit and unit[0] == "time" and unit[2] < last:
                 j, total, last = k, total + v * unit[2], unit[2]
                 continue

@@ -57,6 +57,31 @@ timer for 1 hour 30 minutes 15 seconds
 timer for 30 minutes and 1 hour
 timer for 2 days
 timer for a quarter of an hour
+timer for three quarters of an hour
+an hour and three quarters
+three quarters of the lights
+half of an hour
+half of the lamp
+timer for 1 1/2 hours
+timer for 1 1/2h
+1 3/2 hours
+1 1/2 of an hour
+2.5 1/2
+timer for 1/4 of an hour
+timer for 1 h 30 m 5 s
+ten m timer
+10 s and 5 f
+5 m and a c
+.5 hours
+lamp to .5
+.5.5
+..5
+a.5
+0.5 .25 5.
+.
+out of a hundred
+on for thirty one days
+thirty one days and a half
 timer a minute and a second
 timer for an hour and half a minute
 wait a second
