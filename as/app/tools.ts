@@ -18,8 +18,10 @@ import {
   TOOL_DRIVE,
   TOOL_EVERY,
   TOOL_HZ,
+  TOOL_MIN,
   TOOL_PIN,
   TOOLS_MAX,
+  VERB_DOWN,
   VERB_GET,
   VERB_OFF,
 } from "../../spec/tools.ts";
@@ -44,6 +46,8 @@ import {
   tool_measured,
   tool_raw,
   tool_value,
+  tools_recall,
+  tools_remember,
 } from "../assistant/tools.ts";
 import { adc_read, gpio_write, pwm_write, ticks } from "../hal.ts";
 
@@ -84,14 +88,16 @@ function time_of(i: u32): Timed {
 /** A table was opened, or none is. */
 export function tools_begin(): void {
   acts.dry = u32(table_is_dry());
+  tools_remember();
 }
 
-/** The table goes, or a dry run begins or ends: what has a time ends now. The table must still be there. */
+/** The table goes, which must still be there: nothing stays on that nobody could turn off any more. */
 export function tools_end(): void {
+  tools_set_dry(false);
+  end_times();
   for (let i: u32 = 0; i < tools_count(); i++) {
-    const t = time_of(i);
-    if (t.then == RING) stop(t);
-    else if (t.then != NOTHING) due(i);
+    const low = load<i32>(tool_at(i), TOOL_MIN);
+    if (tool_value(i) > low && drive(i, low)) tool_became(i, low);
   }
 }
 
@@ -99,10 +105,22 @@ export function tools_dry(): bool {
   return acts.dry != 0;
 }
 
+/** A dry run begins or ends. What it did is forgotten: tools have the values that they had before, which their pins still have. */
 export function tools_set_dry(dry: bool): void {
   if (dry == tools_dry()) return;
-  tools_end();
+  end_times();
+  if (dry) tools_remember();
+  else tools_recall();
   acts.dry = u32(dry);
+}
+
+/** What has a time ends now. */
+function end_times(): void {
+  for (let i: u32 = 0; i < tools_count(); i++) {
+    const t = time_of(i);
+    if (t.then == RING) stop(t);
+    else if (t.then != NOTHING) due(i);
+  }
 }
 
 /** Makes the calls of the answer that are complete and were not made yet. */
@@ -150,7 +168,7 @@ function one(i: u32, verb: u32, has: bool, amount: i32, lasts: i32): u32 {
     if (type == DRIVE_ADC) return CALL_CANNOT;
     if (type == DRIVE_TIMER) {
       if (t.then == END_PULSE) due(i);
-      if (verb == VERB_OFF) value = 0;
+      if (verb == VERB_OFF || (verb == VERB_DOWN && t.then != RING)) value = 0;
     } else if (!drive(i, value)) return CALL_FAILED;
     // Of two calls with a time, one in the time of the other, the value from before both comes back.
     const back = t.then == BACK ? t.back : before;

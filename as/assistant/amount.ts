@@ -18,10 +18,12 @@ import {
 } from "../../spec/tools.ts";
 import { tool_at } from "./table.ts";
 import { div_down } from "./tools.ts";
-import { slot_value, word_value } from "./words.ts";
+import { slot_fahrenheit, slot_value, word_value } from "./words.ts";
 
 /** 100 %, in thousandths. */
 const ALL: i64 = 100000;
+/** 32 F as a difference, in thousandths of a degree Celsius. */
+const FAHRENHEIT_ZERO: i64 = 17778;
 
 /** i32: the amount that was converted last. */
 @lazy
@@ -44,7 +46,7 @@ export function convert(slot: u32, tool: u32, verb: u32): u32 {
     const low = <i64>load<i32>(t, TOOL_MIN);
     value = div_down((<i64>load<i32>(t, TOOL_TOP) - low) * value, ALL);
     if (verb == VERB_SET) value += low;
-  }
+  } else if (verb != VERB_SET && slot_fahrenheit(slot)) value += FAHRENHEIT_ZERO;
   if (cls == SLOT_DEGREES && unit != UNIT_CELSIUS) return CALL_UNIT;
   if (cls == SLOT_TIME && unit != UNIT_SECONDS) return CALL_UNIT;
   if (value != <i64>(<i32>value)) return CALL_RANGE;

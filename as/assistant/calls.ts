@@ -189,7 +189,7 @@ export function calls_add(verb: u32, target: u32, slot: u32, margin: u32, gate: 
   if (slot != 0) {
     if (verb == VERB_ON || verb == VERB_OFF) {
       call.lasts = slot_value(slot - TOK_SLOT);
-      if (call.lasts == 0) rc = max<u32>(rc, CALL_RANGE);
+      if (call.lasts == 0 && rc == CALL_DONE) rc = CALL_RANGE;
     } else if (rc == CALL_DONE) {
       rc = tool_has(tool, verb) ? convert(slot - TOK_SLOT, tool, verb) : CALL_CANNOT;
       call.has_argument = rc == CALL_DONE;

@@ -49,6 +49,8 @@ class Quantity {
   half: bool;
   whole: bool;
   fraction: bool;
+  /** The unit was FAHRENHEIT. */
+  fahrenheit: bool;
 }
 
 const q = changetype<Quantity>(memory.data(offsetof<Quantity>(), 8));
@@ -62,6 +64,11 @@ export function quantity_value(): i32 {
   return <i32>q.value;
 }
 
+/** Whether it was said in degrees Fahrenheit: the value is in Celsius all the same. */
+export function quantity_fahrenheit(): bool {
+  return q.fahrenheit;
+}
+
 export function quantity_end(): usize {
   return q.at;
 }
@@ -69,6 +76,7 @@ export function quantity_end(): usize {
 /** Reads the quantity that stands at a word; false: there is none. */
 export function quantity(at: usize): bool {
   q.at = at;
+  q.fahrenheit = false;
   if (take(1 << WORD_RANGE)) {
     q.cls = SLOT_PERCENT;
     q.value = q.said;
@@ -110,6 +118,7 @@ function measured(unit: usize): void {
   }
   if (cls == WORD_DEGREE && take((1 << WORD_CELSIUS) | (1 << WORD_FAHRENHEIT))) cls = q.cls;
   if (cls == WORD_FAHRENHEIT) {
+    q.fahrenheit = true;
     // * 5 / 9 to nearest; there is no half of a ninth.
     q.value = div_down((q.value - 32 * ONE) * 10 + 9, 18);
   }

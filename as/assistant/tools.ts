@@ -42,11 +42,13 @@ const DUTY_MAX: u32 = 65535;
 const LAST_MIN: i32 = 1000;
 const LAST_MAX: i32 = 86400000;
 
-/** i32[TOOLS_MAX]: the value of each tool, and the last one above min: what `on` leads to. */
+/** i32[TOOLS_MAX]: the value of each tool; behind them the last one above min: what `on` leads to. */
+const STATE_BYTES: usize = TOOLS_MAX * 8;
 @lazy
-const values: usize = memory.data(TOOLS_MAX * 4, 4);
+const values: usize = memory.data(TOOLS_MAX * 8, 4);
+/** The same as tools_remember() found them. */
 @lazy
-const on_values: usize = memory.data(TOOLS_MAX * 4, 4);
+const remembered: usize = memory.data(TOOLS_MAX * 8, 4);
 /** u8[KINDS]: the tool of the kind that was called last, TOOL_NOBODY: none. */
 @lazy
 const last_called: usize = memory.data(KINDS, 4);
@@ -54,25 +56,44 @@ const last_called: usize = memory.data(KINDS, 4);
 @lazy
 const goal: usize = memory.data(4, 4);
 
+@inline
+function value_at(i: u32): usize {
+  return values + ((<usize>i) << 2);
+}
+
+@inline
+function on_value_at(i: u32): usize {
+  return values + TOOLS_MAX * 4 + ((<usize>i) << 2);
+}
+
 /** The tools of the table are as after a reset: off, nothing called. */
 export function tools_reset(): void {
   memory.fill(last_called, <u8>TOOL_NOBODY, KINDS);
   for (let i: u32 = 0; i < tools_count(); i++) {
     const tool = tool_at(i);
-    store<i32>(values + ((<usize>i) << 2), load<i32>(tool, TOOL_MIN));
-    store<i32>(on_values + ((<usize>i) << 2), load<i32>(tool, TOOL_ON_VALUE));
+    store<i32>(value_at(i), load<i32>(tool, TOOL_MIN));
+    store<i32>(on_value_at(i), load<i32>(tool, TOOL_ON_VALUE));
   }
+}
+
+/** Values are to be as now again, after a dry run. */
+export function tools_remember(): void {
+  memory.copy(remembered, values, STATE_BYTES);
+}
+
+export function tools_recall(): void {
+  memory.copy(values, remembered, STATE_BYTES);
 }
 
 /** The value that a tool has. */
 export function tool_value(i: u32): i32 {
-  return load<i32>(values + ((<usize>i) << 2));
+  return load<i32>(value_at(i));
 }
 
 /** Tool i has this value now, and is the one of its kind that was called last. */
 export function tool_changed(i: u32, value: i32): void {
   tool_became(i, value);
-  if (value > load<i32>(tool_at(i), TOOL_MIN)) store<i32>(on_values + ((<usize>i) << 2), value);
+  if (value > load<i32>(tool_at(i), TOOL_MIN)) store<i32>(on_value_at(i), value);
   store<u8>(last_called + <usize>kind_of(i), i);
 }
 
@@ -86,7 +107,7 @@ export function tool_of_kind(kind: u32): u32 {
 
 /** A tool's value changed by itself: a timer ran. It was not called. */
 export function tool_became(i: u32, value: i32): void {
-  store<i32>(values + ((<usize>i) << 2), value);
+  store<i32>(value_at(i), value);
 }
 
 /** Whether a tool (or none) has a verb. */
@@ -117,7 +138,7 @@ export function tool_check(i: u32, verb: u32, has: bool, amount: i32, lasts: i32
     if (amount < 0) return CALL_RANGE;
     value += verb == VERB_UP ? <i64>amount : -(<i64>amount);
     value = max<i64>(low, min<i64>(high, value));
-  } else if (verb == VERB_ON) value = load<i32>(on_values + ((<usize>i) << 2));
+  } else if (verb == VERB_ON) value = load<i32>(on_value_at(i));
   else if (verb == VERB_OFF) value = low;
   if (lasts != 0 && (lasts < LAST_MIN || lasts > LAST_MAX)) return CALL_RANGE;
   store<i32>(goal, <i32>value);

@@ -19,7 +19,7 @@ import {
   WORD_VALUE,
 } from "../../spec/tools.ts";
 import { find, found_end, same_text, search_begin, word_behind, word_end } from "./phrases.ts";
-import { quantity, quantity_class, quantity_end, quantity_value } from "./quantity.ts";
+import { quantity, quantity_class, quantity_end, quantity_fahrenheit, quantity_value } from "./quantity.ts";
 import { kind_of, phrases_end } from "./table.ts";
 
 /** Of an item that is a word. */
@@ -48,6 +48,9 @@ const counts: usize = memory.data(SLOT_CLASSES, 4);
 /** i32[SLOT_CLASSES * SLOT_TOKENS]: their values; of words the address of the phrase. */
 @lazy
 const slots: usize = memory.data(SLOT_CLASSES * SLOT_TOKENS * 4, 4);
+/** bool[SLOT_CLASSES * SLOT_TOKENS]: whether they were said in degrees Fahrenheit. */
+@lazy
+const fahrenheit: usize = memory.data(SLOT_CLASSES * SLOT_TOKENS, 4);
 
 /** Begins to read `bytes` bytes of normalised text. */
 export function words_begin(text: usize, bytes: u32): void {
@@ -84,12 +87,12 @@ function meaning(at: usize): u32 {
   }
   if (quantity(at)) {
     reading.plain = quantity_end();
-    return slot_token(quantity_class(), quantity_value());
+    return slot_token(quantity_class(), quantity_value(), quantity_fahrenheit());
   }
   phrase = find(at, 1 << WORD_VALUE);
   if (phrase == 0) return NO_TOKEN;
   reading.plain = word_behind(found_end());
-  return slot_token(SLOT_WORD, <i32>phrase);
+  return slot_token(SLOT_WORD, <i32>phrase, false);
 }
 
 /** The token of a tool in this turn, NO_TOKEN when two others of its kind were mentioned. */
@@ -104,12 +107,13 @@ function kind_token(tool: u32): u32 {
 }
 
 /** The next slot of a class, NO_TOKEN when there is none left. */
-function slot_token(cls: u32, value: i32): u32 {
+function slot_token(cls: u32, value: i32, in_fahrenheit: bool): u32 {
   const n = slots_of(cls);
   if (n == SLOT_TOKENS) return NO_TOKEN;
   store<u8>(counts + <usize>cls, n + 1);
   const slot = cls * SLOT_TOKENS + n;
   store<i32>(slots + ((<usize>slot) << 2), value);
+  store<bool>(fahrenheit + <usize>slot, in_fahrenheit);
   return TOK_SLOT + slot;
 }
 
@@ -139,6 +143,11 @@ export function slots_of(cls: u32): u32 {
 /** Value of slot TOK_SLOT + i of this turn. */
 export function slot_value(i: u32): i32 {
   return load<i32>(slots + ((<usize>i) << 2));
+}
+
+/** Whether slot TOK_SLOT + i was said in degrees Fahrenheit: as a temperature its value is right, as a difference it is 32 F too low. */
+export function slot_fahrenheit(i: u32): bool {
+  return load<bool>(fahrenheit + <usize>i);
 }
 
 /** Address of the value that the word in slot TOK_SLOT + i means for a tool; 0: it means none. */

@@ -264,8 +264,22 @@ test("a value is in the tool's unit and range, or nothing happens", () => {
   assert.equal(outcome("call on light t2"), T.CALL_RANGE, "0 seconds");
   assert.equal(outcome("call on light t3"), T.CALL_RANGE, "30 hours");
   assert.equal(outcome("call on all t2"), T.CALL_RANGE);
+  assert.equal(outcome("call on cooler t2"), T.CALL_NO_TOOL);
   assert.equal(outcome("call up light p2"), 150000);
   assert.deepEqual(make(), [100000]);
+});
+
+test("degrees Fahrenheit are a temperature, or a difference", () => {
+  open(home);
+  const argument = (text: string, tokens: string) => {
+    turn(text);
+    says(tokens);
+    return calls()[0].argument;
+  };
+  assert.equal(argument("heater to 68 f", "call set heater d1"), 20000);
+  assert.equal(argument("5 degrees fahrenheit warmer", "call up heater d1"), 2778);
+  assert.equal(argument("colder by 50f", "call down heater d1"), 27778);
+  assert.equal(argument("5 degrees celsius warmer", "call up heater d1"), 5000);
 });
 
 test("on, off, up and down start from what is", () => {

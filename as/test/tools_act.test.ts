@@ -268,14 +268,17 @@ describe("a value that lasts a while", () => {
     ]);
   });
 
-  test("when the table goes, values from before come back at once", () => {
+  test("when the table goes, values from before come back at once, and nothing stays on", () => {
     const desk = new Desk();
     desk.do(LAMP, ON, undefined, 600);
     desk.do(PUMP, ON);
     desk.do(TIMER, SET, 60000);
     desk.pins();
     desk.call.tools_end();
-    assert.deepEqual(desk.pins(), [["pwm", 15, 0, 1000]], "the pump is on for good, the timer is forgotten");
+    assert.deepEqual(desk.pins(), [
+      ["pwm", 15, 0, 1000],
+      ["gpio", 14, 0],
+    ]);
     assert.equal(desk.call.tools_wait(), 0);
     desk.open(DESK);
     desk.pass(700e6);
@@ -308,6 +311,8 @@ describe("a timer", () => {
     assert.deepEqual(desk.do(TIMER, DOWN, 250000), [T.CALL_DONE, 10000]);
     assert.deepEqual(desk.do(TIMER, DOWN), [T.CALL_DONE, 1000], "not below its shortest");
     assert.deepEqual(desk.do(TIMER, OFF), [T.CALL_DONE, 0]);
+    assert.equal(desk.call.tools_wait(), 0);
+    assert.deepEqual(desk.do(TIMER, DOWN), [T.CALL_DONE, 0], "less of nothing rings no bell");
     assert.equal(desk.call.tools_wait(), 0);
     desk.pass(400e6);
     assert.deepEqual(desk.pins(), []);
@@ -366,6 +371,31 @@ describe("a dry run", () => {
     assert.equal(desk.call.tools_dry(), 0);
     desk.pass(20e6);
     assert.deepEqual(desk.pins(), []);
+  });
+
+  test("what it did is forgotten: tools have the values that their pins have", () => {
+    const desk = new Desk();
+    desk.do(LAMP, SET, 40000);
+    desk.call.tools_set_dry(1);
+    assert.deepEqual(desk.do(LAMP, SET, 80000), [T.CALL_DRY, 80000]);
+    desk.do(PUMP, ON);
+    desk.call.tools_set_dry(0);
+    desk.pins();
+    assert.deepEqual(desk.do(PUMP, GET), [T.CALL_DONE, 0]);
+    assert.deepEqual(desk.do(LAMP, OFF, undefined, 10), [T.CALL_DONE, 0]);
+    desk.pass(11e6);
+    const at = (value: number) => ["pwm", 15, Math.floor((65535 * value) / 100), 1000];
+    assert.deepEqual(desk.pins(), [at(0), at(40)]);
+  });
+
+  test("another table in the midst of one finds the pins off", () => {
+    const desk = new Desk();
+    desk.do(PUMP, ON);
+    desk.call.tools_set_dry(1);
+    desk.do(PUMP, OFF);
+    desk.pins();
+    desk.call.tools_end();
+    assert.deepEqual(desk.pins(), [["gpio", 14, 0]]);
   });
 });
 

@@ -327,21 +327,24 @@ describe("do", () => {
     assert.deepEqual(client.board.pins, []);
     assert.deepEqual(tools(client, { dry: false }), { dry: false });
     assert.deepEqual(make(client, LAMP, T.VERB_ON).slice(2, 4), [T.CALL_DONE, 100000]);
-    client.board.pins.length = 0;
     set(client, toolsTable(DESK, true));
+    client.board.pins.length = 0;
     assert.equal(look(client).dry, true);
     assert.deepEqual(make(client, LAMP, T.VERB_ON).slice(2, 4), [T.CALL_DRY, 100000]);
     assert.deepEqual(client.board.pins, []);
   });
 
-  test("another table, or another model, takes back at once what would have lasted a while", () => {
+  test("another table, or another model, takes back at once what would have lasted a while, and begins with everything off", () => {
     for (const change of [(client: Client) => set(client, OTHER), (client: Client) => flash(client, relu2)]) {
       const client = ready();
       make(client, LAMP, T.VERB_ON, null, 600000);
       make(client, PUMP, T.VERB_ON);
       client.board.pins.length = 0;
       change(client);
-      assert.deepEqual(client.board.pins, [["pwm", 15, 0, 1000]]);
+      assert.deepEqual(client.board.pins, [
+        ["pwm", 15, 0, 1000],
+        ["gpio", 14, 0],
+      ]);
     }
   });
 

@@ -29,19 +29,33 @@ try {
     console.log(`${device.hello.model} on ${device.hello.board}`);
     let abort = new AbortController();
     lines.on("SIGINT", () => abort.abort());
-    lines.prompt();
+    let typing = process.stdin.isTTY === true;
+    lines.once("close", () => {
+      typing = false;
+    });
+    if (typing) lines.prompt();
     let keep = false;
     for await (const line of lines) {
+      if (line.trim() !== "") await turn(device, line);
+      if (typing) lines.prompt();
+    }
+
+    async function turn(device, line) {
       abort = new AbortController();
       process.stdout.write("board  ");
-      const answer = await generateOnDevice(device, line, {
-        ...{ keep, temperature: 0, maxTokens: 100, signal: abort.signal },
-        onToken: ({ text }) => process.stdout.write(text),
-      });
-      // An assistant's calls; its answer in words has none, and other models never have.
-      console.log((answer.calls ?? []).map(callText).join(", "));
-      keep = true;
-      lines.prompt();
+      try {
+        const answer = await generateOnDevice(device, line, {
+          ...{ keep, temperature: 0, maxTokens: 100, signal: abort.signal },
+          onToken: ({ text }) => process.stdout.write(text),
+        });
+        // An assistant's calls; its answer in words has none, and other models never have.
+        console.log((answer.calls ?? []).map(callText).join(", "));
+        keep = true;
+      } catch (error) {
+        // Too many words end no conversation.
+        if (error.code !== "E_PROMPT_TOO_LONG") throw error;
+        console.log(error.message);
+      }
     }
   } finally {
     lines.close();

@@ -38,9 +38,9 @@ try {
     board.close();
   }
 } catch (error) {
-  if (!(error instanceof TritkitError)) throw error;
-  console.error(`${error.message} ${error.hint} [${error.code}]`);
-  process.exitCode = error.exitStatus;
+  const isKnown = error instanceof TritkitError;
+  console.error(isKnown ? `${error.message} ${error.hint} [${error.code}]` : error.message);
+  process.exitCode = isKnown ? error.exitStatus : 1;
 }
 
 async function talk(board) {

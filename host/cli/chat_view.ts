@@ -217,7 +217,12 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
   };
   if (terminal) out.info("type a line, Ctrl-C stops the answer, twice leaves, /help\n");
   lines.setPrompt(you);
-  if (terminal) lines.prompt();
+  // Ctrl-D may come in the midst of an answer: then there is nothing to prompt for any more.
+  let typing = terminal;
+  lines.once("close", () => {
+    typing = false;
+  });
+  if (typing) lines.prompt();
   for await (const line of lines) {
     const text = line.trimEnd();
     if (text.startsWith("/")) {
@@ -246,7 +251,7 @@ async function converse(context: Context, talker: Talker, sampling: GenerateOpti
       }
     }
     if (signal.aborted) break;
-    if (terminal) {
+    if (typing) {
       process.stderr.write("\n");
       lines.prompt();
     }

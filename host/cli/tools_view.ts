@@ -57,8 +57,8 @@ export function tableJson(found: ToolTable): Record<string, unknown> {
 }
 
 function rangeText(tool: Tool): string {
-  const { unit, min, max, values, drive } = tool;
-  if (!hasArgument(drive, tool)) return "-";
+  const { unit, min, max, values } = tool;
+  if (!hasArgument(tool)) return "-";
   const range = `${min / 1000}..${valueText(max / 1000, unit === "seconds" ? null : unit)}${unit === "seconds" ? " s" : ""}`;
   return [range, ...[...values].map(([word, value]) => `${word} ${value / 1000}`)].join(", ");
 }
@@ -132,13 +132,20 @@ function wishText({ tool, verb, value, unit, seconds }: ToolCall): string {
   return `${tool ?? "?"} ${what || verb}${lasts}`;
 }
 
-function whyText({ value, unit, result }: ToolCall, tool: Tool | null, verb: string): string {
+/** For how long a value may last, seconds (spec/TOOLS.md, "A call"). */
+const LASTS = { min: 1, max: 24 * 3600 };
+
+function whyText({ value, unit, seconds, result }: ToolCall, tool: Tool | null, verb: string): string {
   switch (result) {
     case "no_tool":
       return "no tool of the board can";
     case "cannot":
       return `it cannot be ${verb === "set" ? "set to a value" : verb === "get" ? "asked" : `turned ${verb}`}`;
     case "range": {
+      if (seconds !== null && (seconds < LASTS.min || seconds > LASTS.max)) {
+        const [said, low, high] = [seconds, LASTS.min, LASTS.max].map((each) => valueText(each, "seconds"));
+        return `${said} is outside ${low}..${high}`;
+      }
       const said = value === null ? "that" : valueText(value, unit);
       return tool === null
         ? `${said} is outside its range`

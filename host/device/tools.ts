@@ -105,7 +105,7 @@ export async function clearDeviceTools(device: Device, signal?: AbortSignal): Pr
   await device.refresh(signal);
 }
 
-/** Until reset, or another table. @throws as Device.write, E_NOT_ASSISTANT */
+/** Until reset, or another table; what was done in it is forgotten. @throws as Device.write, E_NOT_ASSISTANT */
 export async function setDryRun(device: Device, on: boolean, signal?: AbortSignal): Promise<void> {
   await device.write(TK_TOOLS, { dry: on }, { signal });
 }
@@ -127,8 +127,10 @@ export interface CallRequest {
 export async function callTool(device: Device, request: CallRequest, signal?: AbortSignal): Promise<ToolCall> {
   const table = await currentTable(device, signal);
   const index = toolIndex(table, request.tool);
+  if (request.value !== undefined && !TAKES_VALUE.includes(request.verb))
+    throw new TritkitError("E_USAGE", `"${request.verb}" takes no value.`, "`set`, `up` and `down` do.", EXIT_USAGE);
   const value = amount(table.tools[index], request.value);
-  const seconds = Math.round((request.seconds ?? 0) * 1000);
+  const seconds = milliseconds(request.seconds);
   const doing: CborValue[] = [index, VERB_NAMES.indexOf(request.verb), value, seconds];
   const [call] = rawCalls(await device.write(TK_TOOLS, { do: doing }, { signal }));
   if (call === undefined) throw protocolError("The device did not say what became of the call.");
@@ -142,6 +144,16 @@ function toolIndex({ tools }: ToolTable, name: string): number {
   if (index >= 0) return index;
   const names = tools.map((tool) => tool.name).join(", ");
   throw new TritkitError("E_NO_TOOL", `There is no tool "${name}".`, `There are: ${names || "none"}.`, EXIT_USAGE);
+}
+
+const TAKES_VALUE: readonly Verb[] = ["set", "up", "down"];
+
+/** 0 on the wire is "for good": nobody who asks for a time means that. */
+function milliseconds(seconds: number | undefined): number {
+  if (seconds === undefined) return 0;
+  const rounded = Math.round(seconds * 1000);
+  if (rounded > 0 && rounded < 2 ** 31) return rounded;
+  throw new TritkitError("E_USAGE", `A call cannot last ${seconds} s.`, "It takes 1 to 86400 seconds.", EXIT_USAGE);
 }
 
 /** Thousandths of the tool's unit. */

@@ -37,7 +37,7 @@ function homeWith(more: readonly object[], without: readonly string[] = []): Too
 
 /** Nothing was made: the model declined, or named a kind of which there is no tool. */
 function isDeclined({ say, calls = [] }: Answer): boolean {
-  return say === "decline" || (say === "call" && calls.every(({ tool }) => tool === null));
+  return say === "decline" || (say === "call" && calls.length > 0 && calls.every(({ tool }) => tool === null));
 }
 
 describe("the assistant", () => {
@@ -114,8 +114,6 @@ describe("the assistant", () => {
     const { name } = tool as { name: string };
     test(`a tool that it never saw is called by its name: ${words}`, async () => {
       const engine = await Engine.open(await image());
-      const before = await engine.generate(words, GREEDY);
-      assert.ok((before.calls ?? []).every((call) => call.tool !== name));
       engine.setTools(homeWith([tool]));
       assert.deepEqual(told(await engine.generate(words, GREEDY)), [[name, verb, value, "dry"]]);
     });

@@ -149,6 +149,10 @@ test("people read what was done, what was not, and why", async () => {
     await say({ ...only("on", "light"), light: "t1", t1: "eos" }, "5 seconds"),
     "lamp  on, 100 % for 5 s  (dry run)",
   );
+  assert.equal(
+    await say({ ...only("on", "light"), light: "t1", t1: "eos" }, "two days"),
+    "lamp  not done: 48 h is outside 1 s..24 h",
+  );
   assert.equal(await say(FAN_SET, "40 %", 9), "did you mean: fan 40 %? (yes/no)");
   assert.equal(await say(only("off", "light"), "x", 9), "did you mean: lamp off? (yes/no)");
   assert.equal(await say({ board: "none" }, "x"), "nothing to do");

@@ -103,6 +103,8 @@ test("a board's tools are shown, replaced, called and given back", async () => {
   const range = await run(["tools", "call", "fan", "set", "140", "--port", port]);
   assert.deepEqual([range.stdout, range.status], ["fan  not done: 140 % is outside 0..100 %\n", 3]);
   checkWords(await run(["tools", "call", "stove", "on", "--port", port]), "E_NO_TOOL", 2);
+  checkWords(await run(["tools", "call", "fan", "on", "10", "--port", port]), "E_USAGE", 2);
+  checkWords(await run(["tools", "call", "fan", "on", "--for", "0", "--port", port]), "E_USAGE", 2);
 
   const set = await run(["tools", "set", path("blower.json"), "--port", port]);
   assert.match(set.stderr, /^rp2040-pico has the tools blower: 1 tool, /);

@@ -185,6 +185,14 @@ test("defaults: what stands behind a tool says the rest", () => {
   const timer = parse({ drive: { type: "timer" } });
   assert.deepEqual([timer.unit, timer.min, timer.max, timer.verbs.includes("on")], ["seconds", 1000, 86400000, false]);
   assert.deepEqual(parse({}).verbs, ["on", "off", "get"]);
+  const trial = parse({ verbs: ["on", "off", "up"] });
+  assert.deepEqual([trial.min, trial.max, trial.step], [0, 1000, 1000], "a table that a board takes");
+  readTools(
+    compileTools(
+      { ...parseTools("t.json", JSON.stringify({ tools: [{ name: "x", kind: "sensor", verbs: ["up"] }] })) },
+      "t.json",
+    ),
+  );
   assert.deepEqual(parse({ drive: { type: "gpio", pin: 1 }, verbs: ["off", "on"] }).verbs, ["on", "off"]);
 });
 
@@ -207,6 +215,15 @@ test("what hides something is noted", () => {
     `"half" is never a value of lamp: it is read as a number first.`,
     `"lamp" is never a value of lamp: it is an alias of lamp.`,
   ]);
+  assert.deepEqual(
+    notes(tool("lamp", ["desk"], 1, { "half light": 30, "desk light": 20, ".5 on": 5, "3d": 9, "3 d": 8 })),
+    [
+      `"half light" is never a value of lamp: it is read as a number first.`,
+      `"desk light" is never a value of lamp: it begins with the alias "desk".`,
+      `".5 on" is never a value of lamp: it is read as a number first.`,
+      `"3 d" is never a value of lamp: it is read as a number first.`,
+    ],
+  );
   assert.equal(notes(tool("x", [], 1), tool("y", [], 2), tool("z", [], 3)).length, 1);
 });
 

@@ -6,32 +6,35 @@ export function toolsJson({ dryRun, tools }: ToolTable): Record<string, unknown>
   return { dry_run: dryRun, tools: tools.map(toolJson) };
 }
 
-export function toolJson({ name, kind, description, aliases, verbs, drive, ...tool }: Tool): Record<string, unknown> {
+export function toolJson(tool: Tool): Record<string, unknown> {
+  const { name, kind, description, aliases, verbs, drive } = tool;
   return {
     ...{ name, kind },
     ...(description === "" ? {} : { description }),
     aliases: aliases.filter((alias) => alias !== normalised(name)),
     verbs,
-    ...(hasArgument(drive, tool) ? { argument: argumentJson(tool, verbs) } : {}),
+    ...(hasArgument(tool) ? { argument: argumentJson(tool) } : {}),
     drive: driveJson(drive),
   };
 }
 
 /** Is there more to say than on and off? */
-export function hasArgument(drive: Drive, { unit, min, max, values }: Pick<Tool, "unit" | "min" | "max" | "values">) {
-  if (drive.type === "gpio") return false;
-  return drive.type !== "none" || unit !== null || min !== 0 || max !== 1000 || values.size > 0;
+export function hasArgument({ verbs, drive, unit, min, max, step, on, values }: Tool): boolean {
+  if (drive.type !== "none") return drive.type !== "gpio";
+  const isSwitch = unit === null && min === 0 && max === 1000 && on === max && step === (moves(verbs) ? max : 0);
+  return !isSwitch || values.size > 0;
 }
 
-type Numbers = Pick<Tool, "unit" | "min" | "max" | "step" | "on" | "values">;
+function moves(verbs: Tool["verbs"]): boolean {
+  return verbs.includes("up") || verbs.includes("down");
+}
 
-function argumentJson({ unit, min, max, step, on, values }: Numbers, verbs: Tool["verbs"]): Record<string, unknown> {
-  const moves = verbs.includes("up") || verbs.includes("down");
+function argumentJson({ verbs, unit, min, max, step, on, values }: Tool): Record<string, unknown> {
   return {
     ...(unit === null ? {} : { unit }),
     min: min / 1000,
     max: max / 1000,
-    ...(moves || step > 0 ? { step: step / 1000 } : {}),
+    ...(moves(verbs) || step > 0 ? { step: step / 1000 } : {}),
     ...(verbs.includes("on") ? { on: on / 1000 } : {}),
     ...(values.size === 0
       ? {}

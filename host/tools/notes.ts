@@ -1,7 +1,7 @@
 /** What a table may say, and its author hardly means: aliases that hide each other or the user's numbers, pins that two tools drive. */
 import { KINDS } from "./names.ts";
 import type { Drive, Tool } from "./tool.ts";
-import { readsAsNumber } from "./words.ts";
+import { readsAsNumber, startsWithQuantity } from "./words.ts";
 
 /** One sentence each, in the order of the tools. */
 export function toolNotes(tools: readonly Tool[]): string[] {
@@ -32,7 +32,9 @@ function valueNotes(tools: readonly Tool[], { name, values }: Tool): string[] {
   return [...values.keys()].flatMap((word) => {
     const owner = tools.find((tool) => tool.aliases.includes(word));
     if (owner) return [`"${word}" is never a value of ${name}: it is an alias of ${owner.name}.`];
-    if (readsAsNumber(word)) return [`"${word}" is never a value of ${name}: it is read as a number first.`];
+    if (startsWithQuantity(word)) return [`"${word}" is never a value of ${name}: it is read as a number first.`];
+    const hidden = tools.flatMap(({ aliases }) => aliases).find((alias) => word.startsWith(`${alias} `));
+    if (hidden !== undefined) return [`"${word}" is never a value of ${name}: it begins with the alias "${hidden}".`];
     return [];
   });
 }

@@ -157,7 +157,9 @@ const STEPS = 10;
 function parseArgument(fields: Fields, given: boolean, drive: Drive, verbs: readonly Verb[]): Argument {
   fields.only(ARGUMENT_KEYS);
   if (drive.type === "gpio" && given) fields.bad("", "a tool with the drive gpio is on or off, and has no argument");
-  if (drive.type === "gpio" || (drive.type === "none" && !given)) return NO_ARGUMENT;
+  const moves = verbs.includes("up") || verbs.includes("down");
+  if (drive.type === "gpio" || (drive.type === "none" && !given))
+    return moves ? { ...NO_ARGUMENT, step: NO_ARGUMENT.max } : NO_ARGUMENT;
   fields.text("name", "");
   const usual = drive.type === "timer" ? "seconds" : given ? "" : "percent";
   const unit = fields.oneOf("unit", UNITS, usual) || null;
@@ -170,7 +172,6 @@ function parseArgument(fields: Fields, given: boolean, drive: Drive, verbs: read
     fields.bad("max", `${max / 1000} is not above min ${min / 1000}`);
   // Without a range nothing can be said of what should lie in it.
   if (fields.problems.length > before) return NO_ARGUMENT;
-  const moves = verbs.includes("up") || verbs.includes("down");
   const step = amount(fields, "step", moves ? Math.max(0.001, Math.round((max - min) / STEPS) / 1000) : 0);
   if (moves && step <= 0 && fields.problems.length === before) fields.bad("step", `${step / 1000} is not above 0`);
   const on = amount(fields, "on", max / 1000);

@@ -5,9 +5,13 @@
 import {
   WORD_AND,
   WORD_ARTICLE,
+  WORD_CELSIUS,
   WORD_CLASSES,
+  WORD_DEGREE,
+  WORD_FAHRENHEIT,
   WORD_HALF,
   WORD_HUNDRED,
+  WORD_PERCENT,
   WORD_RANGE,
   WORD_TENS,
   WORD_TIME,
@@ -26,7 +30,9 @@ export function wordsOf(text: string): string[] {
   const plain = text.replace(LEFT_OUT, "").replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   let spaced = "";
   for (let at = 0; at < plain.length; at++) {
-    const inNumber = BETWEEN_DIGITS.includes(plain[at]) && isDigit(plain[at - 1]) && isDigit(plain[at + 1]);
+    const between = BETWEEN_DIGITS.includes(plain[at]) && isDigit(plain[at - 1]);
+    const begins = plain[at] === "." && (at === 0 || isSeparator(plain[at - 1]));
+    const inNumber = (between || begins) && isDigit(plain[at + 1]);
     spaced += isSeparator(plain[at]) && !inNumber ? " " : plain[at];
   }
   return spaced.split(" ").filter((word) => word !== "");
@@ -57,13 +63,29 @@ export const ENGLISH: readonly LanguageWord[] = Object.entries(english).flatMap(
 
 /** Classes whose words begin a number or join two orders. */
 const NUMBER_CLASSES = [WORD_UNITS, WORD_TENS, WORD_HUNDRED, WORD_HALF, WORD_ARTICLE, WORD_AND, WORD_RANGE];
-const NUMBER_WORDS: ReadonlySet<string> = new Set(
-  ENGLISH.filter(({ kind }) => NUMBER_CLASSES.includes(kind)).map(({ text }) => text),
-);
+const NUMBER_WORDS = wordsOfClasses(NUMBER_CLASSES);
+/** What is a quantity by itself, whatever follows. */
+const QUANTITIES = wordsOfClasses([WORD_UNITS, WORD_TENS, WORD_HUNDRED, WORD_HALF, WORD_RANGE]);
+const UNIT_SIGNS = wordsOfClasses([WORD_PERCENT, WORD_DEGREE, WORD_CELSIUS, WORD_FAHRENHEIT, WORD_TIME]);
 
-/** Would a device read this phrase, or its first word, as a number or a part of one? */
+function wordsOfClasses(kinds: readonly number[]): ReadonlySet<string> {
+  return new Set(ENGLISH.filter(({ kind }) => kinds.includes(kind)).map(({ text }) => text));
+}
+
+/** Would a device read this phrase as a number or a part of one? */
 export function readsAsNumber(text: string): boolean {
-  return NUMBER_WORDS.has(text) || /^[0-9]/.test(text);
+  return NUMBER_WORDS.has(text) || startsWithQuantity(text);
+}
+
+/** Would a device read a quantity where this phrase begins, before it looks for values? */
+export function startsWithQuantity(text: string): boolean {
+  const [first] = text.split(" ");
+  const digits = /^(?:\d{1,7}(?:\.\d{1,3})?|\.\d{1,3}|\d{1,2}\/\d{1,2})(?![\d./])/.exec(first);
+  if (digits !== null) {
+    const unit = first.slice(digits[0].length);
+    return unit === "" || UNIT_SIGNS.has(unit);
+  }
+  return [...QUANTITIES].some((word) => text === word || text.startsWith(`${word} `));
 }
 
 function isSeparator(character: string): boolean {

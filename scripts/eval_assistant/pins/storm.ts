@@ -26,9 +26,10 @@ export interface StormResult {
   readonly answered: number;
   /** Prompts that the board did not take: too long. */
   readonly refused: number;
-  /** Calls that were made, and those that were told and not made. */
+  /** Calls that the model said: made, and told and not made; and those that were made without it. */
   readonly made: number;
   readonly notMade: number;
+  readonly direct: number;
   readonly pwmWrites: number;
   readonly gpioWrites: number;
 }
@@ -45,10 +46,8 @@ export async function storm({ image, tools, prompts, seed, wasm }: StormOptions)
   board.setTools(compileTools(tools));
   const watch = new PinWatch(board.sim, tools.tools);
   const broken: string[] = [];
-  const counts = { answered: 0, refused: 0, made: 0, notMade: 0 };
+  const counts = { answered: 0, refused: 0, made: 0, notMade: 0, direct: 0 };
   const check = (call: ToldCall): void => {
-    if (call.rc === CALL_DONE) counts.made++;
-    else counts.notMade++;
     const tool = tools.tools[call.tool];
     if (call.rc !== CALL_DONE || call.tool === TOOL_EVERY || tool === undefined || call.value === null) return;
     // What is left of a timer runs down to nothing, whatever the shortest is that can be set.
@@ -58,13 +57,17 @@ export async function storm({ image, tools, prompts, seed, wasm }: StormOptions)
   for (let i = 0; i < prompts; i++) {
     const words = attack(random, tools.tools);
     try {
-      for (const call of board.turn(words, { keep: random.below(2) === 0 }).calls) check(call);
+      for (const call of board.turn(words, { keep: random.below(2) === 0 }).calls) {
+        if (call.rc === CALL_DONE) counts.made++;
+        else counts.notMade++;
+        check(call);
+      }
       counts.answered++;
     } catch (error) {
       if (!(error instanceof Refused) || error.rc !== TK_RC_TOO_LONG) throw error;
       counts.refused++;
     }
-    if (i % DIRECT_EACH === 0) direct(board, random, tools.tools.length, check);
+    if (i % DIRECT_EACH === 0) counts.direct += direct(board, random, tools.tools.length, check);
     if (i % PAUSE_EACH === 0) board.sim.run({ maxUs: PAUSE_US });
     const told = JSON.stringify(Buffer.from(words).toString("latin1").slice(0, 200));
     broken.push(...watch.broken.splice(0).map((what) => `${what} after ${told}`));
@@ -73,13 +76,19 @@ export async function storm({ image, tools, prompts, seed, wasm }: StormOptions)
   return { broken, ...counts, pwmWrites, gpioWrites };
 }
 
-/** @param n tools that there are; one or two more are tried */
-function direct(board: AssistantBoard, random: Random, n: number, check: (call: ToldCall) => void): void {
+/**
+ * @param n tools that there are; one or two more are tried
+ * @returns calls that were made
+ */
+function direct(board: AssistantBoard, random: Random, n: number, check: (call: ToldCall) => void): number {
   const number = (): number => (random.next() | 0) >> random.below(32);
   try {
     const value = random.below(4) === 0 ? null : number();
-    check(board.call(random.below(n + 2), random.below(VERBS), value, random.below(2) === 0 ? 0 : number()));
+    const call = board.call(random.below(n + 2), random.below(VERBS), value, random.below(2) === 0 ? 0 : number());
+    check(call);
+    return call.rc === CALL_DONE ? 1 : 0;
   } catch (error) {
     if (!(error instanceof Refused) || error.rc !== TK_RC_BAD_ARGUMENT) throw error;
+    return 0;
   }
 }
