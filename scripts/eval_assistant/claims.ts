@@ -1,10 +1,10 @@
-/** What the model card promises, each a share of examples of the test sets that nobody trained on. */
+/** What the model card says, each a share of examples of the test sets that nobody trained on. */
 import { type Judged, type Row, rowOf } from "./tally.ts";
 
 export interface Claim {
   readonly what: string;
-  /** Share of `right` that is wanted at least. */
-  readonly wanted: number;
+  /** Share of `right` that is wanted at least; null: it is said, and was not asked for. */
+  readonly wanted: number | null;
   readonly row: Row;
   readonly share: number;
   readonly met: boolean;
@@ -17,10 +17,25 @@ const isOf =
   ({ example }: Judged): boolean =>
     sets.includes(example.set);
 
-const CLAIMS: readonly [what: string, wanted: number, counts: (one: Judged) => boolean][] = [
+const HELD_OUT = isOf("heldout.test.jsonl");
+/** Where no template of training stands behind the sentences. */
+const HONEST = isOf("clinc150.test.jsonl", "hwu64.test.jsonl");
+
+const CLAIMS: readonly [what: string, wanted: number | null, counts: (one: Judged) => boolean][] = [
   ["human commands, calls and arguments", 0.88, (one) => isHuman(one) && one.example.say === "call"],
-  ["held-out phrasings of the generator", 0.97, isOf("heldout.test.jsonl")],
+  ["of these CLINC150 and HWU64", null, (one) => HONEST(one) && one.example.say === "call"],
+  ["held-out phrasings of the generator", 0.97, HELD_OUT],
+  [
+    "of these two words and more from any of training",
+    null,
+    (one) => HELD_OUT(one) && one.example.tags.includes("far"),
+  ],
   ["human words out of scope, declined", 0.95, (one) => isHuman(one) && one.example.say === "decline"],
+  [
+    "other human words: small talk, nothing to do, questions back",
+    null,
+    (one) => isHuman(one) && !["call", "decline"].includes(one.example.say),
+  ],
   ["negation and corrections", 0.9, isOf("negation.test.jsonl", "corrections.test.jsonl")],
 ];
 
@@ -30,6 +45,6 @@ export function claimsOf(judged: readonly Judged[], gate: number): Claim[] {
     const row = rowOf(what, judged.filter(counts), gate);
     if (row.examples === 0) return [];
     const share = row.right / row.examples;
-    return [{ what, wanted, row, share, met: share >= wanted }];
+    return [{ what, wanted, row, share, met: wanted === null || share >= wanted }];
   });
 }

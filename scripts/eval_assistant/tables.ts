@@ -25,7 +25,7 @@ export function claimsTable({ claims }: Evaluation): string {
       String(row.examples),
       String(row.right),
       `${(100 * share).toFixed(1)} %${met ? "" : " (missed)"}`,
-      `${(100 * wanted).toFixed(0)} %`,
+      wanted === null ? "" : `${(100 * wanted).toFixed(0)} %`,
       percent(row.exact, row.examples),
       String(row.asked),
       String(row.wrong),
